@@ -1,0 +1,1 @@
+"""What can act: policies, the training loop, probes and figures."""

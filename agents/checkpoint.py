@@ -1,0 +1,150 @@
+"""Checkpoints: safetensors for tensors, JSON for the rest, written whole or not at all, read without running code."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gazeworld.models.method import CheckpointError
+
+_STATE = "state.json"
+_MODEL = "model.safetensors"
+_OPTIMISER = "optimizer.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder `step-00001234` that holds the model, the optimiser and `state.json`."""
+
+    path: Path
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps done when it was written."""
+        return int(self.path.name.removeprefix("step-"))
+
+    def state(self) -> dict[str, Any]:
+        """What `state.json` says: the step, the method's name, the view shape and so on."""
+        return json.loads(_existing(self.path / _STATE).read_text())
+
+
+def save(
+    folder: Path, step: int, method: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any], *, keep: int
+) -> Checkpoint:
+    """Write `folder/step-<step>` atomically and delete all but the newest `keep` checkpoints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"step-{step:08d}"
+    draft = folder / f".draft-{step:08d}-{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
+        save_file({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
+        save_file(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
+        (draft / _STATE).write_text(json.dumps({"step": step, **state}, indent=2) + "\n")
+        for file in draft.iterdir():
+            _flush(file)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(draft, final)
+        _flush(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    for old in every(folder)[:-keep] if keep else []:
+        shutil.rmtree(old.path)
+    return Checkpoint(final)
+
+
+def every(folder: Path) -> list[Checkpoint]:
+    """All whole checkpoints of a folder, oldest first; drafts that a kill left behind are not among them."""
+    return sorted((Checkpoint(p) for p in folder.glob("step-*")), key=lambda c: c.step)
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint, or None."""
+    found = every(folder)
+    return found[-1] if found else None
+
+
+def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
+    """Fill the method's weights and buffers.
+
+    Raises CheckpointError if the file is damaged, or was written by another method or for other sizes.
+    """
+    file = checkpoint.path / _MODEL
+    tensors, own = _read(file), method.state_dict()
+    missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    if missing or surplus:
+        raise CheckpointError(
+            f"{file}: this checkpoint is of another method or configuration: "
+            f"{len(missing)} tensors are missing (first: {missing[:1]}), {len(surplus)} are unknown (first: {surplus[:1]})"
+        )
+    for name, tensor in own.items():
+        if tensor.shape != tensors[name].shape:
+            raise CheckpointError(
+                f"{file}: {name} has shape {tuple(tensors[name].shape)}, expected {tuple(tensor.shape)}"
+            )
+    method.load_state_dict(tensors)
+
+
+def load_optimiser(checkpoint: Checkpoint, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Restore the optimiser's state exactly, matched by parameter name."""
+    file = checkpoint.path / _OPTIMISER
+    tensors, names = _read(file), {p: n for n, p in method.named_parameters()}
+    expected = {names[p] for group in optimiser.param_groups for p in group["params"]}
+    found = {key.rpartition("/")[0] for key in tensors}
+    if found and found != expected:
+        raise CheckpointError(
+            f"{file}: optimiser state for {len(found)} parameters, expected {len(expected)} of this method"
+        )
+    by_name: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        name, _, slot = key.rpartition("/")
+        by_name.setdefault(name, {})[slot] = tensor
+    state, i = {}, 0
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            if by_name:
+                state[i] = by_name[names[parameter]]
+            i += 1
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _optimiser_tensors(method: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    names = {p: n for n, p in method.named_parameters()}
+    return {
+        f"{names[parameter]}/{slot}": value.detach().cpu().contiguous()
+        for parameter, slots in optimiser.state.items()
+        for slot, value in slots.items()
+    }
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(_existing(file))
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{file}: not a whole safetensors file ({file.stat().st_size} bytes): {error}"
+        ) from error
+
+
+def _existing(file: Path) -> Path:
+    if not file.is_file():
+        raise CheckpointError(f"{file}: no such file; expected a checkpoint written by gazeworld train")
+    return file
+
+
+def _flush(path: Path) -> None:
+    """Force a file or folder to disk, so that the rename never outruns the data."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,51 @@
+"""What a scenario may set about training and probing; imports no torch, so that the command line stays quick."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a world model is trained; defaults are the paper's (appendix A.2), sizes are the scenario's to set."""
+
+    steps: int = 2000
+    """optimiser steps; ignored when epochs is given"""
+    epochs: int = 0
+    """passes over the source, in expectation: scenes are drawn with replacement (0: count steps instead)"""
+    batch: int = 512
+    """streams per step over all processes; also the number of environments"""
+    observed: int = 4
+    """M, the number of observed views; one more is predicted"""
+    lr: float = 4e-4
+    """learning rate after the warm-up"""
+    lr_start: float = 1e-5
+    """learning rate at the first step"""
+    lr_end: float = 1e-5
+    """learning rate at the last step"""
+    warmup: float = 0.01
+    """fraction of training that warms up (paper: 20 epochs of 2000)"""
+    weight_decay: float = 1e-3
+    """AdamW's decay of matrices and kernels"""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """arithmetic of the forward pass"""
+    compile: bool = False
+    """compile the loss with torch.compile (meant for CUDA)"""
+    log_every: int = 20
+    """steps between lines of metrics"""
+    probe_every: int = 250
+    """steps between visits of the online probe"""
+    save_every: int = 250
+    """steps between checkpoints"""
+    keep: int = 2
+    """checkpoints kept; older ones are deleted (0: keep all)"""
+
+    def __post_init__(self) -> None:
+        if self.observed < 1:
+            raise ValueError(f"train.observed is {self.observed}, expected M >= 1 observed views")
+        for name in ("batch", "log_every", "probe_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"train.{name} is {getattr(self, name)}, expected at least 1")
+        if self.steps < 1 and self.epochs < 1:
+            raise ValueError(f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1")
+        if self.batch == 1:
+            raise ValueError("train.batch is 1, expected at least 2: batch normalisation needs variance")

@@ -1,0 +1,219 @@
+"""The one loop: collect streams with a policy, update the method, probe, log, save; paced by clocks.
+
+Every random number of step k is a function of (seed, k), so nothing but weights and optimiser state has to be saved
+to resume exactly.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.stream import Stream
+from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.models.method import Method
+
+from . import checkpoint
+from .config import TrainConfig
+from .monitor import effective_rank, spread
+from .optimiser import set_learning_rate
+from .policy import Memory, Policy
+from .recorder import Recorder
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss became NaN or infinite; the message names the step, the scenes and the last good checkpoint."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """The live objects of one training run.
+
+    `method` and `optimiser` are as Fabric wrapped them; `module` is the bare method, `seed` the run's, `first_row` the
+    number of rows that earlier processes have. `guests` are called as guest(module) -> metrics at the probe clock.
+    """
+
+    fabric: Fabric
+    method: Any
+    module: Method
+    optimiser: torch.optim.Optimizer
+    env: ActiveVisionVectorEnv
+    policy: Policy
+    seed: int
+    first_row: int = 0
+    guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
+
+
+def collect(
+    env: ActiveVisionVectorEnv, policy: Policy, length: int, rng: Draws, options: dict[str, Any] | None = None
+) -> Stream:
+    """One episode of `length` views from every sub-environment: a reset, then length − 1 actions of the policy.
+
+    `env` must give tensors. The actions of the stream are the commanded displacements; poses are where the sensor was.
+    Raises ValueError when the episode is longer than the environment's.
+    """
+    if length < 1:
+        raise ValueError(f"a stream of {length} views was asked for, expected at least 1")
+    if length > env.episode_steps + 1:
+        raise ValueError(f"a stream of {length} views needs {length - 1} steps; the episode has {env.episode_steps}")
+    observation, info = env.reset(options=options)
+    n, (h, w, c) = env.num_envs, observation["view"].shape[1:]
+    device = observation["view"].device
+    views = torch.empty((n, length, h, w, c), dtype=torch.uint8, device=device)
+    poses = torch.empty((n, length, observation["pose"].shape[1]), device=device)
+    actions = torch.empty((n, length - 1, env.world.action_dim), device=device)
+    views[:, 0], poses[:, 0] = observation["view"], observation["pose"]
+    labels, scenes = info["label"], info["scene"]
+    seen = views.permute(0, 1, 4, 2, 3)  # b t c h w, channels-last in memory
+    for i in range(1, length):
+        memory = Memory(seen[:, :i], actions[:, : i - 1], poses[:, :i], scenes)
+        choice = policy.act(memory, rng.fold(i))
+        observation, _, _, _, info = env.step(choice.action)
+        views[:, i], poses[:, i], actions[:, i - 1] = observation["view"], observation["pose"], info["commanded"]
+    return Stream(seen, actions, poses, labels, scenes)
+
+
+@contextmanager
+def guest(module: Method) -> Iterator[None]:
+    """Eval mode without gradients, and the mode as it was afterwards: a guest leaves no trace."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        module.train(training)
+
+
+def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorder, start: int = 0) -> int:
+    """Train from step `start` to `config.steps` and return the number of steps done.
+
+    Ctrl-C finishes the step, saves and returns early. Raises NonFiniteLossError at the first loss that is not finite.
+    """
+    rows = Draws.rows(session.seed, session.env.num_envs, first=session.first_row, device=session.env.world.device)
+    policy_rng = rows.fold(1)  # the environment uses the unfolded rows: policy and world must not share draws
+    losses: list[Tensor] = []
+    pending: tuple[int, Tensor, Tensor] | None = None
+    step = start
+    if start == 0:
+        _invite(session, recorder, 0)
+    with _interruptible() as stop:
+        while step < config.steps and not stop.is_set():
+            progress = step / config.steps
+            set_learning_rate(session.optimiser, progress, config)
+            rng = policy_rng.fold(step)
+            stream = collect(session.env, session.policy, config.observed + 1, rng, {"episode": step})
+            loss = _update(session, stream, step)
+            session.module.after_step(progress)
+            # The loss of the step before is looked at only now, when this step's work is queued: a GPU never waits.
+            _require_finite(pending, folder)
+            pending = (step, loss, stream.scenes)
+            losses.append(loss)
+            step += 1
+            last = step == config.steps or stop.is_set()
+            if step % config.log_every == 0 or last:
+                _log(session, recorder, step, losses, stream)
+                losses = []
+            if step % config.probe_every == 0 or last:
+                _invite(session, recorder, step)
+            if step % config.save_every == 0 or last:
+                _require_finite(pending, folder)
+                _save(session, config, folder, step)
+    _require_finite(pending, folder)
+    if step < config.steps:
+        recorder.say(f"stopped at step {step} of {config.steps}; everything is saved")
+    return step
+
+
+def _update(session: Session, stream: Stream, step: int) -> Tensor:
+    # Dropout and the like draw from torch's own generators; seeding them per step makes a resumed run the same run.
+    torch.manual_seed(session.seed * 1_000_003 + step)
+    loss, _ = session.method.loss(stream)
+    session.optimiser.zero_grad(set_to_none=True)
+    session.fabric.backward(loss)
+    session.optimiser.step()
+    return loss.detach()
+
+
+def _log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], stream: Stream) -> None:
+    values = {
+        "train/loss": float(session.fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")),
+        "train/learning_rate": session.optimiser.param_groups[0]["lr"],
+    }
+    if session.fabric.is_global_zero:
+        recorder.scalars(step, values | collapse(session.module, stream))
+        recorder.progress(step, {"loss": values["train/loss"]}, len(stream.scenes) * session.fabric.world_size)
+
+
+def collapse(module: Method, stream: Stream, most: int = 512) -> dict[str, float]:
+    """Effective rank and spread of view embeddings and aggregates of at most `most` streams, in eval mode."""
+    with guest(module):
+        seen = module.represent(stream.views[:most, :-1], stream.actions[:most, :-1])
+    single = seen.views[:, 0].float()
+    return {
+        "collapse/view_rank": effective_rank(single),
+        "collapse/view_spread": spread(single),
+        "collapse/aggregate_rank": effective_rank(seen.aggregate.float()),
+        "collapse/aggregate_spread": spread(seen.aggregate.float()),
+    }
+
+
+def _invite(session: Session, recorder: Recorder, step: int) -> None:
+    """Let the guests measure; only the first process does, and the others wait."""
+    if session.fabric.is_global_zero:
+        for visit in session.guests:
+            with guest(session.module):
+                values = visit(session.module)
+            recorder.scalars(step, values)
+            text = "  ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in values.items())
+            recorder.say(f"step {step}  probe: {text}")
+    session.fabric.barrier()
+
+
+def _save(session: Session, config: TrainConfig, folder: Path, step: int) -> None:
+    if session.fabric.is_global_zero:
+        state = {"method": type(session.module).__name__, "seed": session.seed, "steps": config.steps}
+        checkpoint.save(folder, step, session.module, session.optimiser, state, keep=config.keep)
+    session.fabric.barrier()
+
+
+def _require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) -> None:
+    if pending is None:
+        return
+    step, loss, scenes = pending
+    if torch.isfinite(loss):
+        return
+    good = checkpoint.latest(folder)
+    raise NonFiniteLossError(
+        f"the loss of step {step} is {float(loss)}; its scenes were {scenes.tolist()[:16]}"
+        f"{' …' if len(scenes) > 16 else ''}; last good checkpoint: {good.path if good else 'none yet'}"
+    )
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set instead of tearing a step apart; a second Ctrl-C ends at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals can only be handled in the main thread
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

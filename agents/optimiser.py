@@ -1,0 +1,35 @@
+"""The optimiser of appendix A.2 and the one writer of its learning rate."""
+
+import torch
+from torch import nn
+
+from gazeworld.models.schedule import learning_rate
+
+from .config import TrainConfig
+
+
+def make_optimiser(method: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices and kernels only.
+
+    Biases, norms and learnable tokens go without decay: pulling them towards zero regularises nothing (the released
+    code excludes one-dimensional parameters too, but decays the aggregate token).
+    """
+    decayed, free = [], []
+    for name, parameter in method.named_parameters():
+        if parameter.requires_grad:
+            (free if parameter.ndim <= 1 or name.endswith("token") else decayed).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.lr_start)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, progress: float, config: TrainConfig) -> float:
+    """Write the scheduled rate into every group and return it."""
+    rate = learning_rate(
+        progress, peak=config.lr, start=config.lr_start, end=config.lr_end, warmup=config.warmup
+    )
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    return rate

@@ -1,0 +1,1 @@
+"""Policies: each file is one way to choose where to look next."""

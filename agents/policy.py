@@ -1,0 +1,61 @@
+"""What can act: a policy looks at what the agent remembers of its episodes and chooses the next actions."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from gazeworld.envs import shelf
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.stream import Stream
+from gazeworld.envs.world import World
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What happened so far in a batch of episodes: t views, the t - 1 actions between them, the poses, the scenes."""
+
+    views: UInt8[Tensor, "b t c h w"]
+    actions: Float32[Tensor, "b t-1 a"]
+    poses: Float32[Tensor, "b t p"]
+    scenes: Int64[Tensor, " b"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The next action of every episode and its log-probability under the policy (0 where it is deterministic)."""
+
+    action: Float32[Tensor, "b a"]
+    log_prob: Float32[Tensor, " b"]
+
+
+class Policy(ABC):
+    """A batched policy, built for one world: `Policy(world, **options)` with JSON-able options."""
+
+    @abstractmethod
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The next action of every episode; all randomness comes from `rng`, one stream per episode."""
+
+    def learn(self, episode: Stream) -> dict[str, float]:
+        """Learn from finished episodes; policies that do not learn return nothing."""
+        del episode
+        return {}
+
+
+POLICIES = "gazeworld.agents.policies"
+
+
+def make_policy(name: str, world: World, **options: Any) -> Policy:
+    """The policy called `name` on the shelf, for a world.
+
+    Raises ValueError naming an option that the policy does not have.
+    """
+    kind = shelf.concrete(POLICIES, name, Policy)
+    try:
+        return kind(world, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise ValueError(f"policy {name!r}: {error}") from error

@@ -1,0 +1,78 @@
+"""What a run writes while it trains: `metrics.jsonl`, TensorBoard events and a line on the terminal."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+from rich.console import Console
+from torch.utils.tensorboard import SummaryWriter
+
+
+class Recorder:
+    """Appends metrics to a run's folder; on resume it first drops everything after the step it resumes from."""
+
+    def __init__(self, folder: Path, *, start: int, steps: int, console: Console) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "metrics.jsonl"
+        self._console, self._start, self._steps = console, start, steps
+        _keep_until(self._file, start)
+        self._handle = self._file.open("a")
+        # purge_step hides events of a run that was killed after its last checkpoint.
+        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start or None)
+        self._began = time.monotonic()
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Record numbers of one step; a value that is not finite is kept as null, so that the file stays JSON."""
+        line = {"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}}
+        self._handle.write(json.dumps(line) + "\n")
+        self._handle.flush()
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)
+
+    def progress(self, step: int, values: dict[str, float], batch: int) -> None:
+        """One line for people: step, rate, time left, and the values given."""
+        done = step - self._start
+        seconds = time.monotonic() - self._began
+        rate = done / seconds if seconds else 0.0
+        left = (self._steps - step) / rate if rate else math.inf
+        text = "  ".join(f"{name.rpartition('/')[2]} {value:.4g}" for name, value in values.items())
+        self._console.print(
+            f"step {step}/{self._steps}  {rate:.2f} steps/s  {rate * batch:.0f} streams/s  "
+            f"{_clock(left)} left  {text}",
+            highlight=False,
+        )
+
+    def say(self, text: str) -> None:
+        """A sentence for people."""
+        self._console.print(text, highlight=False)
+
+    def close(self) -> None:
+        """Flush and close both files."""
+        self._handle.close()
+        self._events.close()
+
+
+def _keep_until(file: Path, step: int) -> None:
+    """Drop lines of later steps and a last line that a kill cut short."""
+    if not file.exists():
+        return
+    kept = []
+    for line in file.read_text().splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            break  # only the last line can be incomplete: lines are appended and flushed one by one
+        if record["step"] <= step and step > 0:
+            kept.append(line + "\n")
+    draft = file.with_suffix(".draft")
+    draft.write_text("".join(kept))
+    draft.replace(file)
+
+
+def _clock(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

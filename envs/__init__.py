@@ -1,0 +1,1 @@
+"""What can be looked at: worlds, image sources and their Gymnasium environments."""

@@ -1,0 +1,84 @@
+"""Arrays that are computed once and kept on disk: saliency maps, sampling tables.
+
+A file is named by the SHA-256 of everything it depends on, so that nothing has to be invalidated: what depends on
+something else has another name. The key itself stands in a .json beside it, for people.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+
+def folder() -> Path:
+    """Where cached arrays are kept: $GAZEWORLD_CACHE, or ~/.cache/gazeworld."""
+    chosen = os.environ.get("GAZEWORLD_CACHE", "")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "gazeworld"
+
+
+def cached(
+    key: dict[str, Any], shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[np.ndarray], None]
+) -> np.ndarray:
+    """The array that belongs to a JSON-able key, memory-mapped; `fill` writes it where it is not there yet.
+
+    The array is built in a temporary file and renamed when whole, so an interrupted or failing `fill` leaves nothing
+    behind and two processes at once do no harm (both compute, the last one stays). A file that is truncated or of
+    another shape or type is built again. Writing to the result changes this process's copy only, never the file.
+    Raises OSError with one sentence where the folder cannot be written.
+    """
+    text = json.dumps(key, sort_keys=True, indent=1, allow_nan=False)
+    place = folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.npy"
+    found = _open(place, shape, dtype)
+    if found is None:
+        _build(place, text, shape, dtype, fill)
+        found = _open(place, shape, dtype)
+    if found is None:
+        raise OSError(f"{place}: just written, but it does not hold {np.dtype(dtype)} of shape {shape}")
+    return found
+
+
+def _open(place: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray | None:
+    """The file mapped copy-on-write (torch refuses to wrap a read-only array in silence), or None if unusable."""
+    try:
+        found = np.load(place, mmap_mode="c", allow_pickle=False)
+    except (FileNotFoundError, EOFError, ValueError):
+        return None  # absent, or cut short: either way it has to be built
+    return found if found.shape == shape and found.dtype == np.dtype(dtype) else None
+
+
+def _build(
+    place: Path, text: str, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[np.ndarray], None]
+) -> None:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=place.stem[:16], suffix=".tmp", dir=place.parent)
+    except OSError as error:
+        raise OSError(
+            f"cannot write to the cache folder {place.parent} ({error}); set GAZEWORLD_CACHE to one that can be written"
+        ) from error
+    os.close(handle)
+    try:
+        array = np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        fill(array)
+        array.flush()
+        del array
+        # The key goes first: whoever finds the array finds its explanation too.
+        _write(place.with_suffix(".json"), text)
+        os.replace(name, place)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _write(place: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(prefix=place.stem[:16], suffix=".tmp", dir=place.parent)
+    with os.fdopen(handle, "w") as file:
+        file.write(text + "\n")
+    os.replace(name, place)

@@ -1,0 +1,86 @@
+"""Fixations on a square image: where a glimpse may lie, and how places near earlier fixations are avoided."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from .alias import UNIT
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The legal fixations of a square glimpse on a square image: whole-pixel crops.
+
+    `inside` keeps the glimpse within the image: side - glimpse + 1 places per axis. `zeros` lets every pixel be a
+    centre (what is outside reads 0): side places per axis. A fixation looks at the pixel `top + glimpse // 2`; its
+    pose is (top + glimpse / 2) / side per axis, the patch centre in units of the image side.
+    """
+
+    side: int
+    glimpse: int
+    padding: str = "inside"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.glimpse <= self.side:
+            raise ValueError(
+                f"glimpse of {self.glimpse} px on images of {self.side} px; expected 1 … {self.side}"
+            )
+        if self.padding not in ("inside", "zeros"):
+            raise ValueError(f"padding {self.padding!r}; expected 'inside' or 'zeros'")
+
+    @property
+    def low(self) -> int:
+        """The smallest top (or left) edge in pixels."""
+        return 0 if self.padding == "inside" else -(self.glimpse // 2)
+
+    @property
+    def count(self) -> int:
+        """Places per axis, T."""
+        return self.side - self.glimpse + 1 if self.padding == "inside" else self.side
+
+    def tops(self, pose: Float32[Tensor, "*b 2"]) -> Int64[Tensor, "*b 2"]:
+        """Top and left edge in pixels of the legal crop nearest to each pose."""
+        nearest = torch.round(pose * self.side - self.glimpse / 2).long()
+        return nearest.clamp(self.low, self.low + self.count - 1)
+
+    def poses(self, tops: Int64[Tensor, "*b 2"]) -> Float32[Tensor, "*b 2"]:
+        """Patch centres, in units of the side, of crops with these top and left edges."""
+        return (tops + self.glimpse / 2) / self.side
+
+    def window(self, maps: Float[Tensor, "m h w"]) -> Float[Tensor, "m cells"]:
+        """The mass of each legal fixation in raster order: that of the pixel it looks at."""
+        first = self.low + self.glimpse // 2
+        return maps[:, first : first + self.count, first : first + self.count].flatten(1)
+
+
+@dataclass(frozen=True)
+class Inhibition:
+    """How places near earlier fixations are avoided (inhibition of return).
+
+    A place at most `radius` pixels from a remembered fixation keeps 1 - `strength` of its mass, however many
+    fixations it is near to. Radius 0 stands for half a glimpse (paper, appendix A.1: 16 px for glimpses of 32);
+    the `circle` is the paper's, the `square` the released code's (the larger of the two coordinate differences).
+    `memory` is the number of last fixations that inhibit, 0 for all.
+    """
+
+    radius: float = 0.0
+    shape: str = "circle"
+    memory: int = 0
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.shape not in ("circle", "square"):
+            raise ValueError(f"inhibition shape {self.shape!r}; expected 'circle' or 'square'")
+        if not 0 <= self.radius < float("inf"):
+            raise ValueError(f"inhibition radius {self.radius} px; expected 0 (half a glimpse) or more")
+        if self.memory < 0:
+            raise ValueError(f"inhibition memory {self.memory}; expected 0 (all fixations) or more")
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"inhibition strength {self.strength}; expected 0 … 1")
+
+    @property
+    def kept(self) -> int:
+        """Share of its mass that an inhibited place keeps, in units of 1 / UNIT."""
+        return round((1 - self.strength) * UNIT)

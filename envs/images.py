@@ -1,0 +1,82 @@
+"""Still images with labels: what every file on the shelf `envs/sources` loads and image worlds look at."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from . import shelf
+
+
+class DataError(ValueError):
+    """Something on disk is not what it should be: the message names the file, what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Square images of one split.
+
+    `pixels` are n h w c, possibly a strided view of a memory-mapped file (then nothing is read until it is looked at).
+    `labels` are -1 where there are none. `mean` and `std` per channel, in [0, 1], always those of the training data.
+    `fingerprint` changes when the images do. `maps` are saliency maps that came with the images, n h w, or None.
+    """
+
+    name: str
+    split: str
+    pixels: UInt8[Tensor, "n h w c"]
+    labels: Int64[Tensor, " n"]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+    maps: Float[Tensor, "n h w"] | None = None
+
+    def __post_init__(self) -> None:
+        n, h, w, c = self.pixels.shape
+        if h != w:
+            raise DataError(f"{self.name}/{self.split}: images are {h} x {w}, expected square ones")
+        if n == 0:
+            raise DataError(f"{self.name}/{self.split}: no image found, expected at least one")
+        if len(self.labels) != n:
+            raise DataError(f"{self.name}/{self.split}: {len(self.labels)} labels for {n} images")
+        if len(self.mean) != c or len(self.std) != c:
+            raise DataError(f"{self.name}/{self.split}: mean and std need {c} numbers, found {self.mean}, {self.std}")
+        if self.labels.max() >= len(self.classes) or self.labels.min() < -1:
+            raise DataError(
+                f"{self.name}/{self.split}: label {int(self.labels.max())} out of range for {len(self.classes)} classes"
+            )
+        if self.maps is not None and tuple(self.maps.shape) != (n, h, w):
+            raise DataError(
+                f"{self.name}/{self.split}: saliency maps of shape {tuple(self.maps.shape)}, expected {(n, h, w)}"
+            )
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return self.pixels.shape[1]
+
+    def __len__(self) -> int:
+        return self.pixels.shape[0]
+
+
+def load(source: str, split: str = "train", root: str = "", **options: Any) -> Images:
+    """Images of one split of a source on the shelf; `root` empty means the source's usual place.
+
+    Raises UnknownNameError for a source that is not there and DataError for bad files.
+    """
+    found = shelf.module("gazeworld.envs.sources", source)
+    try:
+        return found.load(split=split, root=root, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise ValueError(f"source {source!r}: {error}") from error
+
+
+def statistics(pixels: UInt8[Tensor, "n h w c"], most: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Channel mean and standard deviation in [0, 1] of at most `most` images spread evenly over the data."""
+    step = max(1, len(pixels) // most)
+    sample = pixels[::step].to(torch.float32) / 255
+    return tuple(sample.mean((0, 1, 2)).tolist()), tuple(sample.std((0, 1, 2)).clamp_min(1e-3).tolist())

@@ -1,0 +1,221 @@
+"""Where the eye may look next: distributions over fixations, drawn from for all environments at once.
+
+A map is turned once into an alias table, in which a draw costs one memory access however large the map is. Inhibition
+of return (paper, section 3.1 and appendix A.1) works by rejection: the first of several candidates that is not
+inhibited is distributed exactly as the renormalised, inhibited map. A row whose candidates are all inhibited is drawn
+by one exact pass over its own map.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int64, Integer
+from torch import Tensor
+
+from . import alias
+from .cache import cached
+from .draws import Draws
+from .fixations import Inhibition, Lattice
+from .images import DataError, Images
+from .saliency import base_kind, check_kind, maps_key, maps_of, require_mass, shift_of
+
+CANDIDATES = 8  # drawn at once where something is inhibited; any number is exact, this one was the fastest
+_CHUNK = 256  # rows whose whole maps are held at once in a dense pass or while tables are built
+
+
+class FixationPrior:
+    """A distribution over the legal fixations of each scene, given by maps.
+
+    `maps` holds non-negative masses, one map per scene or a single one for all. `key`, if given, says what the maps
+    depend on, and the table is kept on disk under it. `name` stands in error messages. Scene i reads map
+    (i + shift) mod m: a shift gives every scene the map of another one.
+    Raises DataError naming the first map that is negative, not finite, or without mass where a glimpse may lie.
+    """
+
+    def __init__(
+        self,
+        maps: Float[Tensor, "m h w"],
+        lattice: Lattice,
+        *,
+        device: torch.device | str = "cpu",
+        key: Mapping[str, Any] | None = None,
+        name: str = "maps",
+        shift: int = 0,
+    ) -> None:
+        if tuple(maps.shape[1:]) != (lattice.side, lattice.side):
+            raise DataError(
+                f"{name}: maps of shape {tuple(maps.shape)}, expected (m, {lattice.side}, {lattice.side})"
+            )
+        self.lattice = lattice
+        self.device = torch.device(device)
+        self._shift = shift
+        self._table = _table(maps, lattice, key, name).to(self.device)  # m cells
+        t = lattice.count
+        cell = torch.arange(t * t, device=self.device)
+        self._places = torch.stack((cell // t, cell % t), 1)  # cells 2
+        self._poses = lattice.poses(self._places + lattice.low)  # cells 2
+        # Raster numbers with rows of 2 t - 1: the difference of two of them says row and column offset at once.
+        self._codes = self._code(self._places)
+        self._near: dict[tuple[float, str], Bool[Tensor, " offsets"]] = {}
+
+    def sample(
+        self,
+        scenes: Int64[Tensor, " b"],
+        rng: Draws,
+        visited: Float32[Tensor, "b k 2"] | None = None,
+        inhibition: Inhibition | None = None,
+    ) -> Float32[Tensor, "b 2"]:
+        """The next fixation of every scene, away from the visited ones.
+
+        Where inhibition leaves a scene no mass, its legal places that are not inhibited are equally likely; where
+        there are none, inhibition is ignored. Row i depends on its own scene, stream and visits only.
+        """
+        rows = self._rows(scenes)
+        if visited is None or inhibition is None or inhibition.strength == 0:
+            return self._poses[alias.draw(self._table, rows, rng, 1)[:, 0]]
+        seen = self._seen(visited, inhibition)
+        cells = alias.draw(self._table, rows, rng, CANDIDATES)
+        near = self._inhibits(inhibition)
+        blocked = near[self._codes[cells][:, :, None] - seen[:, None, :]].any(2)  # b candidates
+        if inhibition.kept:
+            blocked &= (rng.fold(1).bits(CANDIDATES) & (alias.UNIT - 1)) >= inhibition.kept
+        # The smallest value is that of the first candidate which is not blocked.
+        first = blocked.to(torch.uint8).argmin(1, keepdim=True)
+        chosen = cells.gather(1, first)[:, 0]
+        lost = blocked.all(1).nonzero()[:, 0]  # the one place where a GPU is waited for
+        if len(lost):
+            chosen[lost] = self._dense(rows[lost], rng[lost].fold(2), seen[lost], inhibition)
+        return self._poses[chosen]
+
+    def log_prob(
+        self,
+        scenes: Int64[Tensor, " b"],
+        poses: Float32[Tensor, "b 2"],
+        visited: Float32[Tensor, "b k 2"] | None = None,
+        inhibition: Inhibition | None = None,
+    ) -> Float32[Tensor, " b"]:
+        """Log-probability with which `sample` gives these poses; -inf where it cannot. Costs a pass over each map."""
+        if visited is None or inhibition is None:
+            visited, inhibition = poses[:, None], Inhibition(strength=0.0)
+        seen, rows = self._seen(visited, inhibition), self._rows(scenes)
+        places = self.lattice.tops(poses) - self.lattice.low
+        cells = (places[:, :1] * self.lattice.count + places[:, 1:]).split(_CHUNK)
+        parts = []
+        for part, row, visits in zip(cells, rows.split(_CHUNK), seen.split(_CHUNK), strict=True):
+            weights = self._weights(row, visits, inhibition).double()
+            parts.append(torch.log(weights.gather(1, part)[:, 0] / weights.sum(1)))
+        return torch.cat(parts).float()
+
+    def probabilities(
+        self,
+        scenes: Int64[Tensor, " b"],
+        visited: Float32[Tensor, "b k 2"] | None = None,
+        inhibition: Inhibition | None = None,
+    ) -> Float32[Tensor, "b t t"]:
+        """The whole distribution that `sample` draws from, over the lattice: for figures and tests."""
+        if visited is None or inhibition is None:
+            visited, inhibition = self._poses[:1].expand(len(scenes), 1, 2), Inhibition(strength=0.0)
+        weights = self._weights(self._rows(scenes), self._seen(visited, inhibition), inhibition).double()
+        return (weights / weights.sum(1, keepdim=True)).float().unflatten(1, (self.lattice.count,) * 2)
+
+    def _rows(self, scenes: Int64[Tensor, " b"]) -> Int64[Tensor, " b"]:
+        return (scenes + self._shift) % len(self._table)
+
+    def _code(self, places: Int64[Tensor, "*b 2"]) -> Int64[Tensor, "*b"]:
+        return places[..., 0] * (2 * self.lattice.count - 1) + places[..., 1]
+
+    def _seen(self, visited: Float32[Tensor, "b k 2"], inhibition: Inhibition) -> Int64[Tensor, "b j"]:
+        """Codes of the remembered fixations, so that (code of a place - this) indexes the table of offsets."""
+        places = self.lattice.tops(visited[:, -inhibition.memory :]) - self.lattice.low
+        last = self.lattice.count - 1
+        return self._code(places - last)
+
+    def _inhibits(self, inhibition: Inhibition) -> Bool[Tensor, " offsets"]:
+        """Whether a place at each (row, column) offset from a fixation is inhibited by it."""
+        radius = inhibition.radius or self.lattice.glimpse / 2
+        wanted = (radius, inhibition.shape)
+        if wanted not in self._near:
+            offset = torch.arange(1 - self.lattice.count, self.lattice.count, device=self.device)
+            rows, columns = offset[:, None], offset[None, :]
+            distance = {"circle": rows**2 + columns**2, "square": torch.maximum(rows**2, columns**2)}
+            self._near[wanted] = (distance[inhibition.shape] <= radius**2).flatten()
+        return self._near[wanted]
+
+    def _weights(
+        self, rows: Int64[Tensor, " b"], seen: Int64[Tensor, "b j"], inhibition: Inhibition
+    ) -> Int64[Tensor, "b cells"]:
+        """Integer masses of all places under inhibition, with the fallbacks that `sample` documents."""
+        near = self._inhibits(inhibition)
+        blocked = torch.zeros(len(rows), len(self._codes), dtype=torch.bool, device=self.device)
+        for visit in seen.unbind(1):
+            blocked |= near[self._codes - visit[:, None]]
+        mass = alias.masses(self._table[rows])
+        weights = mass * torch.where(blocked, inhibition.kept, alias.UNIT)
+        free = ~blocked
+        fallback = torch.where(free.any(1, keepdim=True), free.long(), mass)
+        return torch.where(weights.any(1, keepdim=True), weights, fallback)
+
+    def _dense(
+        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "b j"], inhibition: Inhibition
+    ) -> Int64[Tensor, " b"]:
+        """One cell per row, by a pass over the whole inhibited map."""
+        u, parts = rng.uniform64(1), []
+        for start in range(0, len(rows), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            running = self._weights(rows[part], seen[part], inhibition).cumsum(1)
+            total = running[:, -1:]
+            aim = (u[part] * total).long().clamp_max(total - 1)
+            parts.append(torch.searchsorted(running, aim, right=True)[:, 0])
+        return torch.cat(parts)
+
+
+def _table(
+    maps: Float[Tensor, "m h w"], lattice: Lattice, key: Mapping[str, Any] | None, name: str
+) -> Integer[Tensor, "m cells"]:
+    """Alias tables of the maps, from the cache if there is a key."""
+    shape = (len(maps), lattice.count**2)
+    kind = alias.entry_type(shape[1])
+
+    def fill(out: np.ndarray | Tensor) -> None:
+        for start in range(0, len(maps), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            mass = lattice.window(maps[rows])
+            where = f"{name}, where a glimpse of {lattice.glimpse} px may lie (padding {lattice.padding!r})"
+            require_mass(mass, where, torch.arange(len(maps))[rows])
+            out[rows] = alias.build(mass)
+
+    if key is None:
+        table = torch.empty(shape, dtype=kind)
+        fill(table)
+        return table
+    whole = {"what": "fixation table", "version": alias.VERSION, **asdict(lattice), "maps": dict(key)}
+    return torch.from_numpy(cached(whole, shape, np.dtype(str(kind).removeprefix("torch.")), fill))
+
+
+def prior_of(
+    images: Images, kind: str, lattice: Lattice, *, sigma: float = 0.0, device: torch.device | str = "cpu"
+) -> FixationPrior:
+    """The prior that one kind of map (`saliency.KINDS`) of these images gives; tables of many maps stay on disk.
+
+    Errors as of `saliency.maps_of` and FixationPrior.
+    """
+    check_kind(images, kind, sigma)
+    shift = shift_of(
+        images, kind
+    )  # a mismatched prior is the matched one, read elsewhere: nothing is stored twice
+    maps = maps_of(images, base_kind(kind), sigma)
+    key = maps_key(images, base_kind(kind), sigma) if len(maps) > 1 else None
+    name = f"{kind} maps of {images.name}/{images.split}"
+    return FixationPrior(maps, lattice, device=device, key=key, name=name, shift=shift)
+
+
+@runtime_checkable
+class HasPriors(Protocol):
+    """A world whose poses are fixations, with a prior over them for every kind of map."""
+
+    def prior(self, kind: str, sigma: float = 0.0) -> FixationPrior:
+        """The prior of one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` image sides if > 0."""
+        ...

@@ -1,0 +1,218 @@
+"""Saliency maps of still images: image signature, centre prior, precomputed maps, and controls.
+
+A map is a probability density over the pixels of an image: non-negative, summing to 1. Maps that depend on the image
+are computed once and cached on disk (see `cache.py`).
+"""
+
+import functools
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from rich.progress import track
+from torch import Tensor
+
+from .cache import cached
+from .images import DataError, Images
+
+VERSION = 1  # of the maps on disk: raise it whenever the code below gives other numbers
+_SIDE, _BLUR = 64, 3.0  # working size and blur (pixels of that size): shared/FIXATIONS.md, section 3
+_CENTRE_SIGMA = 0.25  # of the image side: the same section
+_CHUNK = 256
+_LONG = 20_000  # from this many images on, a progress bar is shown
+
+KINDS = ("uniform", "centre", "image-signature", "precomputed", "mismatched", "mismatched-precomputed")
+"""What `maps_of` can give. `mismatched` maps are the image signature (or the precomputed map) of the image n // 2
+places further on: the control that tells what is due to looking at salient places of *this* image."""
+
+
+def image_signature(pixels: UInt8[Tensor, "n h w c"]) -> Float32[Tensor, "n h w"]:
+    """Image signature of Hou, Harel and Koch (2012), each map summing to 1.
+
+    The inverse cosine transform of the signs of an image's cosine transform is large where a sparse foreground is.
+    It is squared, summed over channels (opponent ones if there are three) and blurred, at 64 x 64. A channel without
+    contrast says nothing; an image without any gets the uniform map. Runs where the pixels are.
+    """
+    n, side, _, _ = pixels.shape
+    forward, back, spread = _transforms(side, pixels.device)
+    channels = _opponent(pixels.movedim(3, 1).to(torch.float32))  # n c h w
+    channels = channels - channels.mean((2, 3), keepdim=True)
+    spectrum = forward @ channels @ forward.T  # n c 64 64
+    # What should be zero comes out near 1e-3 in float32; the mean says nothing about place and has been removed.
+    signs = torch.where(spectrum.abs() > 0.02, spectrum.sign(), 0.0)
+    energy = (back @ signs @ back.T).square().sum(1)
+    maps = (spread @ energy @ spread.T).clamp_min(0)  # n h w
+    total = maps.sum((1, 2), keepdim=True)
+    blank = total < 1e-6
+    return torch.where(blank, 1.0 / side**2, maps / total.where(~blank, torch.ones_like(total)))
+
+
+def _opponent(channels: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
+    """Intensity, red against green and blue against yellow, if there are three channels; else the channels."""
+    if channels.shape[1] != 3:
+        return channels
+    r, g, b = channels.unbind(1)
+    # Whole-number weights keep the opponent channels of a grey picture at exactly zero; only signs matter later.
+    return torch.stack((r + g + b, r - g, 2 * b - r - g), 1)
+
+
+@functools.lru_cache(maxsize=8)
+def _transforms(side: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Matrices that shrink and transform (64 x side), transform back (64 x 64), blur and enlarge (side x 64)."""
+    place, order = torch.arange(_SIDE, dtype=torch.float64), torch.arange(_SIDE, dtype=torch.float64)[:, None]
+    cosine = torch.cos(torch.pi * order * (2 * place + 1) / (2 * _SIDE)) * (2 / _SIDE) ** 0.5
+    cosine[0] *= 0.5**0.5  # orthonormal DCT-II
+    kernel = torch.exp(-0.5 * ((place - order) / _BLUR) ** 2)
+    kernel /= kernel.sum(1, keepdim=True)
+    shrink, enlarge = _resize(side, _SIDE), _resize(_SIDE, side)
+    return tuple(
+        m.to(device, torch.float32) for m in (cosine @ shrink, cosine.T.contiguous(), enlarge @ kernel)
+    )
+
+
+def _resize(old: int, new: int) -> Float[Tensor, "{new} {old}"]:
+    """Linear interpolation along one axis, with antialiasing, as a matrix."""
+    eye = torch.eye(old, dtype=torch.float64)[None, None]
+    return torch.nn.functional.interpolate(eye, size=(new, old), mode="bilinear", antialias=True)[0, 0]
+
+
+def centre_gaussian(side: int, sigma: float = _CENTRE_SIGMA) -> Float32[Tensor, "h w"]:
+    """A round Gaussian in the middle of the image, summing to 1; `sigma` in units of the side."""
+    if not sigma > 0:
+        raise ValueError(
+            f"sigma of the centre Gaussian is {sigma}, expected more than 0 (units of the image side)"
+        )
+    offset = (torch.arange(side, dtype=torch.float64) + 0.5) / side - 0.5
+    line = torch.softmax(-0.5 * (offset / sigma) ** 2, 0)
+    return torch.outer(line, line).to(torch.float32)
+
+
+def maps_of(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tensor, "m h w"]:
+    """Maps of all images, m = n, or m = 1 where they are the same for every image; each sums to 1.
+
+    `sigma` > 0 multiplies them by a centre Gaussian of that width (for `centre` it is its width, 0.25 if 0). Maps of
+    images are memory-mapped files in the cache; precomputed ones that already are densities are given as they are.
+    Raises ValueError for an unknown kind and DataError, naming source and image, for bad or missing maps.
+    """
+    check_kind(images, kind, sigma)
+    side = images.side
+    if kind == "centre" or (kind == "uniform" and sigma > 0):
+        return centre_gaussian(side, sigma or _CENTRE_SIGMA)[None]
+    if kind == "uniform":
+        return torch.full((1, side, side), 1.0 / side**2)
+    if kind == "precomputed" and sigma == 0 and _densities(images):
+        return images.maps
+    key = maps_key(images, kind, sigma)
+    return torch.from_numpy(
+        cached(key, (len(images), side, side), np.float32, lambda out: _fill(out, images, kind, sigma))
+    )
+
+
+def maps_key(images: Images, kind: str, sigma: float = 0.0) -> dict[str, Any]:
+    """Everything that the maps depend on, JSON-able."""
+    key = {
+        "what": "saliency maps",
+        "version": VERSION,
+        "source": images.name,
+        "split": images.split,
+        "fingerprint": images.fingerprint,
+        "shape": list(images.pixels.shape),
+        "kind": kind,
+        "sigma": float(sigma),
+    }
+    if base_kind(kind) == "image-signature":
+        key |= {"side": _SIDE, "blur": _BLUR}
+    elif base_kind(kind) == "precomputed":
+        key |= {"maps": _digest(images)}
+    return key
+
+
+def base_kind(kind: str) -> str:
+    """The kind of map of which a mismatched kind takes another image's; other kinds are their own."""
+    return {"mismatched": "image-signature", "mismatched-precomputed": "precomputed"}.get(kind, kind)
+
+
+def shift_of(images: Images, kind: str) -> int:
+    """How many images further on an image's map comes from: 0, but for the mismatched kinds."""
+    return len(images) // 2 if kind != base_kind(kind) else 0
+
+
+def check_kind(images: Images, kind: str, sigma: float) -> None:
+    """Raise one sentence if these images have no maps of this kind."""
+    where = f"{images.name}/{images.split}"
+    if kind not in KINDS:
+        raise ValueError(f"unknown saliency map {kind!r}; there are: {', '.join(KINDS)}")
+    if not 0 <= sigma < float("inf"):
+        raise ValueError(f"sigma of the centre Gaussian is {sigma}, expected 0 (none) or more")
+    if kind != base_kind(kind) and len(images) < 2:
+        raise DataError(f"{where}: {kind!r} maps are those of another image, but there is only {len(images)}")
+    if base_kind(kind) != "precomputed":
+        return
+    if images.maps is None:
+        raise DataError(f"{where}: no saliency maps came with the images, but {kind!r} maps were asked for")
+    if images.maps.shape != images.pixels.shape[:3]:
+        found, expected = tuple(images.maps.shape), tuple(images.pixels.shape[:3])
+        raise DataError(f"{where}: saliency maps of shape {found}, expected {expected}")
+
+
+def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
+    """Compute all maps of a kind, chunk by chunk, into `out` (n h w)."""
+    n, where = len(images), f"{images.name}/{images.split}"
+    for rows in _chunks(n, f"{kind} maps of {where}"):
+        index = (torch.arange(rows.start, rows.stop) + shift_of(images, kind)) % n
+        if base_kind(kind) == "precomputed":
+            maps = images.maps[index].to(torch.float32)
+            require_mass(maps, where, index)
+        elif kind == "image-signature" and sigma == 0:
+            maps = image_signature(images.pixels[index])
+        else:
+            maps = maps_of(images, base_kind(kind))[index]
+        if sigma > 0:
+            maps = maps * centre_gaussian(images.side, sigma)
+            require_mass(maps, f"{where}, times a centre Gaussian of sigma {sigma}", index)
+        out[rows] = (maps / maps.sum((1, 2), keepdim=True)).numpy()
+
+
+def _chunks(n: int, what: str) -> Iterator[slice]:
+    steps = track(range(0, n, _CHUNK), description=what, disable=n < _LONG, transient=True)
+    for start in steps:
+        yield slice(start, min(start + _CHUNK, n))
+
+
+def require_mass(maps: Float[Tensor, "m ..."], where: str, index: Tensor) -> None:
+    """Raise DataError naming the first map that is not finite, negative somewhere, or zero everywhere."""
+    flat = maps.flatten(1)
+    low, total = flat.amin(1), flat.sum(1)
+    complaints = {
+        "holds NaN or infinite values": ~torch.isfinite(total),
+        "has negative values": low < 0,
+        "is zero everywhere": total == 0,
+    }
+    for what, bad in complaints.items():
+        if bad.any():
+            image = int(index[bad.nonzero()[0, 0]])
+            raise DataError(f"{where}: the saliency map of image {image} {what}; expected non-negative mass")
+
+
+def _densities(images: Images) -> bool:
+    """Whether the precomputed maps are float32 and sum to 1 as they are; looks at each of them once, ever."""
+    key = maps_key(images, "precomputed") | {"what": "sums of saliency maps"}
+
+    def fill(out: np.ndarray) -> None:
+        where = f"{images.name}/{images.split}"
+        for rows in _chunks(len(images), f"checking the maps of {where}"):
+            maps = images.maps[rows].to(torch.float32)
+            require_mass(maps, where, torch.arange(rows.start, rows.stop))
+            out[rows] = maps.sum((1, 2)).numpy()
+
+    sums = cached(key, (len(images),), np.float32, fill)
+    return images.maps.dtype == torch.float32 and bool(np.abs(sums - 1).max() < 1e-3)
+
+
+def _digest(images: Images) -> str:
+    """Identifies precomputed maps by 64 of them: reading all of a large file at every start would take minutes."""
+    some = images.maps[:: max(1, len(images) // 64)].contiguous()
+    return hashlib.sha256(some.numpy().tobytes()).hexdigest()

@@ -1,0 +1,44 @@
+"""Shelves: folders in which every file is one interchangeable thing, found by its name.
+
+`saccade_digits.py` on a shelf is called `saccade-digits` (or `saccade_digits`) everywhere else.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+
+class UnknownNameError(ValueError):
+    """A name that is on no file of the shelf; the message lists what is there."""
+
+
+def names(shelf: str) -> list[str]:
+    """Names of the things on a shelf (a package such as `gazeworld.envs.worlds`), without importing them."""
+    package = importlib.import_module(shelf)
+    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__) if not m.ispkg)
+
+
+def module(shelf: str, name: str) -> ModuleType:
+    """The file called `name` on a shelf.
+
+    Raises UnknownNameError naming what was asked for and what there is.
+    """
+    known = names(shelf)
+    wanted = name.replace("_", "-")
+    if wanted not in known:
+        kind = shelf.rpartition(".")[2].removesuffix("s").replace("policie", "policy")
+        raise UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
+    return importlib.import_module(f"{shelf}.{wanted.replace('-', '_')}")
+
+
+def concrete(shelf: str, name: str, base: type) -> type:
+    """The one class in the file `name` that derives from `base`."""
+    found = module(shelf, name)
+    classes = [
+        c
+        for c in vars(found).values()
+        if isinstance(c, type) and issubclass(c, base) and c is not base and c.__module__ == found.__name__
+    ]
+    if len(classes) != 1:
+        raise TypeError(f"{found.__file__}: expected one class derived from {base.__name__}, found {len(classes)}")
+    return classes[0]

@@ -1,0 +1,1 @@
+"""Sources: each file loads one kind of image data."""

@@ -1,0 +1,109 @@
+"""What can be looked at: a sensor with a pose, a scene, and the geometry of the moves between poses."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from . import shelf
+from .draws import Draws
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A batch of scenes: which ones (index in the source), what they show (-1: unknown), where the sensor begins."""
+
+    index: Int64[Tensor, " b"]
+    label: Int64[Tensor, " b"]
+    pose: Float32[Tensor, "b p"]
+
+
+class World(ABC):
+    """A batched, device-agnostic world made of pure functions; environments, probes and planners all call these.
+
+    `pose_bounds` and `action_bounds` are (low, high) over all components; an action outside its bounds is refused by
+    the environments. `size` is the number of scenes, `classes` the names of the labels, `fingerprint` identifies the
+    data, `mean` and `std` are the channel statistics that a method's encoder normalises with.
+    """
+
+    view_shape: tuple[int, int, int]  # c, h, w
+    pose_dim: int
+    action_dim: int
+    pose_bounds: tuple[float, float]
+    action_bounds: tuple[float, float]
+    size: int
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+    device: torch.device
+
+    def sample(self, n: int, rng: Draws) -> Scene:
+        """Scenes drawn uniformly with replacement, and their first poses."""
+        if len(rng) != n:
+            raise ValueError(f"{len(rng)} random streams for {n} scenes")
+        return self.scene(rng.fold(0).integers(self.size)[:, 0], rng)
+
+    @abstractmethod
+    def scene(self, index: Int64[Tensor, " b"], rng: Draws) -> Scene:
+        """The scenes at these indices of the source, with first poses drawn from `rng`."""
+
+    @abstractmethod
+    def look(self, scene: Scene, pose: Float32[Tensor, "b p"]) -> UInt8[Tensor, "b c h w"]:
+        """What the sensor sees at each pose (channels-last in memory)."""
+
+    @abstractmethod
+    def move(self, pose: Float32[Tensor, "b p"], action: Float32[Tensor, "b a"]) -> Float32[Tensor, "b p"]:
+        """Where an action leads: always a legal pose (clipped, snapped)."""
+
+    @abstractmethod
+    def difference(
+        self, pose: Float32[Tensor, "b p"], next_pose: Float32[Tensor, "b p"]
+    ) -> Float32[Tensor, "b a"]:
+        """The action that leads from one pose to another: the only producer of the actions that models see."""
+
+    @abstractmethod
+    def random_pose(self, scene: Scene, rng: Draws) -> Float32[Tensor, "b p"]:
+        """A legal pose drawn uniformly."""
+
+    def execute(
+        self, pose: Float32[Tensor, "b p"], action: Float32[Tensor, "b a"], rng: Draws
+    ) -> Float32[Tensor, "b p"]:
+        """Where the sensor really lands; differs from `move` in a world with motor noise."""
+        return self.move(pose, action)
+
+    def observe(self, scene: Scene, pose: Float32[Tensor, "b p"]) -> dict[str, Tensor]:
+        """What an observation holds beside view and pose; keys and shapes as `extra_spaces` says."""
+        return {}
+
+    def extra_spaces(self) -> dict[str, tuple[tuple[int, ...], float, float, type]]:
+        """Shape, low, high and NumPy type of everything that `observe` returns."""
+        return {}
+
+    def picture(self, scene: Scene, row: int) -> UInt8[Tensor, "H W 3"] | None:
+        """The whole scene of one row for people to look at, or None where there is no such thing."""
+        return None
+
+    def frame(self, pose: Float32[Tensor, "b p"]) -> Float32[Tensor, "b 4"] | None:
+        """Top, left, bottom, right of each view in the picture, in units of its side, or None."""
+        return None
+
+
+WORLDS = "gazeworld.envs.worlds"
+
+
+def make_world(name: str, **options: Any) -> World:
+    """The world called `name` on the shelf, built from JSON-able options.
+
+    Raises ValueError naming an option that the world does not have.
+    """
+    kind = shelf.concrete(WORLDS, name, World)
+    try:
+        return kind(**options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error) and "missing" not in str(error):
+            raise
+        raise ValueError(f"world {name!r}: {error}") from error

@@ -1,0 +1,1 @@
+"""Worlds: each file is one geometry of looking."""

@@ -1,0 +1,1 @@
+"""What can be learnt: methods, encoders and their parts."""

@@ -1,0 +1,27 @@
+"""Momentum targets: a slow copy of a network that follows it by an exponential moving average."""
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def target_of(network: N) -> N:
+    """A copy of the network that no gradient reaches."""
+    return copy.deepcopy(network).requires_grad_(False)
+
+
+@torch.no_grad()
+def follow(target: nn.Module, online: nn.Module, decay: float) -> None:
+    """target ← decay · target + (1 − decay) · online, over parameters only.
+
+    Buffers (BatchNorm's running statistics) are left alone: the target runs in train mode, normalises with the
+    statistics of its own batch and gathers running ones of its own, as in BYOL and in the authors' released code. The
+    fused `foreach` form costs one kernel per group of parameters.
+    """
+    slow = [p for p in target.parameters()]
+    fast = [p.detach() for p in online.parameters()]
+    torch._foreach_lerp_(slow, fast, 1 - decay)

@@ -1,0 +1,84 @@
+"""Encoders: one uint8 view in, one embedding out."""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torchvision.models import resnet18
+
+ENCODERS = ("resnet18", "cifar-resnet18", "small")
+
+
+class Normalise(nn.Module):
+    """uint8 views to floats with the source's channel mean and standard deviation (given in [0, 1])."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        # Not persistent: they belong to the data, and a checkpoint names the data.
+        self.register_buffer("scale", (1 / (255 * torch.tensor(std)))[:, None, None], persistent=False)
+        self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std))[:, None, None], persistent=False)
+        self.scale: Tensor
+        self.shift: Tensor
+
+    def forward(self, views: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Zero mean and unit variance per channel over the training data."""
+        return views.to(self.scale.dtype) * self.scale + self.shift
+
+
+class SmallEncoder(nn.Module):
+    """A convolutional encoder for CPU work: stages of strided 3 x 3 convolutions, then the mean over places.
+
+    `width` is the channel count of the first stage; it doubles at every stage but the last, whose width is `dim`.
+    A glimpse of 16 to 32 pixels leaves a grid of 2 x 2 to 4 x 4 places before the mean.
+    """
+
+    def __init__(self, channels: int, dim: int, width: int, stages: int = 3) -> None:
+        super().__init__()
+        widths = [channels, *(width * 2**i for i in range(stages - 1)), dim]
+        self.stages = nn.Sequential(
+            *(self._stage(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+    @staticmethod
+    def _stage(inputs: int, outputs: int) -> nn.Sequential:
+        convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+        return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+    def forward(self, views: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """The embedding of each view."""
+        return self.stages(views)
+
+
+def _resnet(channels: int, cifar: bool) -> nn.Module:
+    """torchvision's ResNet-18 without its classifier; the CIFAR variant keeps small glimpses from vanishing.
+
+    CIFAR stem: a 3 x 3 convolution of stride 1 and no max pooling (paper, appendix A.2: used for 32-pixel patches).
+    """
+    network = resnet18(weights=None)
+    if cifar:
+        network.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
+        network.maxpool = nn.Identity()  # type: ignore[assignment]
+    elif channels != 3:
+        network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    network.fc = nn.Identity()  # type: ignore[assignment]
+    return network
+
+
+def make_encoder(kind: str, channels: int, *, dim: int, width: int) -> tuple[nn.Module, int]:
+    """An encoder of normalised views and the width of its embedding.
+
+    `dim` and `width` are used by `small` alone; a ResNet-18 always gives 512 numbers.
+    Raises ValueError for an unknown kind.
+    """
+    match kind:
+        case "small":
+            return SmallEncoder(channels, dim, width), dim
+        case "cifar-resnet18":
+            return _resnet(channels, cifar=True), 512
+        case "resnet18":
+            return _resnet(channels, cifar=False), 512
+        case _:
+            raise ValueError(f"unknown encoder {kind!r}; there are: {', '.join(ENCODERS)}")

@@ -1,0 +1,84 @@
+"""What can be learnt: the contract between a method and everything that trains, probes and plans with it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor, nn
+
+from gazeworld.envs import shelf
+from gazeworld.envs.stream import Stream
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that does not fit: the message names the file, what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Embedding of every view and of the sequence as a whole (z_i and z_AGG of the paper, section 2.2)."""
+
+    views: Float[Tensor, "b t d"]
+    aggregate: Float[Tensor, "b e"]
+
+
+class Method(nn.Module, ABC):
+    """A way to learn from streams; it never sees a file, a device or a logger.
+
+    `view_dim` and `aggregate_dim` are d and e. Actions go in as worlds produce them; normalising pixels is the
+    method's own business.
+    """
+
+    view_dim: int
+    aggregate_dim: int
+
+    @abstractmethod
+    def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """The loss to descend and detached scalars worth logging."""
+
+    @abstractmethod
+    def encode(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
+        """Each view on its own."""
+
+    @abstractmethod
+    def aggregate(
+        self, encoded: Float[Tensor, "b t d"], actions: Float32[Tensor, "b t-1 a"]
+    ) -> Float[Tensor, "b e"]:
+        """The sequence as a whole, from encoded views and the actions between them."""
+
+    def represent(
+        self, views: UInt8[Tensor, "b t c h w"], actions: Float32[Tensor, "b t-1 a"]
+    ) -> Representation:
+        """Both representations of a sequence; changes no buffer when the module is in eval mode."""
+        encoded = self.encode(views)
+        return Representation(encoded, self.aggregate(encoded, actions))
+
+    def after_step(self, progress: float) -> None:
+        """What follows an optimiser step, at `progress` in [0, 1] of training (a momentum update, for instance)."""
+        del progress
+
+
+METHODS = "gazeworld.models.methods"
+
+
+def make_method(
+    name: str,
+    *,
+    view_shape: tuple[int, int, int],
+    action_dim: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    **options: Any,
+) -> Method:
+    """The method called `name` on the shelf, for views and actions of a world.
+
+    Raises ValueError naming an option that the method does not have.
+    """
+    kind = shelf.concrete(METHODS, name, Method)
+    try:
+        return kind(view_shape=view_shape, action_dim=action_dim, mean=mean, std=std, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise ValueError(f"method {name!r}: {error}") from error

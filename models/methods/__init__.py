@@ -1,0 +1,1 @@
+"""Methods: each file is one way to learn from streams."""

@@ -1,0 +1,118 @@
+"""seq-JEPA: predict the next view from an aggregate of the views and actions before it (arXiv 2505.03176)."""
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gazeworld.envs.stream import Stream
+
+from ..aggregator import Aggregator
+from ..ema import follow, target_of
+from ..encoder import Normalise, make_encoder
+from ..method import Method
+from ..schedule import momentum
+
+PREDICTOR_NORMS = ("batch", "none")
+
+
+class SeqJEPA(Method):
+    """The world model of section 2.2: encoder f, aggregator g, predictor h, and a momentum copy of f as target.
+
+    Departures and choices, where the paper leaves room:
+    - the predictor's hidden layer is batch-normalised (as in BYOL, whose set-up the paper takes, and in the released
+      code); `predictor_norm="none"` is the letter of section 3.2;
+    - actions are projected linearly without bias, so that "no action" is the zero vector; the released code adds a
+      BatchNorm there;
+    - the target runs in train mode and keeps BatchNorm statistics of its own (see `ema.follow`);
+    - momentum is updated at every step (BYOL), the released code does so once an epoch.
+
+    `condition_transformer` and `condition_predictor` switch the two uses of actions (Table 4). `encoder` is one of
+    `resnet18`, `cifar-resnet18` and `small`; `dim` and `width` are used by `small` alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        view_shape: tuple[int, int, int],
+        action_dim: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        encoder: str = "cifar-resnet18",
+        dim: int = 128,
+        width: int = 32,
+        action_width: int = 128,
+        layers: int = 3,
+        heads: int = 4,
+        dropout: float = 0.0,
+        hidden: int = 1024,
+        predictor_norm: str = "batch",
+        decay: float = 0.996,
+        condition_transformer: bool = True,
+        condition_predictor: bool = True,
+    ) -> None:
+        super().__init__()
+        if predictor_norm not in PREDICTOR_NORMS:
+            raise ValueError(f"unknown predictor_norm {predictor_norm!r}; there are: {', '.join(PREDICTOR_NORMS)}")
+        if not 0 <= decay <= 1:
+            raise ValueError(f"decay is {decay}, expected a number from 0 to 1")
+        self.decay = decay
+        self.condition_transformer = condition_transformer
+        self.condition_predictor = condition_predictor
+        self.action_width = action_width
+        self.normalise = Normalise(mean, std)
+        self.encoder, self.view_dim = make_encoder(encoder, view_shape[0], dim=dim, width=width)
+        self.target = target_of(self.encoder)
+        self.action_projection = nn.Linear(action_dim, action_width, bias=False)
+        self.aggregate_dim = self.view_dim + action_width * condition_transformer
+        self.aggregator = Aggregator(self.aggregate_dim, layers=layers, heads=heads, dropout=dropout)
+        inputs = self.aggregate_dim + action_width * condition_predictor
+        self.predictor = nn.Sequential(
+            nn.Linear(inputs, hidden, bias=predictor_norm == "none"),
+            nn.BatchNorm1d(hidden) if predictor_norm == "batch" else nn.Identity(),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, self.view_dim),
+        )
+
+    def encode(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
+        """z_i = f(x_i), all views of the batch in one pass."""
+        return self._through(self.encoder, views)
+
+    def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
+        """The linear projection of actions (128-d by default); zero for no movement."""
+        return self.action_projection(actions)
+
+    def aggregate(
+        self, encoded: Float[Tensor, "b t d"], actions: Float32[Tensor, "b t-1 a"]
+    ) -> Float[Tensor, "b e"]:
+        """Equation 3: z_AGG = g((z_1, a_1), …, (z_{M−1}, a_{M−1}), z_M); the last view goes without an action."""
+        if not self.condition_transformer:
+            return self.aggregator(encoded)
+        embedded = F.pad(self.embed(actions), (0, 0, 0, 1))  # b t k: the action after the last view is zero
+        return self.aggregator(torch.cat([encoded, embedded], dim=-1))
+
+    def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b d"]:
+        """Equation 4: the embedding of the view to which an action would lead."""
+        if self.condition_predictor:
+            aggregate = torch.cat([aggregate, self.embed(action)], dim=-1)
+        return self.predictor(aggregate)
+
+    def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """Equation 5: one minus the cosine between the predicted and the target embedding of the last view."""
+        if stream.length < 2:
+            raise ValueError(f"a stream of {stream.length} view: seq-JEPA needs M >= 1 observed views and one more")
+        encoded = self.encode(stream.views[:, :-1])  # b M d
+        aggregate = self.aggregate(encoded, stream.actions[:, :-1])
+        predicted = self.predict(aggregate, stream.actions[:, -1])
+        with torch.no_grad():
+            target = self._through(self.target, stream.views[:, -1:])[:, 0]
+        loss = 1 - F.cosine_similarity(predicted.float(), target.float(), dim=-1).mean()
+        return loss, {}
+
+    def after_step(self, progress: float) -> None:
+        """The target follows the encoder; its decay rises from `decay` to 1 on a cosine (appendix A.3)."""
+        follow(self.target, self.encoder, momentum(progress, base=self.decay))
+
+    def _through(self, network: nn.Module, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
+        flat = self.normalise(views.flatten(0, 1))
+        return network(flat.contiguous(memory_format=torch.channels_last)).unflatten(0, views.shape[:2])

@@ -1,0 +1,1 @@
+"""What is being claimed: scenarios and the command line."""

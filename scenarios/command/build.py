@@ -1,0 +1,125 @@
+"""From a scenario to live objects: worlds, environments, policies, methods, sessions."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from gymnasium.vector import AutoresetMode
+from lightning_fabric import Fabric
+
+from gazeworld.agents.config import TrainConfig
+from gazeworld.agents.loop import Session
+from gazeworld.agents.online import OnlineProbe
+from gazeworld.agents.optimiser import make_optimiser
+from gazeworld.agents.policy import Policy, make_policy
+from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.world import World, make_world
+from gazeworld.models.method import Method, make_method
+
+from .scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Place:
+    """A vector env together with the policy that looks around in it."""
+
+    env: ActiveVisionVectorEnv
+    policy: Policy
+
+
+def named(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name and the other entries of a scenario's dictionary."""
+    rest = dict(options)
+    return rest.pop("name"), rest
+
+
+def world_of(scenario: Scenario, split: str, device: torch.device | str, **changes: Any) -> World:
+    """The scenario's world over one split."""
+    name, options = named(scenario.world)
+    return make_world(name, **{**options, "split": split, "device": str(device), **changes})
+
+
+def place_of(scenario: Scenario, world: World, rows: int, *, first_row: int = 0, **policy: Any) -> Place:
+    """Environment and policy over a world; `policy` replaces the scenario's policy if given (`name` and options)."""
+    name, options = named(policy or scenario.policy)
+    env = ActiveVisionVectorEnv(
+        num_envs=rows,
+        world=world,
+        episode_steps=max(scenario.train.observed, scenario.probe.views),
+        tensors=True,
+        autoreset_mode=AutoresetMode.DISABLED,
+        first_row=first_row,
+    )
+    env.reset(seed=scenario.seed)
+    return Place(env, make_policy(name, world, **options))
+
+
+def method_of(scenario: Scenario, world: World) -> Method:
+    """The untrained method, initialised from the scenario's seed; always on the CPU first, so that it is the same
+    on every device."""
+    name, options = named(scenario.method)
+    torch.manual_seed(scenario.seed)
+    return make_method(
+        name,
+        view_shape=world.view_shape,
+        action_dim=world.action_dim,
+        mean=world.mean,
+        std=world.std,
+        **options,
+    )
+
+
+def fabric_of(scenario: Scenario, device: str) -> Fabric:
+    """Lightning Fabric on `auto`, `cpu`, `cuda`, `mps` or `cuda:1`; launched processes are found by themselves."""
+    accelerator, _, index = device.partition(":")
+    if index and not index.isdigit():
+        raise ValueError(f"device is {device!r}, expected auto, cpu, cuda, mps or a form like cuda:1")
+    devices: Any = [int(index)] if index else "auto" if accelerator != "cpu" else 1
+    try:
+        return Fabric(accelerator=accelerator, devices=devices, precision=scenario.train.precision)
+    except Exception as error:  # Fabric raises its own MisconfigurationException for devices that are not there
+        raise ValueError(f"device {device!r} cannot be used: {error}") from error
+
+
+def steps_of(scenario: Scenario, size: int) -> int:
+    """Optimiser steps: `train.steps`, or as many as `train.epochs` passes over `size` scenes take."""
+    if scenario.train.epochs:
+        return math.ceil(scenario.train.epochs * size / scenario.train.batch)
+    return scenario.train.steps
+
+
+def config_with(scenario: Scenario, steps: int) -> TrainConfig:
+    """The training configuration with its number of steps settled."""
+    return dataclasses.replace(scenario.train, steps=steps, epochs=0)
+
+
+def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
+    """Everything that trains, on Fabric's device; each process has its share of the rows."""
+    rows, rest = divmod(scenario.train.batch, fabric.world_size)
+    if rest:
+        raise ValueError(f"train.batch is {scenario.train.batch}, not divisible by {fabric.world_size} processes")
+    first = fabric.global_rank * rows
+    place = place_of(scenario, world, rows, first_row=first)
+    module = method_of(scenario, world)
+    optimiser = make_optimiser(module, scenario.train)
+    method, optimiser = fabric.setup(module, optimiser)
+    method.mark_forward_method("loss")
+    guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
+    if scenario.probe.online and fabric.is_global_zero:
+        guests = (online_probe(scenario, world.device),)
+    return Session(fabric, method, module, optimiser, place.env, place.policy, scenario.seed, first, guests)
+
+
+def online_probe(scenario: Scenario, device: torch.device) -> OnlineProbe:
+    """The guest that measures recognition and position while training goes on."""
+    places = []
+    for split in (scenario.probe_split, scenario.test_split):
+        world = world_of(scenario, split, device)
+        places.append(place_of(scenario, world, min(world.size, scenario.probe.online)))
+    train, test = places
+    return OnlineProbe.collect(
+        (train.env, test.env), (train.policy, test.policy), scenario.train.observed + 1, scenario.seed
+    )

@@ -1,0 +1,214 @@
+"""The `gazeworld` command. Heavy imports wait until a command runs, so that every --help is quick."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from gazeworld.agents.config import ProbeConfig
+
+from . import scenario as scenarios
+from .scenario import Scenario
+
+USAGE = """\
+usage: gazeworld COMMAND …
+
+  list                  scenarios, worlds, sources, policies and methods
+  train SCENARIO        train a world model online and probe it
+  evaluate RUN          probe a run by the protocol of its scenario
+  watch SCENARIO|RUN    pictures of where a policy looks
+  bench rollout|step    speed of environments and of training steps
+
+gazeworld COMMAND --help says more."""
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """Train a world model online, then probe it; everything lands in RUNS/NAME."""
+
+    scenario: tyro.conf.OmitArgPrefixes[Scenario]
+    name: str = ""
+    """name of the run (empty: scenario and seed)"""
+    runs: Path = Path("runs")
+    """folder of all runs"""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, cuda:1 …"""
+    resume: bool = False
+    """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
+    evaluate: bool = True
+    """probe after training"""
+
+
+@dataclass(frozen=True)
+class EvaluateArguments:
+    """Probe a run: table on the terminal, RUN/probes.json, RUN/figures."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """folder of the run"""
+    probe: ProbeConfig
+    """protocol and budget (defaults: the run's scenario)"""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, cuda:1 …"""
+
+
+@dataclass(frozen=True)
+class WatchArguments:
+    """Pictures of where a policy looks: scan paths as PNG and an animated GIF."""
+
+    target: Annotated[str, tyro.conf.Positional]
+    """a scenario, or the folder of a run"""
+    out: Path = Path()
+    """folder for the pictures (default: RUN/figures, or the current folder for a scenario)"""
+    split: str = "test"
+    """split to look at"""
+    scenes: int = 6
+    """number of scenes"""
+    seed: int = 0
+    """which scenes and fixations"""
+
+
+@dataclass(frozen=True)
+class RolloutArguments:
+    """Glimpses per second of the vector env beside a plain Dataset and DataLoader, in one run."""
+
+    source: str = "digits"
+    """image source"""
+    root: str = ""
+    """where the source lies (empty: its usual place)"""
+    seconds: float = 1.0
+    """time per measurement"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""
+
+
+@dataclass(frozen=True)
+class StepArguments:
+    """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
+
+    scenario: tyro.conf.OmitArgPrefixes[Scenario]
+    steps: int = 10
+    """timed steps (after a warm-up)"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code: 0 done, 1 training failed, 2 wrong use or bad input."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if words else 2
+    command, rest = words[0], words[1:]
+    if command not in COMMANDS:
+        return _fail(f"unknown command {command!r}; there are: {', '.join(COMMANDS)}")
+    try:
+        return COMMANDS[command](rest)
+    except BrokenPipeError:
+        return 0
+    except (ValueError, OSError) as error:
+        return _fail(str(error))
+
+
+def _fail(sentence: str, code: int = 2) -> int:
+    print(f"gazeworld: error: {sentence}", file=sys.stderr)
+    return code
+
+
+def _scenario_argument(words: list[str], command: str) -> tuple[str, Scenario | None]:
+    """The scenario named first; None when help was asked for or nothing was named."""
+    if not words or words[0].startswith("-"):
+        print(f"usage: gazeworld {command} SCENARIO [OPTIONS]\n\nscenarios: {', '.join(scenarios.names())}\n")
+        print(f"gazeworld {command} SCENARIO --help lists what can be set, with the scenario's values.")
+        return "", None
+    return words[0].replace("_", "-"), scenarios.load(words[0])
+
+
+def _list(words: list[str]) -> int:
+    if words and words[0] not in ("-h", "--help"):
+        return _fail(f"list takes no argument, found {words[0]!r}")
+    if words:
+        print("usage: gazeworld list\n\nScenarios with their variants, worlds, sources, policies and methods.")
+        return 0
+    from .listing import show
+
+    show(Console())
+    return 0
+
+
+def _train(words: list[str]) -> int:
+    name, found = _scenario_argument(words, "train")
+    if found is None:
+        return 0 if words else 2
+    chosen = tyro.cli(
+        TrainArguments, args=words[1:], default=TrainArguments(found), prog=f"gazeworld train {name}"
+    )
+    from gazeworld.agents.loop import NonFiniteLossError
+
+    from .doing import train
+
+    try:
+        return train(name, chosen, Console())
+    except NonFiniteLossError as error:
+        return _fail(str(error), 1)
+
+
+def _evaluate(words: list[str]) -> int:
+    probe = ProbeConfig()
+    if words and not words[0].startswith("-"):
+        from .runs import open_run
+
+        probe = open_run(Path(words[0])).scenario.probe
+    default = EvaluateArguments(run=tyro.MISSING, probe=probe)
+    chosen = tyro.cli(EvaluateArguments, args=words, default=default, prog="gazeworld evaluate")
+    from .doing import evaluate
+
+    return evaluate(chosen.run, chosen.probe, chosen.device, Console())
+
+
+def _watch(words: list[str]) -> int:
+    chosen = tyro.cli(WatchArguments, args=words, prog="gazeworld watch")
+    from .doing import watch
+
+    return watch(chosen, Console())
+
+
+def _bench(words: list[str]) -> int:
+    kind = words[0] if words else "--help"
+    if kind == "rollout":
+        chosen = tyro.cli(RolloutArguments, args=words[1:], prog="gazeworld bench rollout")
+        from gazeworld.agents.bench import rollout_bench
+
+        rollout_bench(**dataclasses.asdict(chosen))
+        return 0
+    if kind == "step":
+        name, found = _scenario_argument(words[1:], "bench step")
+        if found is None:
+            return 0 if words[1:] else 2
+        default = StepArguments(found)
+        timed = tyro.cli(StepArguments, args=words[2:], default=default, prog=f"gazeworld bench step {name}")
+        from .stepping import step_bench
+
+        step_bench(timed.scenario, timed.steps, timed.device, Console())
+        return 0
+    if kind in ("-h", "--help"):
+        print("usage: gazeworld bench rollout [OPTIONS]\n       gazeworld bench step SCENARIO [OPTIONS]")
+        return 0 if words else 2
+    return _fail(f"unknown bench {kind!r}; there are: rollout, step")
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "list": _list,
+    "train": _train,
+    "evaluate": _evaluate,
+    "watch": _watch,
+    "bench": _bench,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

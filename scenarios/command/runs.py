@@ -1,0 +1,133 @@
+"""A run on disk: `runs/<name>/` with config.json, metrics.jsonl, TensorBoard events, checkpoints and figures."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.console import Console
+
+from gazeworld.agents import checkpoint
+from gazeworld.agents.loop import train
+from gazeworld.agents.recorder import Recorder
+from gazeworld.envs.world import World
+from gazeworld.models.method import CheckpointError, Method
+
+from . import build, scenario
+from .scenario import Scenario
+
+_PACKAGES = ("gazeworld", "torch", "torchvision", "gymnasium", "numpy", "lightning-fabric", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder under `runs/`, and what its config.json says."""
+
+    folder: Path
+    name: str
+    scenario: Scenario
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures."""
+        return self.folder / "figures"
+
+
+def open_run(folder: Path) -> Run:
+    """The run in a folder. Raises ValueError where there is none or config.json does not fit this version."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
+    try:
+        data = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file}: not JSON: {error}") from error
+    if not isinstance(data, dict) or not {"scenario", "config"} <= data.keys():
+        raise ValueError(f"{file}: expected the keys 'scenario' and 'config', found {sorted(data)[:5]}")
+    return Run(folder, data["scenario"], scenario.from_json(data["config"], file))
+
+
+def start_or_resume(run: Run, device: str, *, resume: bool, console: Console) -> Run:
+    """Train a run to its end, or until it is interrupted.
+
+    Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none.
+    """
+    if resume:
+        run = open_run(run.folder)
+    elif run.folder.exists() and any(run.folder.iterdir()):
+        raise ValueError(f"{run.folder}: there is a run already; go on with --resume or choose another --name")
+    fabric = build.fabric_of(run.scenario, device)
+    fabric.launch()
+    world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
+    session = build.session_of(run.scenario, fabric, world)
+    steps = build.steps_of(run.scenario, world.size)
+    start = _restore(run, session.module, session.optimiser, world) if resume else 0
+    if not resume and fabric.is_global_zero:
+        _write_config(run, fabric, world)
+    console.print(
+        f"{run.name}: {world.size} scenes, {sum(p.numel() for p in session.module.parameters()):,} parameters, "
+        f"steps {start} → {steps}, on {fabric.device}",
+        highlight=False,
+    )
+    recorder = Recorder(run.folder, start=start, steps=steps, console=console)
+    try:
+        train(session, build.config_with(run.scenario, steps), run.checkpoints, recorder, start)
+    finally:
+        recorder.close()
+    return run
+
+
+def trained(run: Run, world: World) -> tuple[Method, int]:
+    """The method of a run with the weights of its newest checkpoint, on the world's device, and that step."""
+    found = checkpoint.latest(run.checkpoints)
+    if found is None:
+        raise CheckpointError(f"{run.checkpoints}: no checkpoint yet; expected at least one step-… folder")
+    method = build.method_of(run.scenario, world)
+    checkpoint.load_model(found, method)
+    return method.to(world.device).eval(), found.step
+
+
+def _restore(run: Run, method: Method, optimiser: torch.optim.Optimizer, world: World) -> int:
+    written = json.loads((run.folder / "config.json").read_text())["made_by"]["fingerprint"]
+    if written != world.fingerprint:
+        raise ValueError(f"{run.folder}: trained on data {written}, but the source now is {world.fingerprint}")
+    found = checkpoint.latest(run.checkpoints)
+    if found is None:
+        return 0
+    checkpoint.load_model(found, method)
+    checkpoint.load_optimiser(found, method, optimiser)
+    return found.step
+
+
+def _write_config(run: Run, fabric: Fabric, world: World) -> None:
+    data: dict[str, Any] = {
+        "scenario": run.name,
+        "config": scenario.to_json(run.scenario),
+        "made_by": {
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "python": platform.python_version(),
+            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "device": str(fabric.device),
+            "processes": fabric.world_size,
+            "threads": torch.get_num_threads(),
+            "fingerprint": world.fingerprint,
+        },
+    }
+    run.folder.mkdir(parents=True, exist_ok=True)
+    draft = run.folder / "config.json.draft"
+    draft.write_text(json.dumps(data, indent=2) + "\n")
+    os.replace(draft, run.folder / "config.json")

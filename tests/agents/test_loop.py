@@ -1,0 +1,202 @@
+"""The loop on a world that can be checked by counting."""
+
+import json
+import shutil
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import torch
+from counting import CountingWorld
+from gymnasium.vector import AutoresetMode
+from lightning_fabric import Fabric
+from rich.console import Console
+from torch import nn
+
+from gazeworld.agents import checkpoint, loop
+from gazeworld.agents.config import TrainConfig
+from gazeworld.agents.optimiser import make_optimiser
+from gazeworld.agents.policy import make_policy
+from gazeworld.agents.recorder import Recorder
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.models.method import Method, make_method
+
+CONFIG = TrainConfig(steps=8, batch=6, observed=3, lr=1e-2, warmup=0.2, log_every=2, probe_every=4, save_every=4, keep=0)
+
+
+def session(rows: int = 6, first_row: int = 0, seed: int = 0, dropout: float = 0.1) -> loop.Session:
+    world = CountingWorld()
+    env = ActiveVisionVectorEnv(
+        num_envs=rows, world=world, episode_steps=5, tensors=True, autoreset_mode=AutoresetMode.DISABLED,
+        first_row=first_row,
+    )
+    env.reset(seed=seed)
+    torch.manual_seed(seed)
+    module = make_method(
+        "seq-jepa", view_shape=(1, 4, 4), action_dim=1, mean=(0.5,), std=(0.25,), encoder="small", dim=12, width=4,
+        action_width=4, hidden=8, dropout=dropout,
+    )
+    optimiser = make_optimiser(module, CONFIG)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    method, optimiser = fabric.setup(module, optimiser)
+    method.mark_forward_method("loss")
+    return loop.Session(fabric, method, module, optimiser, env, make_policy("uniform", world), seed, first_row)
+
+
+def recorder(folder: Path, start: int = 0) -> Recorder:
+    return Recorder(folder, start=start, steps=8, console=Console(file=StringIO()))
+
+
+def run(s: loop.Session, folder: Path, config: TrainConfig = CONFIG, start: int = 0) -> int:
+    record = recorder(folder, start)
+    try:
+        return loop.train(s, config, folder / "checkpoints", record, start)
+    finally:
+        record.close()
+
+
+def test_collected_streams_tell_what_happened() -> None:
+    s = session()
+    stream = loop.collect(s.env, s.policy, 4, Draws.rows(0, 6), {"episode": 3})
+    assert stream.views.shape == (6, 4, 1, 4, 4)
+    assert torch.equal(stream.views[:, :, 0, 0, 0], (stream.scenes * 20).to(torch.uint8)[:, None].expand(-1, 4))
+    assert torch.equal(stream.views[:, :, 0, 1, 0].float(), stream.poses[..., 0] * 25)
+    assert torch.equal(stream.poses[:, :-1] + stream.actions, stream.poses[:, 1:])
+    assert torch.equal(stream.labels, stream.scenes % 3)
+    again = loop.collect(s.env, s.policy, 4, Draws.rows(0, 6), {"episode": 3})
+    assert torch.equal(stream.views, again.views)
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it() -> None:
+    many, few = session(6), session(2, first_row=4)
+    big = loop.collect(many.env, many.policy, 4, Draws.rows(0, 6), {"episode": 1})
+    small = loop.collect(few.env, few.policy, 4, Draws.rows(0, 2, first=4), {"episode": 1})
+    assert torch.equal(big.views[4:], small.views)
+    assert torch.equal(big.actions[4:], small.actions)
+
+
+def test_noise_is_in_the_poses_and_not_in_the_actions() -> None:
+    env = ActiveVisionVectorEnv(
+        num_envs=64, world=CountingWorld(noise=2.0), episode_steps=3, tensors=True, autoreset_mode=AutoresetMode.DISABLED
+    )
+    env.reset(seed=0)
+    stream = loop.collect(env, make_policy("uniform", env.world), 4, Draws.rows(0, 64))
+    moved = stream.poses[:, 1:] - stream.poses[:, :-1]
+    assert not torch.equal(moved, stream.actions)
+    told = env.world.move(stream.poses[:, :-1].flatten(0, 1), stream.actions.flatten(0, 1))
+    assert torch.equal(told - stream.poses[:, :-1].flatten(0, 1), stream.actions.flatten(0, 1))
+
+
+@pytest.mark.parametrize(("length", "message"), [(0, "at least 1"), (9, "episode has 5")])
+def test_lengths_that_cannot_be(length: int, message: str) -> None:
+    s = session()
+    with pytest.raises(ValueError, match=message):
+        loop.collect(s.env, s.policy, length, Draws.rows(0, 6))
+
+
+def test_resuming_gives_the_same_run_bit_for_bit(tmp_path: Path) -> None:
+    whole = session()
+    assert run(whole, tmp_path / "whole") == 8
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut/checkpoints/step-00000008")
+    with (tmp_path / "cut/metrics.jsonl").open("a") as file:
+        file.write('{"step": 8, "half a li')
+    torch.manual_seed(123)  # whatever state torch's generator is in must not matter
+    cut = session(seed=0)
+    found = checkpoint.latest(tmp_path / "cut/checkpoints")
+    assert found is not None
+    assert found.step == 4
+    checkpoint.load_model(found, cut.module)
+    checkpoint.load_optimiser(found, cut.module, cut.optimiser)
+    assert run(cut, tmp_path / "cut", start=4) == 8
+    for (name, a), b in zip(whole.module.state_dict().items(), cut.module.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    for file in ("metrics.jsonl", "checkpoints/step-00000008/optimizer.safetensors"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "cut" / file).read_bytes()
+
+
+def test_guests_leave_no_trace(tmp_path: Path) -> None:
+    visits = []
+
+    def guest(method: Method) -> dict[str, float]:
+        assert not method.training
+        assert torch.is_inference_mode_enabled()
+        torch.rand(5)
+        visits.append(method.represent(torch.zeros(2, 2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2, 1, 1)))
+        return {"probe/x": 1.0}
+
+    alone, visited = session(), session()
+    run(alone, tmp_path / "alone")
+    visited = loop.Session(**{**vars(visited), "guests": (guest,)})
+    run(visited, tmp_path / "visited")
+    assert len(visits) == 3  # before the first step, at 4 and at 8
+    for a, b in zip(alone.module.state_dict().values(), visited.module.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_metrics_are_complete_json_lines(tmp_path: Path) -> None:
+    run(session(), tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8]
+    assert {"train/loss", "train/learning_rate", "collapse/view_rank", "collapse/aggregate_spread"} <= lines[0].keys()
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_facts(tmp_path: Path) -> None:
+    s = session()
+
+    def poison(method: Method) -> dict[str, float]:
+        for parameter in method.predictor.parameters():
+            parameter.fill_(float("nan"))
+        return {}
+
+    s = loop.Session(**{**vars(s), "guests": (poison,)})
+    config = TrainConfig(**{**vars(CONFIG), "probe_every": 6, "save_every": 4})
+    start = s.guests
+    s = loop.Session(**{**vars(s), "guests": ()})
+    run(s, tmp_path, TrainConfig(**{**vars(config), "steps": 4}))
+    s = loop.Session(**{**vars(s), "guests": start})
+    with pytest.raises(loop.NonFiniteLossError, match=r"step 6 is nan; its scenes were \[.*step-00000004"):
+        run(s, tmp_path, config, start=4)
+    assert [c.step for c in checkpoint.every(tmp_path / "checkpoints")] == [4]
+
+
+def test_an_interrupt_saves_and_the_run_goes_on(tmp_path: Path) -> None:
+    import os
+    import signal
+
+    def interrupt(method: Method) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return {}
+
+    s = loop.Session(**{**vars(session()), "guests": (interrupt,)})
+    config = TrainConfig(**{**vars(CONFIG), "probe_every": 3, "save_every": 100})
+    assert run(s, tmp_path, config, start=1) == 4  # asked at step 3, the step under way is finished
+    found = checkpoint.latest(tmp_path / "checkpoints")
+    assert found is not None
+    assert found.step == 4
+
+
+def test_the_optimiser_spares_biases_norms_and_the_token() -> None:
+    module = session().module
+    optimiser = make_optimiser(module, CONFIG)
+    names = {p: n for n, p in module.named_parameters()}
+    free = {names[p] for p in optimiser.param_groups[1]["params"]}
+    assert "aggregator.token" in free
+    assert all(n.endswith(("bias", "token")) or module.get_parameter(n).ndim == 1 for n in free)
+    assert optimiser.param_groups[1]["weight_decay"] == 0
+    everything = {n for g in optimiser.param_groups for n in (names[p] for p in g["params"])}
+    assert everything == {n for n, p in module.named_parameters() if p.requires_grad}
+    assert isinstance(module.encoder, nn.Module)
+
+
+def test_collapse_is_seen() -> None:
+    from gazeworld.agents.monitor import effective_rank, spread
+
+    torch.manual_seed(0)
+    assert effective_rank(torch.ones(50, 8)) == 0.0
+    assert effective_rank(torch.randn(50, 1) * torch.ones(1, 8)) == pytest.approx(1.0, abs=1e-3)
+    assert 7.5 < effective_rank(torch.randn(2000, 8)) <= 8
+    assert spread(torch.ones(50, 8)) == pytest.approx(0.0, abs=1e-6)
+    assert spread(torch.randn(2000, 8)) == pytest.approx(1.0, abs=0.05)
