@@ -36,7 +36,13 @@ class Checkpoint:
 
 
 def save(
-    folder: Path, step: int, method: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any], *, keep: int
+    folder: Path,
+    step: int,
+    method: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    state: dict[str, Any],
+    *,
+    keep: int,
 ) -> Checkpoint:
     """Write `folder/step-<step>` atomically and delete all but the newest `keep` checkpoints."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +90,7 @@ def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
     if missing or surplus:
         raise CheckpointError(
             f"{file}: this checkpoint is of another method or configuration: "
-            f"{len(missing)} tensors are missing (first: {missing[:1]}), {len(surplus)} are unknown (first: {surplus[:1]})"
+            f"{len(missing)} tensors are missing ({missing[:1]} …), {len(surplus)} are unknown ({surplus[:1]} …)"
         )
     for name, tensor in own.items():
         if tensor.shape != tensors[name].shape:
@@ -108,13 +114,14 @@ def load_optimiser(checkpoint: Checkpoint, method: nn.Module, optimiser: torch.o
     for key, tensor in tensors.items():
         name, _, slot = key.rpartition("/")
         by_name.setdefault(name, {})[slot] = tensor
-    state, i = {}, 0
-    for group in optimiser.param_groups:
-        for parameter in group["params"]:
-            if by_name:
-                state[i] = by_name[names[parameter]]
-            i += 1
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    state = {i: _laid_out(by_name[names[p]], p) for i, p in enumerate(parameters)} if by_name else {}
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _laid_out(slots: dict[str, Tensor], parameter: Tensor) -> dict[str, Tensor]:
+    """Moments in the memory layout of their parameter (channels-last kernels), which fused updates want."""
+    return {k: torch.empty_like(parameter).copy_(v) if v.ndim else v for k, v in slots.items()}
 
 
 def _optimiser_tensors(method: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -130,9 +137,7 @@ def _read(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(_existing(file))
     except SafetensorError as error:
-        raise CheckpointError(
-            f"{file}: not a whole safetensors file ({file.stat().st_size} bytes): {error}"
-        ) from error
+        raise CheckpointError(f"{file}: not a whole safetensors file ({file.stat().st_size} bytes): {error}") from error
 
 
 def _existing(file: Path) -> Path:

@@ -46,6 +46,44 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected at least 1")
         if self.steps < 1 and self.epochs < 1:
-            raise ValueError(f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1")
+            raise ValueError(
+                f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1"
+            )
         if self.batch == 1:
             raise ValueError("train.batch is 1, expected at least 2: batch normalisation needs variance")
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """How frozen representations are read out; defaults are the paper's protocols (appendix A.2) unless said."""
+
+    views: int = 6
+    """largest number of observed views; everything is measured for M = 1 … views (M_val)"""
+    rounds: int = 2
+    """visits to every training scene for recognition and position; path integration and the test split get one"""
+    scenes: int = 0
+    """scenes per split, spread evenly over it (0: all)"""
+    epochs_linear: int = 300
+    """epochs of linear classifiers"""
+    epochs_position: int = 50
+    """epochs of linear regressors"""
+    batch: int = 256
+    """samples per step of a read-out"""
+    ridge: float = 1e-3
+    """penalty of the closed-form regressors on standardised features, per sample (ours: the converged read-out)"""
+    noise: float = 0.05
+    """motor noise of the second path-integration experiment, in the world's units of action (0: leave it out)"""
+    online: int = 512
+    """scenes per split of the online probe during training (0: no online probe)"""
+    seed: int = 0
+    """seed of fixations, initial weights and batch order of all probes"""
+
+    def __post_init__(self) -> None:
+        for name in ("views", "rounds", "epochs_linear", "epochs_position", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"probe.{name} is {getattr(self, name)}, expected at least 1")
+        for name in ("scenes", "noise", "online"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"probe.{name} is {getattr(self, name)}, expected 0 or more")
+        if self.ridge <= 0:
+            raise ValueError(f"probe.ridge is {self.ridge}, expected a number above 0")

@@ -77,7 +77,11 @@ def collect(
         memory = Memory(seen[:, :i], actions[:, : i - 1], poses[:, :i], scenes)
         choice = policy.act(memory, rng.fold(i))
         observation, _, _, _, info = env.step(choice.action)
-        views[:, i], poses[:, i], actions[:, i - 1] = observation["view"], observation["pose"], info["commanded"]
+        views[:, i], poses[:, i], actions[:, i - 1] = (
+            observation["view"],
+            observation["pose"],
+            info["commanded"],
+        )
     return Stream(seen, actions, poses, labels, scenes)
 
 

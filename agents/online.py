@@ -50,9 +50,10 @@ class OnlineProbe:
         return cls(train, test)
 
     def __call__(self, method: Method) -> dict[str, float]:
-        """Top-1 on the aggregate and on single views, R² of the displacement between two views, and the spread of both."""
-        (views, aggregate), (test_views, test_aggregate) = self._features(method, self.train), self._features(
-            method, self.test
+        """Top-1 on the aggregate and on single views, R² of the displacement between two views, rank and spread."""
+        (views, aggregate), (test_views, test_aggregate) = (
+            self._features(method, self.train),
+            self._features(method, self.test),
         )
         labels, truth = self.train.labels, self.test.labels
         pair, test_pair = views[:, :2].flatten(1), test_views[:, :2].flatten(1)
@@ -80,7 +81,10 @@ def _shift(stream: Stream) -> Float[Tensor, "b p"]:
 
 
 def ridge(
-    features: Float[Tensor, "n d"], targets: Float[Tensor, "n k"], queries: Float[Tensor, "m d"], strength: float = 1e-2
+    features: Float[Tensor, "n d"],
+    targets: Float[Tensor, "n k"],
+    queries: Float[Tensor, "m d"],
+    strength: float = 1e-2,
 ) -> Float[Tensor, "m k"]:
     """Ridge regression on standardised features with an intercept; `strength` is relative to the number of samples."""
     mean, std = features.mean(0), features.std(0).clamp_min(1e-6)
@@ -90,7 +94,10 @@ def ridge(
 
 
 def accuracy(
-    features: Float[Tensor, "n d"], labels: Int64[Tensor, " n"], queries: Float[Tensor, "m d"], truth: Int64[Tensor, " m"]
+    features: Float[Tensor, "n d"],
+    labels: Int64[Tensor, " n"],
+    queries: Float[Tensor, "m d"],
+    truth: Int64[Tensor, " m"],
 ) -> float:
     """Top-1 of a ridge classifier on one-hot targets."""
     classes = int(torch.maximum(labels.max(), truth.max())) + 1
@@ -99,7 +106,10 @@ def accuracy(
 
 
 def r2(
-    features: Float[Tensor, "n d"], targets: Float[Tensor, "n k"], queries: Float[Tensor, "m d"], truth: Float[Tensor, "m k"]
+    features: Float[Tensor, "n d"],
+    targets: Float[Tensor, "n k"],
+    queries: Float[Tensor, "m d"],
+    truth: Float[Tensor, "m k"],
 ) -> float:
     """R² of a ridge regression, averaged uniformly over the outputs."""
     residual = ((ridge(features, targets, queries) - truth) ** 2).sum(0)

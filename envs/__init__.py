@@ -1,1 +1,59 @@
-"""What can be looked at: worlds, image sources and their Gymnasium environments."""
+"""Worlds to look at, and the Gymnasium environments that look at them.
+
+`import gazeworld.envs` registers `gazeworld/Saccade-v0` and its like with Gymnasium and stays light: torch is imported
+when something is taken from here or an environment is made.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import shelf
+
+if TYPE_CHECKING:
+    from .single import ActiveVisionEnv
+    from .stream import Stream
+    from .vector import ActiveVisionVectorEnv
+    from .world import World, make_world
+
+__all__ = ["ActiveVisionEnv", "ActiveVisionVectorEnv", "Stream", "World", "make_world", "register_envs"]
+
+_HOME = {
+    "ActiveVisionEnv": "single",
+    "ActiveVisionVectorEnv": "vector",
+    "Stream": "stream",
+    "World": "world",
+    "make_world": "world",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first asked for, because most of them need torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def register_envs() -> None:
+    """Give every world on the shelf its Gymnasium id: `saccade.py` becomes `gazeworld/Saccade-v0`.
+
+    Called on import, and by Gymnasium for the entry point in its plug-in group; a second call changes nothing.
+    """
+    # Imported here, not above: Gymnasium may be importing us for its plug-in group at this very moment.
+    from gymnasium.envs.registration import register, registry
+
+    for world in shelf.names("gazeworld.envs.worlds"):
+        name = "".join(part.capitalize() for part in world.split("-"))
+        if f"gazeworld/{name}-v0" not in registry:
+            register(
+                id=f"gazeworld/{name}-v0",
+                entry_point="gazeworld.envs.single:ActiveVisionEnv",
+                vector_entry_point="gazeworld.envs.vector:ActiveVisionVectorEnv",
+                kwargs={"world": world},
+            )
+
+
+register_envs()

@@ -1,13 +1,9 @@
-"""Files as data: what identifies one cheaply, and how one becomes a tensor without being read."""
+"""What identifies files and facts cheaply: the fingerprints of data sources are made here."""
 
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
 
 _BLOCK = 4096
 
@@ -19,10 +15,10 @@ def digest(**facts: Any) -> str:
 
 
 def identity(path: Path, blocks: int = 16) -> list[int | str]:
-    """What a file holds as [size, hash of `blocks` blocks of 4 KiB spread evenly over it].
+    """What a file holds, as [size in bytes, hash of `blocks` blocks of 4 KiB spread evenly over it].
 
-    Independent of name, place and modification time, and cheap for files of any size; a change that misses every
-    block and keeps the size goes unnoticed, which is the price of not reading gigabytes at every start.
+    Independent of name, place and modification time, and cheap for files of any size; a change that keeps the size
+    and misses every block goes unnoticed, which is the price of not reading gigabytes at every start.
     """
     size = path.stat().st_size
     seen = hashlib.sha256()
@@ -31,17 +27,3 @@ def identity(path: Path, blocks: int = 16) -> list[int | str]:
             file.seek(max(0, size - _BLOCK) * i // max(1, blocks - 1))
             seen.update(file.read(_BLOCK))
     return [size, seen.hexdigest()[:16]]
-
-
-def tensor(array: np.ndarray) -> Tensor:
-    """A tensor over the same memory, strided as the array is.
-
-    A read-only memory map is mapped again copy-on-write: torch has no read-only tensors and warns about them, and
-    this way a write could neither crash the process nor reach the file. Pages are still read only when looked at.
-    """
-    if isinstance(array, np.memmap) and not array.flags.writeable:
-        array = np.memmap(
-            array.filename, dtype=array.dtype, mode="c", offset=array.offset, shape=array.shape,
-            order="C" if array.flags.c_contiguous else "F",
-        )  # fmt: skip
-    return torch.from_numpy(array)

@@ -21,8 +21,7 @@ class Aggregator(nn.Module):
         self.token = nn.Parameter(torch.zeros(1, 1, dim))
         nn.init.trunc_normal_(self.token, std=0.02)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=dropout, batch_first=True)
-            for _ in range(layers)
+            nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=dropout, batch_first=True) for _ in range(layers)
         )
 
     def forward(self, tokens: Float[Tensor, "b m e"]) -> Float[Tensor, "b e"]:

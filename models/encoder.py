@@ -1,5 +1,7 @@
 """Encoders: one uint8 view in, one embedding out."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -35,7 +37,7 @@ class SmallEncoder(nn.Module):
         super().__init__()
         widths = [channels, *(width * 2**i for i in range(stages - 1)), dim]
         self.stages = nn.Sequential(
-            *(self._stage(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)),
+            *(self._stage(i, o) for i, o in pairwise(widths)),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )

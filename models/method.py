@@ -42,14 +42,10 @@ class Method(nn.Module, ABC):
         """Each view on its own."""
 
     @abstractmethod
-    def aggregate(
-        self, encoded: Float[Tensor, "b t d"], actions: Float32[Tensor, "b t-1 a"]
-    ) -> Float[Tensor, "b e"]:
+    def aggregate(self, encoded: Float[Tensor, "b t d"], actions: Float32[Tensor, "b t-1 a"]) -> Float[Tensor, "b e"]:
         """The sequence as a whole, from encoded views and the actions between them."""
 
-    def represent(
-        self, views: UInt8[Tensor, "b t c h w"], actions: Float32[Tensor, "b t-1 a"]
-    ) -> Representation:
+    def represent(self, views: UInt8[Tensor, "b t c h w"], actions: Float32[Tensor, "b t-1 a"]) -> Representation:
         """Both representations of a sequence; changes no buffer when the module is in eval mode."""
         encoded = self.encode(views)
         return Representation(encoded, self.aggregate(encoded, actions))

@@ -8,8 +8,8 @@ from jaxtyping import install_import_hook
 
 install_import_hook(["gazeworld"], "beartype.beartype")
 
-import pytest
-import torch
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,66 +1,81 @@
 """Handwritten digits as scenes: the embedded data source, which needs no file of its own.
 
-The 1797 real 8 x 8 digits that ship with scikit-learn (the test part of the UCI set "Optical Recognition of Handwritten
-Digits", Alpaydin and Kaynak 1998) are drawn into grey scenes much larger than one glimpse, at varying place and size, on
-an uneven background among scraps of other digits, so that one look at the centre does not suffice.
+The 1797 real 8 x 8 digits that ship with scikit-learn (the test part of UCI's "Optical Recognition of Handwritten
+Digits", Alpaydin and Kaynak 1998) are drawn into grey scenes much larger than one glimpse: at varying place, size and
+tilt, on an uneven background, among scraps of other digits, so that one look at the centre does not suffice.
 
-A fifth of the digits of each class is the test split, by digit image: no digit, not even in a scrap, is in both. (The
-set does not say who wrote what, so that writers are shared between the splits.)
+A fifth of the digits of each class is the test split, by digit image: no digit, not even in a scrap, is in both
+splits. (The set does not say who wrote what, so writers are shared between the splits.)
 """
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from .. import files
 from ..cache import cached
 from ..draws import Draws
+from ..files import digest
 from ..images import Images, statistics
 
 VERSION = 1  # goes up whenever the same options would draw something else
-_CHUNK = 1024
+_CHUNK = 1024  # scenes drawn at once
 _CELLS = 8  # side of a digit as it comes
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
-_PLACE, _INK, _BACKGROUND, _CLUTTER = range(4)  # numbers folded into a scene's random stream
+_GREY = 0.35  # mean level of the background
+_INK = (0.45, 0.70)  # by how much the digit is brighter
+_PLACE, _GROUND, _NOISE, _CLUTTER = range(4)  # numbers folded into the random stream of a scene; clutter is the last
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the scenes are laid out; every option of the source.
+    """How scenes are laid out: these are the options of the source.
 
-    `side` is the scene's, `smallest` and `largest` bound the digit's (its whole 8 x 8 frame), all in pixels. `jitter`
-    is the share of the free room that the place varies over (0: centred, 1: anywhere inside). `background` is the
-    brightest that the low-frequency background gets, as a share of white. `clutter` is the number of scraps of other
-    digits. `variants` is the number of scenes drawn from each digit, `seed` chooses among all such data sets.
+    `side` is the scene's, in pixels. `smallest` and `largest` bound the digit (its whole 8 x 8 frame) as shares of
+    the side; `jitter` is the share of the free room over which its place varies (0: centred, 1: anywhere inside);
+    `tilt` is the largest rotation, in radians. `background` is the standard deviation of low-frequency light, as a
+    share of white; `noise` that of each pixel. `clutter` is the number of scraps of other digits, `scrap` their mean
+    size as a share of the side, `scrap_ink` how much brighter or darker than the background they get at most.
+    `variants` is the number of scenes drawn from each digit; `seed` chooses among all such data sets.
     """
 
     side: int = 64
-    smallest: float = 40
-    largest: float = 56
+    smallest: float = 0.6
+    largest: float = 0.85
     jitter: float = 1.0
-    background: float = 0.25
-    clutter: int = 2
+    tilt: float = 0.17
+    background: float = 0.12
+    noise: float = 0.02
+    clutter: int = 4
+    scrap: float = 0.12
+    scrap_ink: float = 0.5
     variants: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.smallest <= self.largest <= self.side:
+        if self.side < _CELLS or self.clutter < 0 or self.variants < 1:
             raise ValueError(
-                f"digits: smallest={self.smallest}, largest={self.largest}, side={self.side}: "
-                "expected 0 < smallest <= largest <= side"
+                f"digits: side={self.side}, clutter={self.clutter}, variants={self.variants}, "
+                f"expected side >= {_CELLS}, clutter >= 0, variants >= 1"
             )
-        for name in ("jitter", "background"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"digits: {name}={getattr(self, name)}, expected a number from 0 to 1")
-        if self.clutter < 0 or self.variants < 1:
+        if not 0 < self.smallest <= self.largest <= 1:
             raise ValueError(
-                f"digits: clutter={self.clutter}, variants={self.variants}, expected at least 0 and at least 1"
+                f"digits: smallest={self.smallest}, largest={self.largest}, "
+                "expected shares of the side, 0 < smallest <= largest <= 1"
             )
+        if not 0 < self.scrap <= 1:
+            raise ValueError(f"digits: scrap={self.scrap}, expected a share of the side, 0 < scrap <= 1")
+        levels = {"jitter": 1.0, "tilt": math.pi, "background": 1.0, "noise": 1.0, "scrap_ink": 1.0}
+        for name, most in levels.items():
+            if not 0 <= asdict(self)[name] <= most:
+                raise ValueError(f"digits: {name}={asdict(self)[name]}, expected 0 to {most:.4g}")
 
 
 @dataclass(frozen=True)
@@ -73,34 +88,34 @@ class _Digits:
 
 
 def load(split: str = "train", root: str = "", **options: Any) -> Images:
-    """Scenes of one split ("train" or "test"), scene i showing digit i modulo the number of digits of the split.
+    """Scenes of one split ("train" or "test"); scene i shows digit i modulo the number of digits of the split.
 
-    The options are those of `Layout`. Nothing is read from `root`, which must be empty. Raises ValueError for an
+    The options are those of `Layout`. `root` must be empty: there is nothing to read. Raises ValueError for an
     unknown split and for impossible options.
     """
     if split not in ("train", "test"):
-        raise ValueError(f"digits: unknown split {split!r}; there are: test, train")
+        raise ValueError(f"source 'digits': unknown split {split!r}; there are: test, train")
     if root:
-        raise ValueError(f"digits: root={root!r}, expected none: the digits come with scikit-learn")
+        raise ValueError(f"source 'digits': root is {root!r}, expected none: the digits come with scikit-learn")
     layout = Layout(**options)
     train = _scenes("train", layout)
-    pixels = train if split == "train" else _scenes(split, layout)
     mean, std = statistics(train)
     return Images(
         name="digits",
         split=split,
-        pixels=pixels,
+        pixels=train if split == "train" else _scenes(split, layout),
         labels=_digits(split).labels.repeat(layout.variants),
         classes=tuple("0123456789"),
         mean=mean,
         std=std,
-        fingerprint=files.digest(**_facts(split, layout)),
+        fingerprint=digest(**_facts(split, layout)),
     )
 
 
+@lru_cache(maxsize=2)
 def _digits(split: str) -> _Digits:
-    """The digits of one split: of each class, the fifth with the smallest SHA-256 of its pixels is the test split."""
-    from sklearn.datasets import load_digits  # a second of imports that nobody else needs
+    """The digits of one split: of each class, the fifth with the smallest SHA-256 of the pixels is the test split."""
+    from sklearn.datasets import load_digits  # a second of imports that no other source needs
 
     data = load_digits()
     cells = data.images.astype(np.uint8)  # 0 … 16
@@ -113,7 +128,7 @@ def _digits(split: str) -> _Digits:
     return _Digits(
         ink=torch.from_numpy(cells[chosen]).float() / 16,
         labels=torch.from_numpy(data.target[chosen]).long(),
-        number=torch.from_numpy(chosen),
+        number=torch.from_numpy(chosen).long(),
     )
 
 
@@ -125,77 +140,75 @@ def _facts(split: str, layout: Layout) -> dict[str, Any]:
 
 
 def _scenes(split: str, layout: Layout) -> UInt8[Tensor, "n h w 1"]:
-    """All scenes of a split, drawn once and cached on disk."""
+    """All scenes of a split, drawn once and kept on disk."""
     digits = _digits(split)
     n = len(digits.labels) * layout.variants
 
     def fill(out: np.ndarray) -> None:
-        for start in range(0, n, _CHUNK):
-            rows = torch.arange(start, min(start + _CHUNK, n))
-            out[start : start + _CHUNK, :, :, 0] = draw(digits, rows, layout).numpy()
+        for rows in torch.arange(n).split(_CHUNK):
+            out[int(rows[0]) : int(rows[-1]) + 1, :, :, 0] = _draw(digits, rows, layout).numpy()
 
-    return files.tensor(cached(_facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
+    return torch.from_numpy(cached(_facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
 
 
-def draw(digits: _Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
-    """These rows of a split's scenes; each depends on its digit, variant and seed alone (and scraps on the split)."""
-    k = len(digits.labels)
-    which, variant = rows % k, rows // k
+def _draw(digits: _Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
+    """These scenes of a split; each depends on its digit, its variant and the seed alone (its scraps on the split)."""
+    which, variant = rows % len(digits.labels), rows // len(digits.labels)
     rng = Draws.seeded(digits.number[which] * 2**20 + variant).fold(layout.seed)
-    place = rng.fold(_PLACE).uniform(3)
-    size = layout.smallest + (layout.largest - layout.smallest) * place[:, :1]  # n 1
-    room = layout.side - size
-    corner = room / 2 + layout.jitter * room * (place[:, 1:] - 0.5)  # n 2
-    ink = _strokes(_enlarge(digits.ink[which], corner, size, layout.side))  # n h w
-    ink = ink * (0.75 + 0.25 * rng.fold(_INK).uniform(1))[:, :, None]
+    scene = _GREY + _ground(rng.fold(_GROUND), layout)  # n h w
     for i in range(layout.clutter):
-        scrap = _scrap(digits, rng.fold(_CLUTTER + i), size, layout.side)
-        ink = torch.maximum(ink, scrap)
-    ground = _background(rng.fold(_BACKGROUND), layout)
-    return ((ground + (1 - ground) * ink) * 255).round().clamp(0, 255).to(torch.uint8)
+        scene = scene + _scrap(digits, rng.fold(_CLUTTER + i), layout)
+    u = rng.fold(_PLACE).uniform(5)
+    size = layout.smallest + (layout.largest - layout.smallest) * u[:, 0]
+    centre = 0.5 + layout.jitter * (1 - size[:, None]) * (u[:, 1:3] - 0.5)
+    ink = _pasted(digits.ink[which], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
+    scene = scene + (_INK[0] + (_INK[1] - _INK[0]) * u[:, 4, None, None]) * ink
+    return (scene + _noise(rng.fold(_NOISE), layout)).mul(255).round().clamp(0, 255).to(torch.uint8)
 
 
-def _enlarge(
-    small: Float32[Tensor, "n k k"], corner: Float32[Tensor, "n 2"], size: Float32[Tensor, "n 1"], side: int
+def _pasted(
+    cells: Float32[Tensor, "n k k"],
+    centre: Float32[Tensor, "n 2"],
+    size: Float32[Tensor, " n"],
+    angle: Float32[Tensor, " n"],
+    side: int,
 ) -> Float32[Tensor, "n h w"]:
-    """Small pictures drawn at `size` pixels with their top left at `corner`, zero elsewhere.
+    """Small pictures enlarged into empty scenes; centre (row, col) and size in units of the side, angle in radians.
 
-    Cubic convolution (Keys 1981, a = -1/2). It is separable, so that all scenes are two batched matrix products.
+    Enlarged in two steps, four times by cubic interpolation for round strokes and then bilinearly to its size; the
+    rim of zeros keeps strokes that end at the frame from being cut off hard.
     """
-    k = small.shape[1]
-    centres = torch.arange(side) + 0.5
-    cell = (centres - corner[:, :, None]) / size[:, :, None] * k - 0.5  # n 2 side, in cells
-    d = (cell[..., None] - torch.arange(k)).abs()  # n 2 side k
-    near = (1.5 * d - 2.5) * d * d + 1
-    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
-    weight = torch.where(d < 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
-    return weight[:, 0] @ small @ weight[:, 1].transpose(1, 2)
+    k = cells.shape[1]
+    fine = F.interpolate(F.pad(cells, (1, 1, 1, 1))[:, None], scale_factor=4, mode="bicubic").clamp(0, 1)
+    at = (torch.arange(side) + 0.5) / side
+    half = (size * (k + 2) / k / 2)[:, None, None]
+    down = (at[:, None] - centre[:, 0, None, None]) / half  # n h 1
+    right = (at[None, :] - centre[:, 1, None, None]) / half  # n 1 w
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    grid = torch.stack([cos * right + sin * down, cos * down - sin * right], -1)  # n h w 2, as (x, y)
+    return F.grid_sample(fine, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
 
 
-def _strokes(ink: Float32[Tensor, "n h w"]) -> Float32[Tensor, "n h w"]:
-    """Enlarged cells are soft; a ramp of contrast gives strokes with an edge."""
-    return ((ink - 0.25) / 0.4).clamp(0, 1)
-
-
-def _scrap(digits: _Digits, rng: Draws, size: Float32[Tensor, "n 1"], side: int) -> Float32[Tensor, "n h w"]:
-    """A few cells of another digit, as large as in the digit of the scene, anywhere."""
-    n = len(rng)
-    other = rng.fold(0).integers(len(digits.labels))[:, 0]
-    top, left = (rng.fold(1).integers(_CELLS - _SCRAP + 1, 2)).unbind(1)
+def _scrap(digits: _Digits, rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
+    """A few cells of another digit of the split, anywhere, turned anyhow, brighter or darker than the background."""
+    other = rng.fold(0).integers(len(digits.labels))[:, :, None]  # n 1 1
+    corner = rng.fold(1).integers(_CELLS - _SCRAP + 1, 2)
     cells = torch.arange(_SCRAP)
-    rows, columns = top[:, None, None] + cells[:, None], left[:, None, None] + cells  # n 3 1, n 1 3
-    small = digits.ink[other[:, None, None], rows, columns]  # n 3 3
-    size = size * (_SCRAP / _CELLS)
-    place = rng.fold(2).uniform(3)
-    drawn = _strokes(_enlarge(small, place[:, :2] * (side - size), size, side))
-    assert drawn.shape[0] == n
-    return drawn * (0.5 + 0.5 * place[:, 2, None, None])
+    small = digits.ink[other, corner[:, :1, None] + cells[:, None], corner[:, 1:, None] + cells]  # n 3 3
+    u = rng.fold(2).uniform(5)
+    size = layout.scrap * (0.7 + 0.6 * u[:, 0])
+    drawn = _pasted(small, u[:, 1:3], size, 2 * math.pi * u[:, 3], layout.side)
+    return layout.scrap_ink * (2 * u[:, 4, None, None] - 1) * drawn
 
 
-def _background(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
-    """Uneven light: a coarse grid of random levels, enlarged beyond the scene so that its rim is not seen."""
-    n = len(rng)
-    coarse = rng.uniform(36).reshape(n, 6, 6)
-    size = torch.full((n, 1), 2.0 * layout.side)
-    corner = torch.full((n, 2), -0.5 * layout.side)
-    return layout.background * _enlarge(coarse, corner, size, layout.side).clamp(0, 1)
+def _ground(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
+    """Uneven light: a coarse grid of random levels, enlarged, and a level of its own for each scene."""
+    coarse = rng.fold(0).normal(25).reshape(-1, 1, 5, 5)
+    smooth = F.interpolate(coarse, size=(layout.side, layout.side), mode="bicubic", align_corners=True)[:, 0]
+    return layout.background * (smooth + 0.8 * (rng.fold(1).uniform(1)[:, :, None] - 0.5))
+
+
+def _noise(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
+    """Independent noise of each pixel: uniform, because it is rounded to grey levels anyway."""
+    u = rng.uniform(layout.side**2).reshape(-1, layout.side, layout.side)
+    return layout.noise * math.sqrt(12) * (u - 0.5)

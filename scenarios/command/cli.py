@@ -144,9 +144,7 @@ def _train(words: list[str]) -> int:
     name, found = _scenario_argument(words, "train")
     if found is None:
         return 0 if words else 2
-    chosen = tyro.cli(
-        TrainArguments, args=words[1:], default=TrainArguments(found), prog=f"gazeworld train {name}"
-    )
+    chosen = tyro.cli(TrainArguments, args=words[1:], default=TrainArguments(found), prog=f"gazeworld train {name}")
     from gazeworld.agents.loop import NonFiniteLossError
 
     from .doing import train

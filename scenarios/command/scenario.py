@@ -90,7 +90,8 @@ def from_json(data: dict[str, Any], file: Path) -> Scenario:
 
 def _file(name: str) -> Path:
     package = importlib.util.find_spec(SCENARIOS)
-    assert package is not None and package.submodule_search_locations is not None
+    assert package is not None
+    assert package.submodule_search_locations is not None
     return Path(next(iter(package.submodule_search_locations))) / f"{name.replace('-', '_')}.py"
 
 

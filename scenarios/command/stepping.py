@@ -136,14 +136,26 @@ def _report(
     outside = 100 * (1 - sum(ms[part] for part in MODEL_PARTS) / total)
     achieved = flops / ((ms["forward"] + ms["backward"]) / 1000)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    table = Table("part", "ms / step", "share", title=f"{name}, {scenario.train.precision}, batch {scenario.train.batch}")
+    table = Table(
+        "part",
+        "ms / step",
+        "share",
+        title=f"{name}, {scenario.train.precision}, batch {scenario.train.batch}",
+    )
     for part in PARTS:
         table.add_row(part, f"{ms[part]:.2f}", f"{100 * ms[part] / total:.1f} %")
     table.add_row("total", f"{total:.2f}", f"{1000 * scenario.train.batch / total:.0f} streams/s")
     console.print(table)
     console.print(
-        f"outside the model: {outside:.1f} %\n{flops / 1e12:.3f} TFLOP per step, {achieved / 1e9:.0f} GFLOP/s in forward "
-        f"and backward = {100 * achieved / rate:.0f} % of the measured matrix rate ({rate / 1e9:.0f} GFLOP/s)",
+        f"outside the model: {outside:.1f} %\n{flops / 1e12:.3f} TFLOP per step, {achieved / 1e9:.0f} GFLOP/s in "
+        f"forward and backward = {100 * achieved / rate:.0f} % of the measured matrix rate ({rate / 1e9:.0f} GFLOP/s)",
         highlight=False,
     )
-    return {**ms, "total": total, "outside_percent": outside, "flops": float(flops), "achieved": achieved, "matrix": rate}
+    return {
+        **ms,
+        "total": total,
+        "outside_percent": outside,
+        "flops": float(flops),
+        "achieved": achieved,
+        "matrix": rate,
+    }

@@ -22,20 +22,35 @@ from gazeworld.envs.draws import Draws
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method, make_method
 
-CONFIG = TrainConfig(steps=8, batch=6, observed=3, lr=1e-2, warmup=0.2, log_every=2, probe_every=4, save_every=4, keep=0)
+CONFIG = TrainConfig(
+    steps=8, batch=6, observed=3, lr=1e-2, warmup=0.2, log_every=2, probe_every=4, save_every=4, keep=0
+)
 
 
 def session(rows: int = 6, first_row: int = 0, seed: int = 0, dropout: float = 0.1) -> loop.Session:
     world = CountingWorld()
     env = ActiveVisionVectorEnv(
-        num_envs=rows, world=world, episode_steps=5, tensors=True, autoreset_mode=AutoresetMode.DISABLED,
+        num_envs=rows,
+        world=world,
+        episode_steps=5,
+        tensors=True,
+        autoreset_mode=AutoresetMode.DISABLED,
         first_row=first_row,
     )
     env.reset(seed=seed)
     torch.manual_seed(seed)
     module = make_method(
-        "seq-jepa", view_shape=(1, 4, 4), action_dim=1, mean=(0.5,), std=(0.25,), encoder="small", dim=12, width=4,
-        action_width=4, hidden=8, dropout=dropout,
+        "seq-jepa",
+        view_shape=(1, 4, 4),
+        action_dim=1,
+        mean=(0.5,),
+        std=(0.25,),
+        encoder="small",
+        dim=12,
+        width=4,
+        action_width=4,
+        hidden=8,
+        dropout=dropout,
     )
     optimiser = make_optimiser(module, CONFIG)
     fabric = Fabric(accelerator="cpu", devices=1)
@@ -78,7 +93,11 @@ def test_a_row_does_not_depend_on_the_rows_beside_it() -> None:
 
 def test_noise_is_in_the_poses_and_not_in_the_actions() -> None:
     env = ActiveVisionVectorEnv(
-        num_envs=64, world=CountingWorld(noise=2.0), episode_steps=3, tensors=True, autoreset_mode=AutoresetMode.DISABLED
+        num_envs=64,
+        world=CountingWorld(noise=2.0),
+        episode_steps=3,
+        tensors=True,
+        autoreset_mode=AutoresetMode.DISABLED,
     )
     env.reset(seed=0)
     stream = loop.collect(env, make_policy("uniform", env.world), 4, Draws.rows(0, 64))

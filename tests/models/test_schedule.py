@@ -1,5 +1,7 @@
 """Schedules are pure functions of progress, with the numbers of appendix A.2."""
 
+from itertools import pairwise
+
 import pytest
 
 from gazeworld.models.schedule import learning_rate, momentum
@@ -15,7 +17,7 @@ def test_learning_rate_warms_up_and_returns() -> None:
 
 def test_learning_rate_keeps_falling_after_the_warm_up() -> None:
     rates = [learning_rate(0.01 + i * 0.0099) for i in range(101)]
-    assert all(a > b for a, b in zip(rates[:-1], rates[1:], strict=True))
+    assert all(a > b for a, b in pairwise(rates))
 
 
 def test_momentum_rises_from_base_to_one() -> None:

@@ -1,0 +1,48 @@
+"""Looking where a map says that something is, and not again where one has just looked."""
+
+from typing import Any
+
+import torch
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.prior import HasPriors, Inhibition
+from gazeworld.envs.world import World
+
+from ..policy import Choice, Memory, Policy
+
+
+class SaliencyPolicy(Policy):
+    """Draws fixations from a map of the scene, with inhibition of return (paper, section 3.1 and appendix A.1).
+
+    `map` is one of `gazeworld.envs.saliency.KINDS`; `sigma` > 0 multiplies it by a centre Gaussian of that width
+    (units of the image side). `ior` switches inhibition, whose other options are those of
+    `gazeworld.envs.prior.Inhibition`. `log_prob` asks for log-probabilities, which cost a pass over whole maps at
+    every step; they are NaN otherwise.
+    Raises ValueError for bad options, and if the world has no such maps or is not one of fixations.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        map: str = "image-signature",
+        sigma: float = 0.0,
+        ior: bool = True,
+        log_prob: bool = False,
+        **inhibition: Any,
+    ) -> None:
+        if not isinstance(world, HasPriors):
+            raise ValueError(
+                f"policy 'saliency' needs a world of fixations, and {type(world).__name__} is none"
+            )
+        # The released code silently drops inhibition where there is no map; here it applies to any map.
+        settings = Inhibition(**inhibition)
+        self._inhibition = settings if ior else None
+        self._world, self._prior, self._log_prob = world, world.prior(map, sigma), log_prob
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The action that leads to the next fixation."""
+        visited, pose = memory.poses, memory.poses[:, -1]
+        target = self._prior.sample(memory.scenes, rng, visited, self._inhibition)
+        action = self._world.difference(pose, target)
+        if self._log_prob:
+            return Choice(action, self._prior.log_prob(memory.scenes, target, visited, self._inhibition))
+        return Choice(action, action.new_full((len(action),), torch.nan))

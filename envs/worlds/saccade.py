@@ -1,0 +1,230 @@
+"""Saccades over still images: a square glimpse that is moved over a larger picture."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from ..draws import Draws
+from ..fixations import Lattice
+from ..images import Images, load
+from ..world import Scene, World
+
+if TYPE_CHECKING:
+    from ..prior import FixationPrior
+
+_CHUNK = 4096  # images moved to a device at once
+
+
+class SaccadeWorld(World):
+    """A glimpse of f × f pixels jumps over an image of H × H pixels (seq-JEPA, section 3.1 and appendix A.1).
+
+    Pose: (row, col) of the patch centre in units of the image side, in [0, 1]; always a whole-pixel crop.
+    Action: displacement (row, col) of the centre in units of the side, each in [-1, 1]; clipped at the border.
+    View: f × f pixels, uint8, c channels. Reward and end of episode are the environment's.
+    With `observe`: `saliency`, uint8 (H, H, 1), the scene's map scaled so that its maximum is 255; `periphery`, uint8
+    (k, k, c), the whole image reduced by averaging to k = max(2, f // 4) pixels.
+
+    Options: `source`, `split`, `root` and `source_options` say what is looked at (`source` may also be an Images
+    object; then only specs do not serialise). `glimpse` is f in pixels, 0 for a third of the side (an area of one
+    ninth: 32 px of 96, appendix A.1). `padding` "inside" keeps glimpses within the image; with "zeros" every pixel can
+    be a centre and what is outside reads 0. `noise` is the standard deviation, in units of the side, of the normal
+    deviate that `execute` adds per axis to an action. `first` is where an episode begins: "uniform", "centre" or drawn
+    from the map `saliency` (see envs/saliency.py), times a centre Gaussian of `centre_sigma` if that is not 0.
+    Raises ValueError for an option that makes no sense.
+    """
+
+    pose_dim = 2
+    action_dim = 2
+    pose_bounds = (0.0, 1.0)
+    action_bounds = (-1.0, 1.0)
+
+    def __init__(
+        self,
+        source: str | Images = "digits",
+        split: str = "train",
+        root: str = "",
+        *,
+        glimpse: int = 0,
+        padding: str = "inside",
+        noise: float = 0.0,
+        first: str = "uniform",
+        saliency: str = "image-signature",
+        centre_sigma: float = 0.0,
+        observe: tuple[str, ...] | list[str] = (),
+        device: str | torch.device = "cpu",
+        source_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not (math.isfinite(noise) and noise >= 0):
+            raise ValueError(f"noise is {noise}, expected a finite number of image sides, 0 or more")
+        if first not in ("uniform", "centre", "saliency"):
+            raise ValueError(f"first is {first!r}, expected 'uniform', 'centre' or 'saliency'")
+        if strange := set(observe) - {"saliency", "periphery"}:
+            raise ValueError(f"observe holds {sorted(strange)}, expected 'saliency' and 'periphery' only")
+        self.images = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
+        self.side = self.images.side
+        # Integers only, so that 0 can mean one thing and a glimpse of zero pixels cannot arise from a tiny image.
+        self.lattice = Lattice(self.side, glimpse or max(1, self.side // 3), padding)
+        self.glimpse = self.lattice.glimpse
+        self.device = torch.device(device)
+        self._noise, self._first, self._observe = float(noise), first, tuple(observe)
+        self._map, self._sigma = saliency, float(centre_sigma)
+        self._priors: dict[tuple[str, float], FixationPrior] = {}
+        self._maps: Tensor | None = None
+        self._pixels = _on(self.images.pixels, self.device)
+        self._windows = _windows(self._pixels, self.glimpse)
+        self._labels = self.images.labels.to(self.device)
+        # Poses are looked up, so that the CPU and the GPU give the same bits (they divide differently).
+        steps = torch.arange(self.lattice.low, self.lattice.low + self.lattice.count)
+        self._places = self.lattice.poses(torch.stack((steps, steps), 1))[:, 0].contiguous().to(self.device)
+        self.size, self.classes = len(self.images), self.images.classes
+        self.mean, self.std, self.fingerprint = self.images.mean, self.images.std, self.images.fingerprint
+        self.view_shape = (self._pixels.shape[3], self.glimpse, self.glimpse)
+        if first == "saliency":
+            self.prior(saliency, centre_sigma)  # a wrong map is told now, not at the first episode
+        if "saliency" in observe:
+            self._maps = self._load_maps()
+
+    def scene(self, index: Int64[Tensor, " b"], rng: Draws) -> Scene:
+        """The images at these indices; the first fixation is drawn as the option `first` says."""
+        scene = Scene(index, self._labels[index], torch.full((len(index), 2), 0.5, device=self.device))
+        rng = rng.fold(1)
+        if self._first == "uniform":
+            pose = self.random_pose(scene, rng)
+        elif self._first == "saliency":
+            pose = self._snap(self.prior(self._map, self._sigma).sample(index, rng))
+        else:
+            pose = self._snap(scene.pose)
+        return Scene(index, scene.label, pose)
+
+    def look(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> UInt8[Tensor, "b c h w"]:
+        """The glimpse around each pose; one gather for all of them, from the images where they lie."""
+        tops = self.lattice.tops(pose)
+        if self.lattice.padding == "inside":
+            return _gather(self._windows, scene.index, tops).permute(0, 3, 1, 2)
+        # Look at the nearest crop inside, then move it within a frame of zeros: nothing is padded but the glimpses.
+        inner = tops.clamp(0, self.side - self.glimpse)
+        crops = _gather(self._windows, scene.index, inner)
+        rim = self.glimpse // 2
+        framed = torch.nn.functional.pad(crops, (0, 0, rim, rim, rim, rim))
+        rows = torch.arange(len(pose), device=self.device)
+        crops = _gather(_windows(framed, self.glimpse), rows, tops - inner + rim)
+        return crops.permute(0, 3, 1, 2)  # b h w c -> b c h w
+
+    def move(self, pose: Float32[Tensor, "b 2"], action: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 2"]:
+        """The whole-pixel crop nearest to pose + action, clipped to the legal ones."""
+        return self._snap(pose + action)
+
+    def difference(
+        self, pose: Float32[Tensor, "b 2"], next_pose: Float32[Tensor, "b 2"]
+    ) -> Float32[Tensor, "b 2"]:
+        """Displacement of the patch centre, in units of the image side."""
+        return next_pose - pose
+
+    def random_pose(self, scene: Scene, rng: Draws) -> Float32[Tensor, "b 2"]:
+        """Each legal crop equally likely."""
+        del scene
+        return self._places[rng.integers(self.lattice.count, 2)]
+
+    def execute(
+        self, pose: Float32[Tensor, "b 2"], action: Float32[Tensor, "b 2"], rng: Draws
+    ) -> Float32[Tensor, "b 2"]:
+        """`move` with motor noise: a normal deviate of standard deviation `noise` per axis joins the action."""
+        return self.move(pose, action + self._noise * rng.normal(2) if self._noise else action)
+
+    def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior":
+        """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` if not 0."""
+        from ..prior import prior_of
+
+        if (kind, sigma) not in self._priors:
+            self._priors[kind, sigma] = prior_of(
+                self.images, kind, self.lattice, sigma=sigma, device=self.device
+            )
+        return self._priors[kind, sigma]
+
+    def observe(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> dict[str, Tensor]:
+        """`saliency` and `periphery`, h w c, where they were asked for."""
+        del pose
+        extra: dict[str, Tensor] = {}
+        if self._maps is not None:
+            maps = self._maps[scene.index % len(self._maps)].to(self.device)
+            scaled = maps * (255 / maps.amax((1, 2), keepdim=True))
+            extra["saliency"] = scaled.round().to(torch.uint8)[..., None]  # b h w 1
+        if "periphery" in self._observe:
+            whole = self._pixels[scene.index].permute(0, 3, 1, 2).to(torch.float32)
+            small = torch.nn.functional.adaptive_avg_pool2d(whole, self._periphery)
+            extra["periphery"] = small.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        return extra
+
+    def extra_spaces(self) -> dict[str, tuple[tuple[int, ...], float, float, type]]:
+        """Spaces of what `observe` returns; images of uint8, as Stable-Baselines3 wants them."""
+        shapes = {
+            "saliency": (self.side, self.side, 1),
+            "periphery": (self._periphery, self._periphery, self.view_shape[0]),
+        }
+        return {name: (shapes[name], 0, 255, np.uint8) for name in self._observe}
+
+    def picture(self, scene: Scene, row: int) -> UInt8[Tensor, "H W 3"] | None:
+        """The whole image of one row, in colour."""
+        return self._pixels[scene.index[row]][..., :3].expand(-1, -1, 3)
+
+    def frame(self, pose: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 4"] | None:
+        """Edges of the glimpses in units of the side; beyond [0, 1] where they reach over the border."""
+        half = self.glimpse / (2 * self.side)
+        return torch.cat((pose - half, pose + half), 1)
+
+    @property
+    def _periphery(self) -> int:
+        return max(2, self.glimpse // 4)
+
+    def _snap(self, pose: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 2"]:
+        return self._places[self.lattice.tops(pose) - self.lattice.low]
+
+    def _load_maps(self) -> Tensor:
+        from ..saliency import base_kind, maps_of, shift_of
+
+        maps = maps_of(self.images, base_kind(self._map), self._sigma)
+        return maps.roll(-shift_of(self.images, self._map), 0) if len(maps) > 1 else maps
+
+
+def _on(pixels: UInt8[Tensor, "n h w c"], device: torch.device) -> UInt8[Tensor, "n h w c"]:
+    """The images on a device: left as they lie on the CPU, copied part by part and in h w c order elsewhere."""
+    if device.type == "cpu":
+        return pixels
+    there = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+    for target, part in zip(there.split(_CHUNK), pixels.split(_CHUNK), strict=True):
+        target.copy_(part.contiguous())
+    return there
+
+
+def _windows(pixels: UInt8[Tensor, "n h w c"], f: int) -> Tensor | np.ndarray:
+    """All crops of f × f pixels as one strided view, indexed by (image, top, left); copies nothing.
+
+    NumPy on the CPU: its fancy indexing copies runs of a crop at once, torch's picks single bytes. 512 glimpses of
+    32 px of 96 in colour took 0.21 ms against 1.8 ms (and 0.28 ms by torch's index_select of overlapping rows).
+    """
+    n, side, _, c = pixels.shape
+    s = pixels.stride()
+    t = side - f + 1
+    if pixels.device.type != "cpu":
+        return pixels.as_strided((n, t, t, f, f, c), (*s[:3], *s[1:]), pixels.storage_offset())
+    # Rows of a crop are one run of bytes where columns and channels lie next to each other.
+    shape, strides = ((f * c,), (1,)) if s[2] == c and s[3] == 1 else ((f, c), s[2:])
+    return np.lib.stride_tricks.as_strided(
+        pixels.numpy(), (n, t, t, f, *shape), (*s[:3], s[1], *strides), writeable=False
+    )
+
+
+def _gather(
+    windows: Tensor | np.ndarray, index: Int64[Tensor, " b"], tops: Int64[Tensor, "b 2"]
+) -> UInt8[Tensor, "b h w c"]:
+    """Crops out of `_windows`, contiguous."""
+    if isinstance(windows, Tensor):
+        return windows[index, tops[:, 0], tops[:, 1]]
+    place = tops.numpy()
+    crops = np.ascontiguousarray(windows[index.numpy(), place[:, 0], place[:, 1]])  # b f …
+    return torch.from_numpy(crops).view(len(crops), crops.shape[1], crops.shape[1], -1)

@@ -1,0 +1,55 @@
+"""Real photographs at CPU size: Fashion-MNIST drawn at 96 px, seen through glimpses of 32 px.
+
+Claim
+    To be measured.
+Source
+    `fashion-mnist`: Debian's package dataset-fashion-mnist, or torchvision's files under `--world.root`.
+Command
+    gazeworld train saccade-fashion            two CPU cores
+    gazeworld train saccade-fashion:gpu        one CUDA device, the paper's encoder and sizes
+"""
+
+from gazeworld.agents.config import ProbeConfig, TrainConfig
+
+from .command.scenario import Scenario
+
+scenario = Scenario(
+    world={
+        "name": "saccade",
+        "source": "fashion-mnist",
+        "split": "train",
+        "root": "",
+        "glimpse": 32,
+        "padding": "inside",
+        "noise": 0.0,
+        "first": "saliency",
+        "saliency": "image-signature",
+    },
+    policy={
+        "name": "saliency",
+        "map": "image-signature",
+        "sigma": 0.0,
+        "ior": True,
+        "radius": 16.0,
+        "shape": "circle",
+    },
+    method={
+        "name": "seq-jepa",
+        "encoder": "small",
+        "dim": 128,
+        "width": 32,
+        "action_width": 32,
+        "hidden": 512,
+        "decay": 0.99,
+    },
+    train=TrainConfig(steps=4000, batch=128, observed=4, lr=1e-3, warmup=0.05),
+    probe=ProbeConfig(),
+)
+
+variants = {
+    "gpu": scenario.changed(
+        method={"encoder": "cifar-resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
+        train={"epochs": 200, "batch": 512, "lr": 4e-4, "warmup": 0.02, "precision": "bf16-mixed"},
+    ),
+    "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
+}
