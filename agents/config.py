@@ -46,9 +46,7 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected at least 1")
         if self.steps < 1 and self.epochs < 1:
-            raise ValueError(
-                f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1"
-            )
+            raise ValueError(f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1")
         if self.batch == 1:
             raise ValueError("train.batch is 1, expected at least 2: batch normalisation needs variance")
 
@@ -69,8 +67,6 @@ class ProbeConfig:
     """epochs of linear regressors"""
     batch: int = 256
     """samples per step of a read-out"""
-    ridge: float = 1e-3
-    """penalty of the closed-form regressors on standardised features, per sample (ours: the converged read-out)"""
     noise: float = 0.05
     """motor noise of the second path-integration experiment, in the world's units of action (0: leave it out)"""
     online: int = 512
@@ -85,5 +81,3 @@ class ProbeConfig:
         for name in ("scenes", "noise", "online"):
             if getattr(self, name) < 0:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected 0 or more")
-        if self.ridge <= 0:
-            raise ValueError(f"probe.ridge is {self.ridge}, expected a number above 0")

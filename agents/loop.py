@@ -106,7 +106,7 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     policy_rng = rows.fold(1)  # the environment uses the unfolded rows: policy and world must not share draws
     losses: list[Tensor] = []
     pending: tuple[int, Tensor, Tensor] | None = None
-    step = start
+    step = saved = start
     if start == 0:
         _invite(session, recorder, 0)
     with _interruptible() as stop:
@@ -122,7 +122,7 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
             pending = (step, loss, stream.scenes)
             losses.append(loss)
             step += 1
-            last = step == config.steps or stop.is_set()
+            last = step == config.steps
             if step % config.log_every == 0 or last:
                 _log(session, recorder, step, losses, stream)
                 losses = []
@@ -131,7 +131,10 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
             if step % config.save_every == 0 or last:
                 _require_finite(pending, folder)
                 _save(session, config, folder, step)
-    _require_finite(pending, folder)
+                saved = step
+    if saved != step:
+        _require_finite(pending, folder)
+        _save(session, config, folder, step)
     if step < config.steps:
         recorder.say(f"stopped at step {step} of {config.steps}; everything is saved")
     return step

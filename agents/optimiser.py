@@ -27,9 +27,7 @@ def make_optimiser(method: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, progress: float, config: TrainConfig) -> float:
     """Write the scheduled rate into every group and return it."""
-    rate = learning_rate(
-        progress, peak=config.lr, start=config.lr_start, end=config.lr_end, warmup=config.warmup
-    )
+    rate = learning_rate(progress, peak=config.lr, start=config.lr_start, end=config.lr_end, warmup=config.warmup)
     for group in optimiser.param_groups:
         group["lr"] = rate
     return rate

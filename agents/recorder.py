@@ -38,8 +38,7 @@ class Recorder:
         left = (self._steps - step) / rate if rate else math.inf
         text = "  ".join(f"{name.rpartition('/')[2]} {value:.4g}" for name, value in values.items())
         self._console.print(
-            f"step {step}/{self._steps}  {rate:.2f} steps/s  {rate * batch:.0f} streams/s  "
-            f"{_clock(left)} left  {text}",
+            f"step {step}/{self._steps}  {rate:.2f} steps/s  {rate * batch:.0f} streams/s  {_clock(left)} left  {text}",
             highlight=False,
         )
 

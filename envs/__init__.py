@@ -40,9 +40,10 @@ def __dir__() -> list[str]:
 def register_envs() -> None:
     """Give every world on the shelf its Gymnasium id: `saccade.py` becomes `gazeworld/Saccade-v0`.
 
-    Called on import, and by Gymnasium for the entry point in its plug-in group; a second call changes nothing.
+    Called on import; a second call changes nothing. Gymnasium 1.x loads no plug-ins, so that without this import an
+    environment is named with its module: `gymnasium.make("gazeworld.envs:gazeworld/Saccade-v0")`.
     """
-    # Imported here, not above: Gymnasium may be importing us for its plug-in group at this very moment.
+    # Imported here, not above: a Gymnasium that does load plug-ins may be importing us at this very moment.
     from gymnasium.envs.registration import register, registry
 
     for world in shelf.names("gazeworld.envs.worlds"):

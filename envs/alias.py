@@ -12,9 +12,7 @@ from .draws import Draws
 
 VERSION = 1  # of tables on disk: raise it whenever `build` gives other numbers
 UNIT_BITS = 15
-UNIT = (
-    1 << UNIT_BITS
-)  # a cell's fair share: masses are multiples of 2^-15 / cells, finer than a float32 below 1
+UNIT = 1 << UNIT_BITS  # a cell's fair share: masses are multiples of 2^-15 / cells, finer than a float32 below 1
 
 
 def entry_type(cells: int) -> torch.dtype:
@@ -46,9 +44,7 @@ def build(mass: Float[Tensor, "m cells"]) -> Integer[Tensor, "m cells"]:
     return ((torch.where(full, 0, own) << _shift(cells)) | alias).to(entry_type(cells))
 
 
-def draw(
-    table: Integer[Tensor, "m cells"], rows: Int64[Tensor, " b"], rng: Draws, k: int
-) -> Int64[Tensor, "b {k}"]:
+def draw(table: Integer[Tensor, "m cells"], rows: Int64[Tensor, " b"], rng: Draws, k: int) -> Int64[Tensor, "b {k}"]:
     """K independent cells for every one of `rows`, distributed exactly as the table's masses.
 
     (But for a bias below cells / 2^42 in the choice of the entry, from mapping random bits to a range.)
@@ -57,7 +53,7 @@ def draw(
     fine = min(42, 62 - cells.bit_length())  # the product below has to fit into 63 bits
     words = rng.bits(k)  # the highest bits choose the entry, the lowest 15 between its two cells
     first = (((words >> (64 - fine)) & ((1 << fine) - 1)) * cells) >> fine
-    entry = torch.take(table, first + (rows * cells)[:, None])
+    entry = table.take(torch.add(first, rows[:, None], alpha=cells))
     stays = (words & (UNIT - 1)) < (entry >> _shift(cells))
     return torch.where(stays, first, entry & ((1 << _shift(cells)) - 1))
 

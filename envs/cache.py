@@ -48,7 +48,7 @@ def _open(place: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray |
     """The file mapped copy-on-write (torch refuses to wrap a read-only array in silence), or None if unusable."""
     try:
         found = np.load(place, mmap_mode="c", allow_pickle=False)
-    except (FileNotFoundError, EOFError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, EOFError, ValueError):
         return None  # absent, or cut short: either way it has to be built
     return found if found.shape == shape and found.dtype == np.dtype(dtype) else None
 

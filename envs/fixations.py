@@ -24,9 +24,7 @@ class Lattice:
 
     def __post_init__(self) -> None:
         if not 1 <= self.glimpse <= self.side:
-            raise ValueError(
-                f"glimpse of {self.glimpse} px on images of {self.side} px; expected 1 … {self.side}"
-            )
+            raise ValueError(f"glimpse of {self.glimpse} px on images of {self.side} px; expected 1 … {self.side}")
         if self.padding not in ("inside", "zeros"):
             raise ValueError(f"padding {self.padding!r}; expected 'inside' or 'zeros'")
 

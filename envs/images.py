@@ -42,9 +42,7 @@ class Images:
         if len(self.labels) != n:
             raise DataError(f"{self.name}/{self.split}: {len(self.labels)} labels for {n} images")
         if len(self.mean) != c or len(self.std) != c:
-            raise DataError(
-                f"{self.name}/{self.split}: mean and std need {c} numbers, found {self.mean}, {self.std}"
-            )
+            raise DataError(f"{self.name}/{self.split}: mean and std need {c} numbers, found {self.mean}, {self.std}")
         if self.labels.max() >= len(self.classes) or self.labels.min() < -1:
             raise DataError(
                 f"{self.name}/{self.split}: label {int(self.labels.max())} out of range for {len(self.classes)} classes"
@@ -77,9 +75,7 @@ def load(source: str, split: str = "train", root: str = "", **options: Any) -> I
         raise ValueError(f"source {source!r}: {error}") from error
 
 
-def statistics(
-    pixels: UInt8[Tensor, "n h w c"], most: int = 2000
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def statistics(pixels: UInt8[Tensor, "n h w c"], most: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Channel mean and standard deviation in [0, 1] of at most `most` images spread evenly over the data."""
     step = max(1, len(pixels) // most)
     sample = pixels[::step].to(torch.float32) / 255

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64, Integer
+from jaxtyping import Bool, Float, Float32, Int64, Integer, UInt8
 from torch import Tensor
 
 from . import alias
@@ -22,8 +22,10 @@ from .fixations import Inhibition, Lattice
 from .images import DataError, Images
 from .saliency import base_kind, check_kind, maps_key, maps_of, require_mass, shift_of
 
-CANDIDATES = 8  # drawn at once where something is inhibited; any number is exact, this one was the fastest
-_CHUNK = 256  # rows whose whole maps are held at once in a dense pass or while tables are built
+# Candidates drawn at once where something is inhibited, and for rows that lost all of those. Any numbers are exact;
+# with these, digit scenes and four visited places, one row in 20 needs the second lot and one in 1000 a dense pass.
+FEW, MANY = 8, 64
+_CHUNK = 64  # rows whose whole maps are held at once, in a dense pass or while tables are built: a few MB
 
 
 class FixationPrior:
@@ -46,20 +48,18 @@ class FixationPrior:
         shift: int = 0,
     ) -> None:
         if tuple(maps.shape[1:]) != (lattice.side, lattice.side):
-            raise DataError(
-                f"{name}: maps of shape {tuple(maps.shape)}, expected (m, {lattice.side}, {lattice.side})"
-            )
+            raise DataError(f"{name}: maps of shape {tuple(maps.shape)}, expected (m, {lattice.side}, {lattice.side})")
         self.lattice = lattice
         self.device = torch.device(device)
         self._shift = shift
         self._table = _table(maps, lattice, key, name).to(self.device)  # m cells
-        t = lattice.count
-        cell = torch.arange(t * t, device=self.device)
-        self._places = torch.stack((cell // t, cell % t), 1)  # cells 2
-        self._poses = lattice.poses(self._places + lattice.low)  # cells 2
-        # Raster numbers with rows of 2 t - 1: the difference of two of them says row and column offset at once.
-        self._codes = self._code(self._places)
-        self._near: dict[tuple[float, str], Bool[Tensor, " offsets"]] = {}
+        steps = torch.arange(lattice.count)
+        places = torch.cartesian_prod(steps, steps)  # cells 2
+        # Computed on the CPU whatever the device is: a GPU divides differently.
+        self._poses = lattice.poses(places + lattice.low).to(self.device)
+        # Raster numbers with rows of 2 T - 1: the difference of two of them says row and column offset at once.
+        self._codes = self._code(places + lattice.low).to(self.device)
+        self._near: dict[tuple[float, str], UInt8[Tensor, " offsets"]] = {}
 
     def sample(
         self,
@@ -74,21 +74,14 @@ class FixationPrior:
         there are none, inhibition is ignored. Row i depends on its own scene, stream and visits only.
         """
         rows = self._rows(scenes)
-        if visited is None or inhibition is None or inhibition.strength == 0:
-            return self._poses[alias.draw(self._table, rows, rng, 1)[:, 0]]
+        if visited is None or visited.shape[1] == 0 or inhibition is None or inhibition.strength == 0:
+            return self._poses.index_select(0, alias.draw(self._table, rows, rng, 1)[:, 0])
         seen = self._seen(visited, inhibition)
-        cells = alias.draw(self._table, rows, rng, CANDIDATES)
-        near = self._inhibits(inhibition)
-        blocked = near[self._codes[cells][:, :, None] - seen[:, None, :]].any(2)  # b candidates
-        if inhibition.kept:
-            blocked &= (rng.fold(1).bits(CANDIDATES) & (alias.UNIT - 1)) >= inhibition.kept
-        # The smallest value is that of the first candidate which is not blocked.
-        first = blocked.to(torch.uint8).argmin(1, keepdim=True)
-        chosen = cells.gather(1, first)[:, 0]
-        lost = blocked.all(1).nonzero()[:, 0]  # the one place where a GPU is waited for
-        if len(lost):
-            chosen[lost] = self._dense(rows[lost], rng[lost].fold(2), seen[lost], inhibition)
-        return self._poses[chosen]
+        cells, lost = self._propose(rows, rng, seen, inhibition, FEW)
+        left = lost.nonzero()[:, 0]  # here a GPU is waited for; what follows is rare
+        if len(left):
+            cells[left] = self._insist(rows[left], rng[left].fold(2), seen[:, left], inhibition)
+        return self._poses.index_select(0, cells)
 
     def log_prob(
         self,
@@ -104,7 +97,7 @@ class FixationPrior:
         places = self.lattice.tops(poses) - self.lattice.low
         cells = (places[:, :1] * self.lattice.count + places[:, 1:]).split(_CHUNK)
         parts = []
-        for part, row, visits in zip(cells, rows.split(_CHUNK), seen.split(_CHUNK), strict=True):
+        for part, row, visits in zip(cells, rows.split(_CHUNK), seen.split(_CHUNK, 1), strict=True):
             weights = self._weights(row, visits, inhibition).double()
             parts.append(torch.log(weights.gather(1, part)[:, 0] / weights.sum(1)))
         return torch.cat(parts).float()
@@ -122,50 +115,75 @@ class FixationPrior:
         return (weights / weights.sum(1, keepdim=True)).float().unflatten(1, (self.lattice.count,) * 2)
 
     def _rows(self, scenes: Int64[Tensor, " b"]) -> Int64[Tensor, " b"]:
-        return (scenes + self._shift) % len(self._table)
+        if len(self._table) == 1:
+            return torch.zeros_like(scenes)
+        return (scenes + self._shift) % len(self._table) if self._shift else scenes
 
-    def _code(self, places: Int64[Tensor, "*b 2"]) -> Int64[Tensor, "*b"]:
-        return places[..., 0] * (2 * self.lattice.count - 1) + places[..., 1]
+    def _code(self, tops: Int64[Tensor, "*b 2"]) -> Int64[Tensor, "*b"]:
+        return torch.add(tops[..., 1], tops[..., 0], alpha=2 * self.lattice.count - 1)
 
-    def _seen(self, visited: Float32[Tensor, "b k 2"], inhibition: Inhibition) -> Int64[Tensor, "b j"]:
+    def _seen(self, visited: Float32[Tensor, "b k 2"], inhibition: Inhibition) -> Int64[Tensor, "j b"]:
         """Codes of the remembered fixations, so that (code of a place - this) indexes the table of offsets."""
-        places = self.lattice.tops(visited[:, -inhibition.memory :]) - self.lattice.low
-        last = self.lattice.count - 1
-        return self._code(places - last)
+        # Visits first: what is asked about each of them then lies in one piece.
+        tops = self.lattice.tops(visited[:, -inhibition.memory :].transpose(0, 1))
+        return self._code(tops) - 2 * self.lattice.count * (self.lattice.count - 1)
 
-    def _inhibits(self, inhibition: Inhibition) -> Bool[Tensor, " offsets"]:
-        """Whether a place at each (row, column) offset from a fixation is inhibited by it."""
+    def _inhibits(self, inhibition: Inhibition) -> UInt8[Tensor, " offsets"]:
+        """Whether (1 or 0) a place at each (row, column) offset from a fixation is inhibited by it."""
         radius = inhibition.radius or self.lattice.glimpse / 2
         wanted = (radius, inhibition.shape)
         if wanted not in self._near:
             offset = torch.arange(1 - self.lattice.count, self.lattice.count, device=self.device)
             rows, columns = offset[:, None], offset[None, :]
             distance = {"circle": rows**2 + columns**2, "square": torch.maximum(rows**2, columns**2)}
-            self._near[wanted] = (distance[inhibition.shape] <= radius**2).flatten()
+            self._near[wanted] = (distance[inhibition.shape] <= radius**2).flatten().to(torch.uint8)
         return self._near[wanted]
 
     def _weights(
-        self, rows: Int64[Tensor, " b"], seen: Int64[Tensor, "b j"], inhibition: Inhibition
+        self, rows: Int64[Tensor, " b"], seen: Int64[Tensor, "j b"], inhibition: Inhibition
     ) -> Int64[Tensor, "b cells"]:
         """Integer masses of all places under inhibition, with the fallbacks that `sample` documents."""
         near = self._inhibits(inhibition)
-        blocked = torch.zeros(len(rows), len(self._codes), dtype=torch.bool, device=self.device)
-        for visit in seen.unbind(1):
-            blocked |= near[self._codes - visit[:, None]]
+        blocked = torch.zeros(len(rows), len(self._codes), dtype=torch.uint8, device=self.device)
+        for visit in seen:
+            blocked |= near.take(self._codes - visit[:, None])
         mass = alias.masses(self._table[rows])
-        weights = mass * torch.where(blocked, inhibition.kept, alias.UNIT)
-        free = ~blocked
+        weights = mass * torch.where(blocked.bool(), inhibition.kept, alias.UNIT)
+        free = blocked == 0
         fallback = torch.where(free.any(1, keepdim=True), free.long(), mass)
         return torch.where(weights.any(1, keepdim=True), weights, fallback)
 
+    def _propose(
+        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "j b"], inhibition: Inhibition, k: int
+    ) -> tuple[Int64[Tensor, " b"], Bool[Tensor, " b"]]:
+        """The first of k candidates per row that is not inhibited, and whether there was none."""
+        cells = alias.draw(self._table, rows, rng, k)
+        near = self._inhibits(inhibition)
+        blocked = near.take(self._codes.take(cells) - seen[:, :, None]).amax(0)  # b k
+        if inhibition.kept:
+            blocked &= (rng.fold(1).bits(k) & (alias.UNIT - 1)) >= inhibition.kept
+        # The smallest value stands first where the first candidate that is not blocked does.
+        none, first = blocked.min(1, keepdim=True)
+        return cells.gather(1, first)[:, 0], none[:, 0].bool()
+
+    def _insist(
+        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "j b"], inhibition: Inhibition
+    ) -> Int64[Tensor, " b"]:
+        """Cells for rows whose mass is mostly inhibited: many candidates, then one pass over the whole map."""
+        cells, lost = self._propose(rows, rng, seen, inhibition, MANY)
+        left = lost.nonzero()[:, 0]
+        if len(left):
+            cells[left] = self._dense(rows[left], rng[left].fold(2), seen[:, left], inhibition)
+        return cells
+
     def _dense(
-        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "b j"], inhibition: Inhibition
+        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "j b"], inhibition: Inhibition
     ) -> Int64[Tensor, " b"]:
         """One cell per row, by a pass over the whole inhibited map."""
         u, parts = rng.uniform64(1), []
         for start in range(0, len(rows), _CHUNK):
             part = slice(start, start + _CHUNK)
-            running = self._weights(rows[part], seen[part], inhibition).cumsum(1)
+            running = self._weights(rows[part], seen[:, part], inhibition).cumsum(1)
             total = running[:, -1:]
             aim = (u[part] * total).long().clamp_max(total - 1)
             parts.append(torch.searchsorted(running, aim, right=True)[:, 0])
@@ -203,9 +221,7 @@ def prior_of(
     Errors as of `saliency.maps_of` and FixationPrior.
     """
     check_kind(images, kind, sigma)
-    shift = shift_of(
-        images, kind
-    )  # a mismatched prior is the matched one, read elsewhere: nothing is stored twice
+    shift = shift_of(images, kind)  # a mismatched prior is the matched one, read elsewhere: nothing is stored twice
     maps = maps_of(images, base_kind(kind), sigma)
     key = maps_key(images, base_kind(kind), sigma) if len(maps) > 1 else None
     name = f"{kind} maps of {images.name}/{images.split}"

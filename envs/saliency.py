@@ -19,12 +19,12 @@ from .cache import cached
 from .images import DataError, Images
 
 VERSION = 1  # of the maps on disk: raise it whenever the code below gives other numbers
-_SIDE, _BLUR = 64, 3.0  # working size and blur (pixels of that size): shared/FIXATIONS.md, section 3
+_SIDE, _BLUR = 64, 3.0  # largest working size, and the blur in its pixels
 _CENTRE_SIGMA = 0.25  # of the image side: the same section
 _CHUNK = 256
 _LONG = 20_000  # from this many images on, a progress bar is shown
 
-KINDS = ("uniform", "centre", "image-signature", "precomputed", "mismatched", "mismatched-precomputed")
+KINDS = ("uniform", "centre", "image-signature", "contrast", "precomputed", "mismatched", "mismatched-precomputed")
 """What `maps_of` can give. `mismatched` maps are the image signature (or the precomputed map) of the image n // 2
 places further on: the control that tells what is due to looking at salient places of *this* image."""
 
@@ -33,14 +33,15 @@ def image_signature(pixels: UInt8[Tensor, "n h w c"]) -> Float32[Tensor, "n h w"
     """Image signature of Hou, Harel and Koch (2012), each map summing to 1.
 
     The inverse cosine transform of the signs of an image's cosine transform is large where a sparse foreground is.
-    It is squared, summed over channels (opponent ones if there are three) and blurred, at 64 x 64. A channel without
-    contrast says nothing; an image without any gets the uniform map. Runs where the pixels are.
+    It is squared, summed over channels (opponent ones if there are three) and blurred, at 64 x 64 pixels, or at the
+    image's own size if that is less. A channel without contrast says nothing; an image without any gets the uniform
+    map. Runs where the pixels are.
     """
-    n, side, _, _ = pixels.shape
+    side = pixels.shape[1]
     forward, back, spread = _transforms(side, pixels.device)
     channels = _opponent(pixels.movedim(3, 1).to(torch.float32))  # n c h w
     channels = channels - channels.mean((2, 3), keepdim=True)
-    spectrum = forward @ channels @ forward.T  # n c 64 64
+    spectrum = forward @ channels @ forward.T  # n c s s
     # What should be zero comes out near 1e-3 in float32; the mean says nothing about place and has been removed.
     signs = torch.where(spectrum.abs() > 0.02, spectrum.sign(), 0.0)
     energy = (back @ signs @ back.T).square().sum(1)
@@ -50,27 +51,48 @@ def image_signature(pixels: UInt8[Tensor, "n h w c"]) -> Float32[Tensor, "n h w"
     return torch.where(blank, 1.0 / side**2, maps / total.where(~blank, torch.ones_like(total)))
 
 
+def local_contrast(pixels: UInt8[Tensor, "n h w c"]) -> Float32[Tensor, "n h w"]:
+    """Where the intensity differs from its surroundings, each map summing to 1.
+
+    The centre-surround difference of Itti, Koch and Niebur (1998) at one scale: the distance of a pixel from the mean
+    over a third of the image side, squared, averaged over a tenth of it. For drawings on an even ground, on which
+    the image signature, made for photographs, hardly prefers the strokes. A blank image gets the uniform map.
+    """
+    n, side = len(pixels), pixels.shape[1]
+    grey = pixels.to(torch.float32).mean(3)[:, None]  # n 1 h w
+    apart = (grey - _box(grey, side // 3)).square()
+    maps = _box(apart, side // 10)[:, 0]  # n h w
+    total = maps.sum((1, 2), keepdim=True)
+    blank = total < 1e-3
+    return torch.where(blank, 1.0 / side**2, maps / total.where(~blank, torch.ones_like(total))).view(n, side, side)
+
+
+def _box(maps: Float32[Tensor, "n 1 h w"], width: int) -> Float32[Tensor, "n 1 h w"]:
+    """Mean over a square of an odd `width` around each pixel, or as much of it as there is."""
+    reach = width // 2
+    return torch.nn.functional.avg_pool2d(maps, 2 * reach + 1, 1, reach, count_include_pad=False)
+
+
 def _opponent(channels: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
     """Intensity, red against green and blue against yellow, if there are three channels; else the channels."""
     if channels.shape[1] != 3:
         return channels
     r, g, b = channels.unbind(1)
     # Whole-number weights keep the opponent channels of a grey picture at exactly zero; only signs matter later.
-    return torch.stack((r + g + b, r - g, 2 * b - r - g), 1)
+    return torch.stack(((r + g + b) / 3, r - g, 2 * b - r - g), 1)
 
 
 @functools.lru_cache(maxsize=8)
 def _transforms(side: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Matrices that shrink and transform (64 x side), transform back (64 x 64), blur and enlarge (side x 64)."""
-    place, order = torch.arange(_SIDE, dtype=torch.float64), torch.arange(_SIDE, dtype=torch.float64)[:, None]
-    cosine = torch.cos(torch.pi * order * (2 * place + 1) / (2 * _SIDE)) * (2 / _SIDE) ** 0.5
+    """Matrices that shrink and transform (s x side), transform back (s x s), blur and enlarge (side x s)."""
+    s = min(side, _SIDE)
+    place, order = torch.arange(s, dtype=torch.float64), torch.arange(s, dtype=torch.float64)[:, None]
+    cosine = torch.cos(torch.pi * order * (2 * place + 1) / (2 * s)) * (2 / s) ** 0.5
     cosine[0] *= 0.5**0.5  # orthonormal DCT-II
-    kernel = torch.exp(-0.5 * ((place - order) / _BLUR) ** 2)
+    kernel = torch.exp(-0.5 * ((place - order) / (_BLUR * s / _SIDE)) ** 2)
     kernel /= kernel.sum(1, keepdim=True)
-    shrink, enlarge = _resize(side, _SIDE), _resize(_SIDE, side)
-    return tuple(
-        m.to(device, torch.float32) for m in (cosine @ shrink, cosine.T.contiguous(), enlarge @ kernel)
-    )
+    shrink, enlarge = _resize(side, s), _resize(s, side)
+    return tuple(m.to(device, torch.float32) for m in (cosine @ shrink, cosine.T.contiguous(), enlarge @ kernel))
 
 
 def _resize(old: int, new: int) -> Float[Tensor, "{new} {old}"]:
@@ -82,9 +104,7 @@ def _resize(old: int, new: int) -> Float[Tensor, "{new} {old}"]:
 def centre_gaussian(side: int, sigma: float = _CENTRE_SIGMA) -> Float32[Tensor, "h w"]:
     """A round Gaussian in the middle of the image, summing to 1; `sigma` in units of the side."""
     if not sigma > 0:
-        raise ValueError(
-            f"sigma of the centre Gaussian is {sigma}, expected more than 0 (units of the image side)"
-        )
+        raise ValueError(f"sigma of the centre Gaussian is {sigma}, expected more than 0 (units of the image side)")
     offset = (torch.arange(side, dtype=torch.float64) + 0.5) / side - 0.5
     line = torch.softmax(-0.5 * (offset / sigma) ** 2, 0)
     return torch.outer(line, line).to(torch.float32)
@@ -158,6 +178,9 @@ def check_kind(images: Images, kind: str, sigma: float) -> None:
         raise DataError(f"{where}: saliency maps of shape {found}, expected {expected}")
 
 
+_COMPUTED = {"image-signature": image_signature, "contrast": local_contrast}
+
+
 def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
     """Compute all maps of a kind, chunk by chunk, into `out` (n h w)."""
     n, where = len(images), f"{images.name}/{images.split}"
@@ -166,8 +189,8 @@ def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
         if base_kind(kind) == "precomputed":
             maps = images.maps[index].to(torch.float32)
             require_mass(maps, where, index)
-        elif kind == "image-signature" and sigma == 0:
-            maps = image_signature(images.pixels[index])
+        elif kind in _COMPUTED and sigma == 0:
+            maps = _COMPUTED[kind](images.pixels[index])
         else:
             maps = maps_of(images, base_kind(kind))[index]
         if sigma > 0:

@@ -40,7 +40,5 @@ def concrete(shelf: str, name: str, base: type) -> type:
         if isinstance(c, type) and issubclass(c, base) and c is not base and c.__module__ == found.__name__
     ]
     if len(classes) != 1:
-        raise TypeError(
-            f"{found.__file__}: expected one class derived from {base.__name__}, found {len(classes)}"
-        )
+        raise TypeError(f"{found.__file__}: expected one class derived from {base.__name__}, found {len(classes)}")
     return classes[0]

@@ -29,6 +29,4 @@ class Stream:
 
     def first(self, t: int) -> "Stream":
         """The same streams cut after their first t views."""
-        return Stream(
-            self.views[:, :t], self.actions[:, : t - 1], self.poses[:, :t], self.labels, self.scenes
-        )
+        return Stream(self.views[:, :t], self.actions[:, : t - 1], self.poses[:, :t], self.labels, self.scenes)

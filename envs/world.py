@@ -60,9 +60,7 @@ class World(ABC):
         """Where an action leads: always a legal pose (clipped, snapped)."""
 
     @abstractmethod
-    def difference(
-        self, pose: Float32[Tensor, "b p"], next_pose: Float32[Tensor, "b p"]
-    ) -> Float32[Tensor, "b a"]:
+    def difference(self, pose: Float32[Tensor, "b p"], next_pose: Float32[Tensor, "b p"]) -> Float32[Tensor, "b a"]:
         """The action that leads from one pose to another: the only producer of the actions that models see."""
 
     @abstractmethod

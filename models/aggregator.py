@@ -10,14 +10,18 @@ class Aggregator(nn.Module):
 
     Three layers, four heads, post-normalisation (section 3.2, appendix A.3). The paper speaks neither of dropout nor of
     positions: there is no dropout by default (the released code has 0.1) and no positional encoding, as in the
-    released code; order reaches the model through the actions alone. Layers are initialised independently, where
-    `nn.TransformerEncoder` would start them as copies of one another.
+    released code. The tokens are then a set, of which the missing action marks the last one. `positions` adds the
+    sinusoids of Vaswani et al. (2017), counted back from the last token so that any number of them can be read.
+    Layers are initialised independently, where `nn.TransformerEncoder` would start them as copies of one another.
     """
 
-    def __init__(self, dim: int, *, layers: int = 3, heads: int = 4, dropout: float = 0.0) -> None:
+    def __init__(
+        self, dim: int, *, layers: int = 3, heads: int = 4, dropout: float = 0.0, positions: bool = False
+    ) -> None:
         super().__init__()
         if dim % heads:
             raise ValueError(f"token width {dim} (embedding + action) is not divisible by {heads} heads")
+        self.positions = positions
         self.token = nn.Parameter(torch.zeros(1, 1, dim))
         nn.init.trunc_normal_(self.token, std=0.02)
         self.layers = nn.ModuleList(
@@ -26,7 +30,16 @@ class Aggregator(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "b m e"]) -> Float[Tensor, "b e"]:
         """The aggregate of m tokens, in whatever order they come."""
+        if self.positions:
+            tokens = tokens + sinusoids(tokens.shape[1], tokens.shape[2], tokens.device).flip(0)
         x = torch.cat([self.token.expand(len(tokens), -1, -1), tokens], dim=1)  # b m+1 e
         for layer in self.layers:
             x = layer(x)
         return x[:, 0]  # b e
+
+
+def sinusoids(count: int, dim: int, device: torch.device) -> Float[Tensor, "count dim"]:
+    """Sines and cosines of the place in a sequence, at geometrically spaced wavelengths (Vaswani et al. 2017, 3.5)."""
+    rates = 10_000 ** (-torch.arange(0, dim, 2, device=device) / dim)
+    angles = torch.arange(count, device=device)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim]

@@ -1,6 +1,7 @@
 """Looking at the middle, always: the baseline that says how much one well-placed glimpse is worth."""
 
 import torch
+
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.prior import HasPriors
 from gazeworld.envs.world import World
@@ -13,9 +14,7 @@ class CentrePolicy(Policy):
 
     def __init__(self, world: World) -> None:
         if not isinstance(world, HasPriors):
-            raise ValueError(
-                f"policy 'centre' needs a world of fixations, and {type(world).__name__} is none"
-            )
+            raise ValueError(f"policy 'centre' needs a world of fixations, and {type(world).__name__} is none")
         self._world = world
 
     def act(self, memory: Memory, rng: Draws) -> Choice:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.prior import HasPriors, Inhibition
 from gazeworld.envs.world import World
@@ -30,9 +31,7 @@ class SaliencyPolicy(Policy):
         **inhibition: Any,
     ) -> None:
         if not isinstance(world, HasPriors):
-            raise ValueError(
-                f"policy 'saliency' needs a world of fixations, and {type(world).__name__} is none"
-            )
+            raise ValueError(f"policy 'saliency' needs a world of fixations, and {type(world).__name__} is none")
         # The released code silently drops inhibition where there is no map; here it applies to any map.
         settings = Inhibition(**inhibition)
         self._inhibition = settings if ior else None

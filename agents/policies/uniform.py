@@ -1,6 +1,7 @@
 """Looking anywhere: every legal pose is equally likely, whatever has been seen."""
 
 import torch
+
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.world import Scene, World
 

@@ -30,7 +30,7 @@ _CHUNK = 1024  # scenes drawn at once
 _CELLS = 8  # side of a digit as it comes
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
 _GREY = 0.35  # mean level of the background
-_INK = (0.45, 0.70)  # by how much the digit is brighter
+_PLACES = ("uniform", "borders")
 _PLACE, _GROUND, _NOISE, _CLUTTER = range(4)  # numbers folded into the random stream of a scene; clutter is the last
 
 
@@ -39,24 +39,31 @@ class Layout:
     """How scenes are laid out: these are the options of the source.
 
     `side` is the scene's, in pixels. `smallest` and `largest` bound the digit (its whole 8 x 8 frame) as shares of
-    the side; `jitter` is the share of the free room over which its place varies (0: centred, 1: anywhere inside);
-    `tilt` is the largest rotation, in radians. `background` is the standard deviation of low-frequency light, as a
-    share of white; `noise` that of each pixel. `clutter` is the number of scraps of other digits, `scrap` their mean
-    size as a share of the side, `scrap_ink` how much brighter or darker than the background they get at most.
-    `variants` is the number of scenes drawn from each digit; `seed` chooses among all such data sets.
+    the side, `faintest` and `boldest` by how much its ink is brighter than the background as a share of white.
+    `jitter` is the share of the free room over which its place varies (0: centred, 1: anywhere inside), `place` how:
+    "uniform", or "borders", which is dense towards the ends (the arcsine distribution). `tilt` is the largest
+    rotation, in radians. `background` is the standard deviation of low-frequency light and `noise` that of each
+    pixel; `level` is the width of the range that the mean of a scene is drawn from: all as shares of white.
+    `clutter` is the number of scraps of other digits, `scrap` their mean size as a share of the side, `scrap_ink` how
+    much brighter or darker than the background they get at most. `variants` is the number of scenes drawn from each
+    digit; `seed` chooses among all such data sets.
     """
 
-    side: int = 64
-    smallest: float = 0.6
-    largest: float = 0.85
+    side: int = 48
+    smallest: float = 0.55
+    largest: float = 0.75
+    faintest: float = 0.6
+    boldest: float = 0.6
+    place: str = "borders"
     jitter: float = 1.0
     tilt: float = 0.17
-    background: float = 0.12
+    background: float = 0.05
+    level: float = 0.0
     noise: float = 0.02
-    clutter: int = 4
+    clutter: int = 3
     scrap: float = 0.12
     scrap_ink: float = 0.5
-    variants: int = 8
+    variants: int = 10
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -72,10 +79,17 @@ class Layout:
             )
         if not 0 < self.scrap <= 1:
             raise ValueError(f"digits: scrap={self.scrap}, expected a share of the side, 0 < scrap <= 1")
-        levels = {"jitter": 1.0, "tilt": math.pi, "background": 1.0, "noise": 1.0, "scrap_ink": 1.0}
-        for name, most in levels.items():
-            if not 0 <= asdict(self)[name] <= most:
-                raise ValueError(f"digits: {name}={asdict(self)[name]}, expected 0 to {most:.4g}")
+        if self.place not in _PLACES:
+            raise ValueError(f"digits: unknown place {self.place!r}; there are: {', '.join(_PLACES)}")
+        if not 0 <= self.faintest <= self.boldest <= 1:
+            raise ValueError(
+                f"digits: faintest={self.faintest}, boldest={self.boldest}, expected 0 <= faintest <= boldest <= 1"
+            )
+        if not 0 <= self.tilt <= math.pi:
+            raise ValueError(f"digits: tilt={self.tilt}, expected 0 to pi radians")
+        for name in ("jitter", "background", "level", "noise", "scrap_ink"):
+            if not 0 <= asdict(self)[name] <= 1:
+                raise ValueError(f"digits: {name}={asdict(self)[name]}, expected 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -117,17 +131,17 @@ def _digits(split: str) -> _Digits:
     """The digits of one split: of each class, the fifth with the smallest SHA-256 of the pixels is the test split."""
     from sklearn.datasets import load_digits  # a second of imports that no other source needs
 
-    data = load_digits()
-    cells = data.images.astype(np.uint8)  # 0 … 16
+    flat, target = load_digits(return_X_y=True)
+    cells = np.asarray(flat, np.uint8).reshape(-1, _CELLS, _CELLS)  # 0 … 16
     ranks = np.array([hashlib.sha256(cell.tobytes()).hexdigest() for cell in cells])
     tested = np.zeros(len(cells), dtype=bool)
     for label in range(10):
-        of_class = np.flatnonzero(data.target == label)
+        of_class = np.flatnonzero(target == label)
         tested[of_class[np.argsort(ranks[of_class])][: round(len(of_class) / 5)]] = True
     chosen = np.flatnonzero(tested if split == "test" else ~tested)
     return _Digits(
         ink=torch.from_numpy(cells[chosen]).float() / 16,
-        labels=torch.from_numpy(data.target[chosen]).long(),
+        labels=torch.from_numpy(target[chosen]).long(),
         number=torch.from_numpy(chosen).long(),
     )
 
@@ -160,9 +174,10 @@ def _draw(digits: _Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[T
         scene = scene + _scrap(digits, rng.fold(_CLUTTER + i), layout)
     u = rng.fold(_PLACE).uniform(5)
     size = layout.smallest + (layout.largest - layout.smallest) * u[:, 0]
-    centre = 0.5 + layout.jitter * (1 - size[:, None]) * (u[:, 1:3] - 0.5)
+    at = u[:, 1:3] if layout.place == "uniform" else (1 - torch.cos(math.pi * u[:, 1:3])) / 2
+    centre = 0.5 + layout.jitter * (1 - size[:, None]) * (at - 0.5)
     ink = _pasted(digits.ink[which], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
-    scene = scene + (_INK[0] + (_INK[1] - _INK[0]) * u[:, 4, None, None]) * ink
+    scene = scene + (layout.faintest + (layout.boldest - layout.faintest) * u[:, 4, None, None]) * ink
     return (scene + _noise(rng.fold(_NOISE), layout)).mul(255).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -205,10 +220,11 @@ def _ground(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
     """Uneven light: a coarse grid of random levels, enlarged, and a level of its own for each scene."""
     coarse = rng.fold(0).normal(25).reshape(-1, 1, 5, 5)
     smooth = F.interpolate(coarse, size=(layout.side, layout.side), mode="bicubic", align_corners=True)[:, 0]
-    return layout.background * (smooth + 0.8 * (rng.fold(1).uniform(1)[:, :, None] - 0.5))
+    return layout.background * smooth + layout.level * (rng.fold(1).uniform(1)[:, :, None] - 0.5)
 
 
 def _noise(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
-    """Independent noise of each pixel: uniform, because it is rounded to grey levels anyway."""
-    u = rng.uniform(layout.side**2).reshape(-1, layout.side, layout.side)
-    return layout.noise * math.sqrt(12) * (u - 0.5)
+    """Independent noise of each pixel: uniform, because it is rounded to grey levels anyway; 16 bits a pixel."""
+    words = rng.bits((layout.side**2 + 3) // 4)
+    u = torch.stack([(words >> shift) & 0xFFFF for shift in (0, 16, 32, 48)], -1).flatten(1)[:, : layout.side**2]
+    return layout.noise * math.sqrt(12) * (u.reshape(-1, layout.side, layout.side) / 0xFFFF - 0.5)

@@ -22,8 +22,10 @@ class SeqJEPA(Method):
     Departures and choices, where the paper leaves room:
     - the predictor's hidden layer is batch-normalised (as in BYOL, whose set-up the paper takes, and in the released
       code); `predictor_norm="none"` is the letter of section 3.2;
-    - actions are projected linearly without bias, so that "no action" is the zero vector; the released code adds a
-      BatchNorm there;
+    - actions are projected linearly without bias, so that "no action" is the zero vector. Weights start at variance
+      one, which gives actions about as much weight as views from the first step; the released code gets there with a
+      BatchNorm on the projection;
+    - `positions` tells the aggregator the order of the views (see `Aggregator`); off, as in the released code;
     - the target runs in train mode and keeps BatchNorm statistics of its own (see `ema.follow`);
     - momentum is updated at every step (BYOL), the released code does so once an epoch.
 
@@ -45,6 +47,7 @@ class SeqJEPA(Method):
         layers: int = 3,
         heads: int = 4,
         dropout: float = 0.0,
+        positions: bool = False,
         hidden: int = 1024,
         predictor_norm: str = "batch",
         decay: float = 0.996,
@@ -65,8 +68,11 @@ class SeqJEPA(Method):
         self.encoder = network.to(memory_format=torch.channels_last)  # as the views lie; a fifth faster on the CPU
         self.target = target_of(self.encoder)
         self.action_projection = nn.Linear(action_dim, action_width, bias=False)
+        nn.init.normal_(self.action_projection.weight)
         self.aggregate_dim = self.view_dim + action_width * condition_transformer
-        self.aggregator = Aggregator(self.aggregate_dim, layers=layers, heads=heads, dropout=dropout)
+        self.aggregator = Aggregator(
+            self.aggregate_dim, layers=layers, heads=heads, dropout=dropout, positions=positions
+        )
         inputs = self.aggregate_dim + action_width * condition_predictor
         self.predictor = nn.Sequential(
             nn.Linear(inputs, hidden, bias=predictor_norm == "none"),

@@ -3,9 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -13,6 +11,7 @@ from rich.console import Console
 from gazeworld.agents.config import ProbeConfig
 
 from . import scenario as scenarios
+from .arguments import EvaluateArguments, RolloutArguments, StepArguments, TrainArguments, WatchArguments
 from .scenario import Scenario
 
 USAGE = """\
@@ -25,76 +24,6 @@ usage: gazeworld COMMAND …
   bench rollout|step    speed of environments and of training steps
 
 gazeworld COMMAND --help says more."""
-
-
-@dataclass(frozen=True)
-class TrainArguments:
-    """Train a world model online, then probe it; everything lands in RUNS/NAME."""
-
-    scenario: tyro.conf.OmitArgPrefixes[Scenario]
-    name: str = ""
-    """name of the run (empty: scenario and seed)"""
-    runs: Path = Path("runs")
-    """folder of all runs"""
-    device: str = "auto"
-    """auto, cpu, cuda, mps, cuda:1 …"""
-    resume: bool = False
-    """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
-    evaluate: bool = True
-    """probe after training"""
-
-
-@dataclass(frozen=True)
-class EvaluateArguments:
-    """Probe a run: table on the terminal, RUN/probes.json, RUN/figures."""
-
-    run: Annotated[Path, tyro.conf.Positional]
-    """folder of the run"""
-    probe: ProbeConfig
-    """protocol and budget (defaults: the run's scenario)"""
-    device: str = "auto"
-    """auto, cpu, cuda, mps, cuda:1 …"""
-
-
-@dataclass(frozen=True)
-class WatchArguments:
-    """Pictures of where a policy looks: scan paths as PNG and an animated GIF."""
-
-    target: Annotated[str, tyro.conf.Positional]
-    """a scenario, or the folder of a run"""
-    out: Path = Path()
-    """folder for the pictures (default: RUN/figures, or the current folder for a scenario)"""
-    split: str = "test"
-    """split to look at"""
-    scenes: int = 6
-    """number of scenes"""
-    seed: int = 0
-    """which scenes and fixations"""
-
-
-@dataclass(frozen=True)
-class RolloutArguments:
-    """Glimpses per second of the vector env beside a plain Dataset and DataLoader, in one run."""
-
-    source: str = "digits"
-    """image source"""
-    root: str = ""
-    """where the source lies (empty: its usual place)"""
-    seconds: float = 1.0
-    """time per measurement"""
-    device: str = "auto"
-    """auto, cpu, cuda …"""
-
-
-@dataclass(frozen=True)
-class StepArguments:
-    """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
-
-    scenario: tyro.conf.OmitArgPrefixes[Scenario]
-    steps: int = 10
-    """timed steps (after a warm-up)"""
-    device: str = "auto"
-    """auto, cpu, cuda …"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -156,16 +85,16 @@ def _train(words: list[str]) -> int:
 
 
 def _evaluate(words: list[str]) -> int:
-    probe = ProbeConfig()
+    config = ProbeConfig()
     if words and not words[0].startswith("-"):
         from .runs import open_run
 
-        probe = open_run(Path(words[0])).scenario.probe
-    default = EvaluateArguments(run=tyro.MISSING, probe=probe)
+        config = open_run(Path(words[0])).scenario.probe
+    default = EvaluateArguments(run=tyro.MISSING, probe=config)
     chosen = tyro.cli(EvaluateArguments, args=words, default=default, prog="gazeworld evaluate")
-    from .doing import evaluate
+    from .doing import probe
 
-    return evaluate(chosen.run, chosen.probe, chosen.device, Console())
+    return probe(chosen.run, chosen.probe, chosen.device, Console())
 
 
 def _watch(words: list[str]) -> int:

@@ -60,8 +60,8 @@ def open_run(folder: Path) -> Run:
     return Run(folder, data["scenario"], scenario.from_json(data["config"], file))
 
 
-def start_or_resume(run: Run, device: str, *, resume: bool, console: Console) -> Run:
-    """Train a run to its end, or until it is interrupted.
+def start_or_resume(run: Run, device: str, *, resume: bool, console: Console) -> tuple[Run, bool]:
+    """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
 
     Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none.
     """
@@ -84,10 +84,10 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console) ->
     )
     recorder = Recorder(run.folder, start=start, steps=steps, console=console)
     try:
-        train(session, build.config_with(run.scenario, steps), run.checkpoints, recorder, start)
+        done = train(session, build.config_with(run.scenario, steps), run.checkpoints, recorder, start)
     finally:
         recorder.close()
-    return run
+    return run, done == steps
 
 
 def trained(run: Run, world: World) -> tuple[Method, int]:

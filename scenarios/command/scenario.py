@@ -64,7 +64,7 @@ def summary(name: str) -> str:
 
 def load(name: str) -> Scenario:
     """The scenario or variant called `name`. Raises UnknownNameError listing what there is."""
-    base, _, variant = name.partition(":")
+    base, _, variant = name.replace("_", "-").partition(":")
     known = names()
     if name.replace("_", "-") not in known:
         raise shelf.UnknownNameError(f"unknown scenario {name!r}; there are: {', '.join(known)}")

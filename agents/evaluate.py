@@ -1,0 +1,164 @@
+"""The evaluation of a trained model beside its baselines: one call, one JSON-able result."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from gazeworld.envs.stream import Stream
+from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.models.method import Method
+
+from .config import ProbeConfig
+from .features import Features, Tick, ablated, centred, displacements, features, quiet, rollouts
+from .measures import Pair, Pairs, chance, path_integration, position, recognition
+from .policy import make_policy
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A world to be probed in: an environment over each split (giving tensors) and how to look around in them.
+
+    `policy` holds the name of a policy and its options. Episodes must have at least as many steps as views are probed.
+    """
+
+    train: ActiveVisionVectorEnv
+    test: ActiveVisionVectorEnv
+    policy: dict[str, Any] = field(default_factory=lambda: {"name": "uniform"})
+    train_split: str = "train"
+    test_split: str = "test"
+
+    def visit(self, length: int, config: ProbeConfig, rounds: int, **policy: Any) -> "Streams":
+        """Streams of both splits by the arena's policy or the one given; the test split is visited once."""
+        chosen = dict(policy or self.policy)
+        name = chosen.pop("name")
+        train, test = (
+            rollouts(
+                env,
+                make_policy(name, env.world, **chosen),
+                length,
+                scenes=min(config.scenes, env.world.size),
+                rounds=times,
+                seed=config.seed,
+            )
+            for env, times in ((self.train, rounds), (self.test, 1))
+        )
+        return Streams(self, train, test)
+
+    def glance(self, config: ProbeConfig) -> "Streams":
+        """One view of every scene of both splits, from the middle."""
+        train, test = (
+            centred(
+                env,
+                make_policy("uniform", env.world),  # never asked: there is no action
+                scenes=min(config.scenes, env.world.size),
+                seed=config.seed,
+            )
+            for env in (self.train, self.test)
+        )
+        return Streams(self, train, test)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What was seen in an arena."""
+
+    arena: Arena
+    train: Stream
+    test: Stream
+
+    def pairs(self, methods: dict[str, Method], observed: int, tick: Tick) -> Pairs:
+        """Features of both splits by every method."""
+        return {
+            name: Pair(
+                self._features(method, self.arena.train, self.train, observed, _told(tick, name, "train")),
+                self._features(method, self.arena.test, self.test, observed, _told(tick, name, "test")),
+                self.arena.train_split,
+                self.arena.test_split,
+            )
+            for name, method in methods.items()
+        }
+
+    @staticmethod
+    def _features(method: Method, env: ActiveVisionVectorEnv, stream: Stream, observed: int, tick: Tick) -> Features:
+        return features(method, stream, env.world, observed=observed, tick=tick)
+
+
+def evaluate(
+    method: Method,
+    untrained: Method,
+    arena: Arena,
+    noisy: Arena | None,
+    config: ProbeConfig,
+    tick: Tick = quiet,
+) -> dict[str, Any]:
+    """Recognition, position and path integration of a method beside an untrained one of the same shape and baselines.
+
+    `arena` is the scenario's world without motor noise, `noisy` the same world with `noise=config.noise`, or None.
+    The result is JSON-able; `measures` says what its entries hold. Neither method is changed. Raises ValueError where
+    a split has no labels or an episode is too short.
+    """
+    methods = {"trained": method, "untrained": untrained}
+    classes, views = len(arena.train.world.classes), config.views
+    seen = arena.visit(views + 1, config, config.rounds)
+    base = chance(seen.train.labels, seen.test.labels, classes)
+    pairs = seen.pairs(methods, views, tick)
+    tick("recognition", 0, 1)
+    named = {"policy": {"fixations": arena.policy, **recognition(pairs, classes, config)}}
+    tick("position", 0, 1)
+    where = position(pairs, config)
+    tick("path integration", 0, 1)
+    # One visit to each scene is enough for regressors of two numbers, and ablations are the dearest features.
+    scenes = len(seen.train.scenes) // config.rounds
+    additive = _additive(seen)
+    paths = {"without_noise": _paths(methods, pairs, scenes, config, additive, tick)}
+    del seen, pairs
+    if noisy is not None:
+        drifting = noisy.visit(views + 1, config, 1)
+        pairs = drifting.pairs(methods, views, tick)
+        tick("path integration with motor noise", 0, 1)
+        paths["with_noise"] = {"noise": config.noise} | _paths(methods, pairs, scenes, config, additive, tick)
+        del drifting, pairs
+    if arena.policy["name"] != "uniform":
+        pairs = arena.visit(views, config, config.rounds, name="uniform").pairs({"trained": method}, views, tick)
+        tick("recognition with uniform fixations", 0, 1)
+        named["uniform"] = {"fixations": {"name": "uniform"}, **recognition(pairs, classes, config, single=False)}
+    pairs = arena.glance(config).pairs(methods, 1, tick)
+    tick("recognition from the centre", 0, 1)
+    named["centre"] = {"fixations": "one view from the middle", **recognition(pairs, classes, config)}
+    tick("done", 1, 1)
+    return {
+        "note": f"heads are trained on the {arena.train_split} split and scored on the {arena.test_split} split",
+        "config": asdict(config),
+        "chance": {"top-1 of the majority class": base, "classes": classes},
+        "recognition": named,
+        "position": where,
+        "path_integration": paths,
+    }
+
+
+def _paths(
+    methods: dict[str, Method], pairs: Pairs, scenes: int, config: ProbeConfig, additive: bool, tick: Tick
+) -> dict[str, Any]:
+    cut = {
+        name: Pair(
+            ablated(methods[name], pair.train.first(scenes), _told(tick, name, "train, ablated")),
+            ablated(methods[name], pair.test, _told(tick, name, "test, ablated")),
+            pair.train_split,
+            pair.test_split,
+        )
+        for name, pair in pairs.items()
+    }
+    return path_integration(cut, config, additive=additive)
+
+
+def _additive(seen: Streams) -> bool:
+    """Whether displacements of this world are sums of actions (saccades are, rotations are not)."""
+    moved = displacements(seen.arena.test.world, seen.test.poses)
+    return bool(torch.allclose(seen.test.actions.cumsum(1), moved, atol=1e-4))
+
+
+def _told(tick: Tick, *words: str) -> Callable[[str, int, int], None]:
+    """A Tick that says of which model and split it speaks."""
+    return lambda what, done, total: tick(f"{what} ({', '.join(words)})", done, total)

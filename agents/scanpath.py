@@ -1,0 +1,146 @@
+"""Pictures of where an agent looked: scenes with numbered glimpse frames, strips of glimpses, GIFs."""
+
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
+
+from gazeworld.envs.stream import Stream
+from gazeworld.envs.world import Scene, World
+
+from .figures import new
+
+
+def scanpaths(world: World, stream: Stream, rows: tuple[int, ...] = (0, 1, 2, 3)) -> Figure:
+    """One line per stream: the scene with its scan path (if the world has a picture of it) and the strip of glimpses.
+
+    Raises ValueError for rows that the stream does not have.
+    """
+    _check(stream, rows)
+    t = stream.length
+    pictured = world.picture(_scene(stream), rows[0]) is not None
+    figure = new(2.1 * pictured + 0.95 * t, 2.1 * len(rows) if pictured else 1.2 * len(rows))
+    widths = ([2.1] if pictured else []) + [0.95] * t
+    grid = figure.subplots(len(rows), len(widths), squeeze=False, gridspec_kw={"width_ratios": widths})
+    for line, row in zip(grid, rows, strict=True):
+        if pictured:
+            _draw_path(line[0], world, stream, row, t)
+            line[0].set_ylabel(_name(world, stream, row), fontsize=9)
+        for i, axes in enumerate(line[int(pictured) :]):
+            _draw_view(axes, stream, row, i, t)
+    return figure
+
+
+def animate(world: World, stream: Stream, path: Path, row: int = 0, *, seconds: float = 0.7) -> None:
+    """Write a GIF in which the scan path of one stream grows glimpse by glimpse; `seconds` is the time of a fixation.
+
+    Raises ValueError for a row that the stream does not have or a file that is not called .gif.
+    """
+    _check(stream, (row,))
+    if path.suffix.lower() != ".gif":
+        raise ValueError(f"{path}: animations are written as .gif, found {path.suffix or 'no suffix'!r}")
+    frames = [_frame(world, stream, row, seen) for seen in range(1, stream.length + 1)]
+    frames.append(frames[-1])  # the end stays a little longer before the loop begins again
+    path.parent.mkdir(parents=True, exist_ok=True)
+    iio.imwrite(path, np.stack(frames), duration=1000 * seconds, loop=0)
+
+
+def _frame(world: World, stream: Stream, row: int, seen: int) -> UInt8[np.ndarray, "h w 3"]:
+    pictured = world.picture(_scene(stream), row) is not None
+    figure = new(5.4 if pictured else 2.4, 3.2)
+    grid = figure.subplots(1, 1 + pictured, squeeze=False, gridspec_kw={"width_ratios": [3, 2][-1 - pictured :]})[0]
+    if pictured:
+        _draw_path(grid[0], world, stream, row, seen)
+        grid[0].set_title(_name(world, stream, row), fontsize=10)
+    _draw_view(grid[-1], stream, row, seen - 1, stream.length)
+    grid[-1].set_title(f"view {seen} of {stream.length}", fontsize=10)
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_path(axes: Axes, world: World, stream: Stream, row: int, seen: int) -> None:
+    """The scene, frames of the first `seen` views with their numbers, and arrows between their centres."""
+    picture = world.picture(_scene(stream), row)
+    assert picture is not None
+    image = picture.cpu().numpy()
+    height, width = image.shape[:2]
+    axes.imshow(image, extent=(0, width, height, 0), interpolation="nearest")
+    frames = world.frame(stream.poses[row, :seen])
+    _bare(axes)
+    if frames is None:
+        return
+    boxes = frames.cpu().numpy() * np.array([height, width, height, width])
+    centres = np.stack([boxes[:, [1, 3]].mean(1), boxes[:, [0, 2]].mean(1)], axis=1)  # t 2, as x and y
+    for i in range(1, len(boxes)):
+        arrow = FancyArrowPatch(
+            tuple(centres[i - 1]),
+            tuple(centres[i]),
+            arrowstyle="-|>",
+            mutation_scale=9,
+            color="white",
+            lw=1.4,
+            shrinkA=5,
+            shrinkB=5,
+        )
+        arrow.set_path_effects(_outline(2.6))
+        axes.add_patch(arrow)
+    for i, (top, left, bottom, right) in enumerate(boxes):
+        colour = _colour(i, stream.length)
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, lw=1.6))
+        label = axes.text(
+            left + 0.015 * width, top + 0.01 * height, str(i + 1), color=colour, fontsize=8, weight="bold", va="top"
+        )
+        label.set_path_effects(_outline(1.8))
+    axes.set_xlim(min(0, boxes[:, 1].min()), max(width, boxes[:, 3].max()))
+    axes.set_ylim(max(height, boxes[:, 2].max()), min(0, boxes[:, 0].min()))
+
+
+def _draw_view(axes: Axes, stream: Stream, row: int, i: int, t: int) -> None:
+    view = stream.views[row, i].permute(1, 2, 0).cpu().numpy()
+    image = view.repeat(3, axis=2) if view.shape[2] == 1 else view[..., :3]
+    axes.imshow(image, interpolation="nearest")
+    _bare(axes)
+    axes.set_title(str(i + 1), fontsize=9, pad=2)
+    for spine in axes.spines.values():
+        spine.set(visible=True, edgecolor=_colour(i, t), linewidth=2.5)
+
+
+def _name(world: World, stream: Stream, row: int) -> str:
+    label, scene = int(stream.labels[row]), int(stream.scenes[row])
+    return f"scene {scene}" + (f": {world.classes[label]}" if label >= 0 else "")
+
+
+def _scene(stream: Stream) -> Scene:
+    return Scene(stream.scenes, stream.labels, stream.poses[:, 0])
+
+
+def _colour(i: int, t: int) -> tuple[float, float, float, float]:
+    """From violet to yellow over the scan path, readable on dark and light scenes."""
+    return colormaps["plasma"](0.25 + 0.7 * i / max(1, t - 1))
+
+
+def _outline(width: float) -> list[AbstractPathEffect]:
+    return [Stroke(linewidth=width, foreground="black", alpha=0.6), Normal()]
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _check(stream: Stream, rows: tuple[int, ...]) -> None:
+    n = len(stream.scenes)
+    for row in rows:
+        if not 0 <= row < n:
+            raise ValueError(f"row {row} was asked for, expected 0 to {n - 1}")

@@ -1,0 +1,284 @@
+"""Any world as a Gymnasium vector environment: one set of tensor operations for all environments."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import logger
+from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Box, Dict, Space
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from . import render, resets
+from .draws import Draws
+from .world import Scene, World, make_world
+
+_MOTOR = 2  # `World.sample` and `World.scene` use folds 0 and 1 of an episode's stream
+_SLACK = 1e-6  # how far an action may lie outside its bounds, for rounding
+
+
+@dataclass(frozen=True)
+class _State:
+    """Where all environments are: scenes, poses, and the stream of each episode's motor noise."""
+
+    index: Int64[Tensor, " n"]
+    label: Int64[Tensor, " n"]
+    pose: Float32[Tensor, "n p"]
+    motor: Int64[Tensor, " n"]
+
+
+class ActiveVisionVectorEnv(VectorEnv):
+    """N sensors look at n scenes of one world; episodes are `episode_steps` (M) actions long, hence M + 1 views.
+
+    Observation: dict of `view`, uint8 (n, h, w, c); `pose`, float32 (n, p) in the world's pose bounds; and what else
+        the world observes.
+    Action: float32 (n, a) in the world's action bounds; others are refused.
+    Reward: 0. Episode end: truncated after `episode_steps` actions, never terminated.
+    Info: `executed`, the displacement that really happened, and `commanded`, the one that the model is told, float32
+        (n, a) in the units of an action and zero after a reset; they differ only in worlds with motor noise. `label`
+        and `scene`, int64 (n,). Each has its mask `_key`.
+    Reset options: see `envs/resets.py`. Without a seed each row goes on to its next episode. Row i draws from a
+        stream keyed by (seed + first_row + i, episode), however many rows there are.
+
+    `tensors` gives (and takes) tensors on the world's device instead of NumPy arrays; then `final_obs` is one batched
+    dict instead of Gymnasium's array of dicts. `autoreset_mode` may be a string, so that specs serialise. `world` may
+    be a World; otherwise it is built from `world_options`. `first_row` is the number of rows that other processes
+    have before these.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own convention)
+        "render_modes": ["rgb_array"],
+        "render_fps": 2,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        world: str | World = "saccade",
+        *,
+        episode_steps: int = 4,
+        tensors: bool = False,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        first_row: int = 0,
+        **world_options: Any,
+    ) -> None:
+        for name, value, least in (("num_envs", num_envs, 1), ("episode_steps", episode_steps, 1)):
+            if value < least:
+                raise ValueError(f"{name} is {value}, expected {least} or more")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
+        if isinstance(world, World) and world_options:
+            raise ValueError(f"options {sorted(world_options)} for a world that is already built")
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.world = world if isinstance(world, World) else make_world(world, **world_options)
+        self.num_envs, self.episode_steps, self.tensors = num_envs, episode_steps, tensors
+        self.render_mode, self.first_row = render_mode, first_row
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.single_observation_space = _observation_space(self.world)
+        self.single_action_space = Box(*self.world.action_bounds, (self.world.action_dim,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        # Episodes have a fixed length, so their clocks live on the host: no step waits for a device to know them.
+        self._seeds, self._episodes, self._steps = np.zeros((3, num_envs), dtype=np.int64)
+        self._state: _State | None = None
+        self._trail: Tensor | None = None  # n M+1 p, kept only to be drawn
+
+    @property
+    def episodes(self) -> np.ndarray:
+        """Number of each row's current episode, n integers; `options["episode"]` brings one back."""
+        return self._episodes.copy()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin a new episode in all rows, or in those of `options["reset_mask"]`; rows are seeded `seed + i`."""
+        request = resets.read(options, self.num_envs, self.world)
+        rows = request.rows
+        if self._state is None and len(rows) < self.num_envs:
+            raise ResetNeeded("the first reset has to begin all rows, but options['reset_mask'] leaves some out")
+        super().reset(seed=seed)
+        self._episodes[rows] += 1
+        if seed is not None or self._state is None:
+            start = int(self.np_random.integers(2**62)) if seed is None else seed
+            start = (start + self.first_row + 2**63) % 2**64 - 2**63
+            self._seeds[rows] = (start + np.arange(self.num_envs))[rows]
+            self._episodes[rows] = 0
+        if request.episode is not None:
+            self._episodes[rows] = request.episode[rows]
+        self._begin(rows, request.scene, request.pose)
+        began = np.isin(np.arange(self.num_envs), rows)
+        still = torch.zeros((self.num_envs, self.world.action_dim), device=self.world.device)
+        return self._observe(), self._info(still, still, began)
+
+    def step(self, actions: np.ndarray | Tensor) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
+        """Move all sensors at once.
+
+        Raises ValueError naming the row of an action that is not finite or out of bounds, and ResetNeeded for rows
+        that were not (in DISABLED mode: not again) reset.
+        """
+        if self._state is None:
+            raise ResetNeeded("step was called before reset")
+        action = self._checked(actions)
+        over = self._steps >= self.episode_steps
+        if self.autoreset_mode is AutoresetMode.DISABLED and over.any():
+            rows = np.flatnonzero(over).tolist()
+            raise ResetNeeded(f"the episodes of rows {rows} are over; reset them with options['reset_mask']")
+        commanded, executed = self._act(action)
+        if over.any():  # NEXT_STEP: these rows' actions are ignored, and they show the first view of the next episode
+            self._renew(over, commanded, executed)
+        truncated = self._steps >= self.episode_steps
+        info: dict[str, Any] = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
+            final = self._info(commanded, executed, truncated)
+            info = {"final_obs": self._final(self._observe(), truncated), "_final_obs": self._mask(truncated)}
+            info |= {"final_info": final, "_final_info": self._mask(truncated)}
+            self._renew(truncated, commanded, executed)
+        everyone = np.ones(self.num_envs, dtype=bool)
+        info |= self._info(commanded, executed, everyone)
+        reward = torch.zeros(self.num_envs, device=self.world.device) if self.tensors else np.zeros(self.num_envs)
+        return self._observe(), reward, self._mask(~everyone), self._mask(truncated), info
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """One frame per row: the image with the scan path so far, the current glimpse, and all glimpses in order."""
+        if self.render_mode is None:
+            logger.warn("render() was called, but the environment was made without render_mode='rgb_array'")
+            return None
+        if self._state is None or self._trail is None:
+            raise ResetNeeded("render was called before reset")
+        return tuple(self._draw(self._state, self._trail, row) for row in range(self.num_envs))
+
+    def _draw(self, state: _State, trail: Tensor, row: int) -> np.ndarray:
+        poses = trail[row, : self._steps[row] + 1]  # t p
+        again = torch.full((len(poses),), row, device=poses.device)
+        scene = Scene(state.index[again], state.label[again], poses)
+        views = self.world.look(scene, poses).permute(0, 2, 3, 1)  # t h w c
+        picture, boxes = self.world.picture(scene, 0), self.world.frame(poses)
+        return render.draw(
+            None if picture is None else picture.cpu().numpy(),
+            None if boxes is None else boxes.cpu().numpy(),
+            views.cpu().numpy(),
+            self.episode_steps + 1,
+        )
+
+    def _begin(self, rows: np.ndarray, scene: np.ndarray | None = None, pose: np.ndarray | None = None) -> None:
+        """New episodes for these rows, with the scenes and first poses given (n each) or drawn."""
+        on, some = self.world.device, len(rows)
+        rng = Draws.seeded(torch.as_tensor(self._seeds[rows], device=on))
+        rng = rng.fold(torch.as_tensor(self._episodes[rows], device=on))
+        if scene is None:
+            drawn = self.world.sample(some, rng)
+        else:
+            drawn = self.world.scene(torch.as_tensor(scene[rows], device=on), rng)
+        start = drawn.pose
+        if pose is not None:
+            still = torch.zeros((some, self.world.action_dim), device=on)
+            start = self.world.move(torch.as_tensor(pose[rows], device=on), still)  # snaps
+        self._steps[rows] = 0
+        new = _State(drawn.index, drawn.label, start, rng.fold(_MOTOR).keys)
+        if len(rows) == self.num_envs or self._state is None:
+            self._state = new
+        else:
+            self._state = _replaced(self._state, torch.as_tensor(rows, device=on), new)
+        self._remember()
+
+    def _renew(self, over: np.ndarray, commanded: Tensor, executed: Tensor) -> None:
+        """The next episode of the rows that are over; nothing has moved in it yet."""
+        rows = np.flatnonzero(over)
+        self._episodes[rows] += 1
+        self._begin(rows)
+        commanded[rows] = 0
+        executed[rows] = 0
+
+    def _act(self, action: Float32[Tensor, "n a"]) -> tuple[Float32[Tensor, "n a"], Float32[Tensor, "n a"]]:
+        """Move all poses; what was commanded (clipped and snapped as the world does) and what happened."""
+        state, world = self._state, self.world
+        assert state is not None
+        steps = torch.as_tensor(self._steps, device=world.device)
+        landed = world.execute(state.pose, action, Draws(state.motor).fold(steps))
+        commanded = world.difference(state.pose, world.move(state.pose, action))
+        executed = world.difference(state.pose, landed)
+        self._state = replace(state, pose=landed)
+        self._steps = np.minimum(self._steps + 1, self.episode_steps)
+        self._remember()
+        return commanded, executed
+
+    def _remember(self) -> None:
+        if self.render_mode is None or self._state is None:
+            return
+        if self._trail is None:
+            shape = (self.num_envs, self.episode_steps + 1, self.world.pose_dim)
+            self._trail = torch.zeros(shape, device=self.world.device)
+        self._trail[torch.arange(self.num_envs), torch.from_numpy(self._steps)] = self._state.pose
+
+    def _checked(self, actions: np.ndarray | Tensor) -> Float32[Tensor, "n a"]:
+        value = actions.detach() if isinstance(actions, Tensor) else torch.from_numpy(np.array(actions, np.float64))
+        value = value.to(self.world.device, torch.float32)
+        if value.shape != self.action_space.shape:
+            raise ValueError(f"actions have shape {tuple(value.shape)}, expected {self.action_space.shape}")
+        low, high = self.world.action_bounds
+        good = (value >= low - _SLACK) & (value <= high + _SLACK)  # False for NaN, too
+        if not good.all():
+            row = int((~good).any(1).nonzero()[0, 0])
+            raise ValueError(
+                f"the action of row {row} is {value[row].tolist()}, expected finite numbers in [{low}, {high}]"
+            )
+        return value.clamp(low, high)
+
+    def _observe(self) -> dict[str, Any]:
+        state = self._state
+        assert state is not None
+        scene = Scene(state.index, state.label, state.pose)
+        view = self.world.look(scene, state.pose).permute(0, 2, 3, 1)  # n h w c
+        extra = self.world.observe(scene, state.pose)
+        return {k: self._face(v) for k, v in {"view": view, "pose": state.pose.clone(), **extra}.items()}
+
+    def _info(self, commanded: Tensor, executed: Tensor, mask: np.ndarray) -> dict[str, Any]:
+        state = self._state
+        assert state is not None
+        values = {"executed": executed, "commanded": commanded, "label": state.label, "scene": state.index}
+        info: dict[str, Any] = {}
+        for key, value in values.items():
+            info[key], info[f"_{key}"] = self._face(value.clone()), self._mask(mask)
+        return info
+
+    def _final(self, observation: dict[str, Any], over: np.ndarray) -> Any:
+        """Last observations of the rows that are over; Gymnasium wants an array of single ones, None elsewhere."""
+        if self.tensors:
+            return observation
+        final = np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(over):
+            final[row] = {key: value[row].copy() for key, value in observation.items()}
+        return final
+
+    def _face(self, value: Tensor) -> Any:
+        return value if self.tensors else value.cpu().numpy()
+
+    def _mask(self, mask: np.ndarray) -> Any:
+        return torch.tensor(mask, device=self.world.device) if self.tensors else mask.copy()
+
+
+def _observation_space(world: World) -> Dict:
+    c, h, w = world.view_shape
+    spaces: dict[str, Space[Any]] = {
+        "view": Box(0, 255, (h, w, c), np.uint8),
+        "pose": Box(*world.pose_bounds, (world.pose_dim,), np.float32),
+    }
+    for key, (shape, low, high, kind) in world.extra_spaces().items():
+        spaces[key] = Box(low, high, shape, kind)
+    return Dict(spaces)
+
+
+def _replaced(state: _State, rows: Tensor, new: _State) -> _State:
+    """The state with some rows exchanged; the old one is left as it was."""
+    return _State(
+        state.index.index_copy(0, rows, new.index),
+        state.label.index_copy(0, rows, new.label),
+        state.pose.index_copy(0, rows, new.pose),
+        state.motor.index_copy(0, rows, new.motor),
+    )

@@ -1,0 +1,101 @@
+"""What the commands do, once their arguments are known."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from gazeworld.agents import figures, results, scanpath
+from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.evaluate import Arena, evaluate
+from gazeworld.agents.features import rollouts
+from gazeworld.envs.world import World
+
+from . import build, runs, scenario
+from .arguments import TrainArguments, WatchArguments
+from .runs import Run
+from .scenario import Scenario
+
+_ROWS = 256  # environments that probe and watch at once
+
+
+def train(name: str, chosen: TrainArguments, console: Console) -> int:
+    """`gazeworld train`: train or resume, then probe unless told not to; returns the exit code."""
+    run = Run(chosen.runs / (chosen.name or default_name(name, chosen.scenario.seed)), name, chosen.scenario)
+    run, finished = runs.start_or_resume(run, chosen.device, resume=chosen.resume, console=console)
+    _save(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
+    if not finished:
+        again = f"gazeworld train {run.name} --runs {chosen.runs} --name {run.folder.name} --resume"
+        console.print(f"to go on: {again}", highlight=False)
+        return 0
+    return probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
+
+
+def default_name(name: str, seed: int) -> str:
+    """Name of a run that was not given one."""
+    return f"{name.replace(':', '-')}-{seed}"
+
+
+def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> int:
+    """`gazeworld evaluate`: table on the terminal, probes.json and figures in the run's folder."""
+    run = runs.open_run(folder)
+    fabric = build.fabric_of(run.scenario, device)
+    world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
+    method, step = runs.trained(run, world)
+    untrained = build.method_of(run.scenario, world).to(world.device).eval()
+    noisy = arena(run.scenario, config, fabric.device, noise=config.noise) if config.noise else None
+    with console.status("probing") as status:
+        found = evaluate(
+            method,
+            untrained,
+            arena(run.scenario, config, fabric.device),
+            noisy,
+            config,
+            tick=lambda what, done, total: status.update(f"probing: {what} {done}/{total}"),
+        )
+    results.show(found, console)
+    results.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / "probes.json")
+    _save(figures.recognition(found), run.figures / "recognition.png", console)
+    _save(figures.paths(found), run.figures / "path_integration.png", console)
+    console.print(f"written: {folder / 'probes.json'}", highlight=False)
+    return 0
+
+
+def arena(chosen: Scenario, config: ProbeConfig, device: object, **changes: float) -> Arena:
+    """The scenario's world over the two splits that probes are trained and scored on."""
+    chosen = chosen.changed(probe={"views": config.views})
+    places = []
+    for split in (chosen.probe_split, chosen.test_split):
+        world = build.world_of(chosen, split, str(device), **changes)
+        places.append(build.place_of(chosen, world, min(_ROWS, world.size)))
+    train_place, test_place = places
+    return Arena(train_place.env, test_place.env, chosen.policy, chosen.probe_split, chosen.test_split)
+
+
+def watch(chosen: WatchArguments, console: Console) -> int:
+    """`gazeworld watch`: scan paths of a scenario's or a run's policy, as a PNG and an animated GIF."""
+    if chosen.scenes < 1:
+        raise ValueError(f"scenes is {chosen.scenes}, expected at least 1")
+    target = Path(chosen.target)
+    if (target / "config.json").is_file():
+        run = runs.open_run(target)
+        found, folder = run.scenario, chosen.out or run.figures
+    elif chosen.target.replace("_", "-") in scenario.names():
+        found, folder = scenario.load(chosen.target), chosen.out or Path()
+    else:
+        raise ValueError(f"{chosen.target!r} is neither the folder of a run nor a scenario; `gazeworld list` names them")
+    world: World = build.world_of(found, chosen.split or found.test_split, "cpu")
+    if chosen.scenes > world.size:
+        raise ValueError(f"scenes is {chosen.scenes}, but the {chosen.split or found.test_split} split has {world.size}")
+    place = build.place_of(found, world, chosen.scenes)
+    stream = rollouts(place.env, place.policy, found.train.observed + 1, scenes=chosen.scenes, seed=chosen.seed)
+    _save(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), folder / "scanpaths.png", console)
+    scanpath.animate(world, stream, folder / "scanpath.gif")
+    console.print(f"written: {folder / 'scanpath.gif'}", highlight=False)
+    return 0
+
+
+def _save(figure: Figure, path: Path, console: Console) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    console.print(f"written: {path}", highlight=False)

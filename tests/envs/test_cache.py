@@ -1,0 +1,113 @@
+"""Arrays on disk: computed once, found again, never half-written, never mixed up."""
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gazeworld.envs.cache import cached
+
+
+class Counter:
+    """Fills with its number of calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, out: np.ndarray) -> None:
+        self.calls += 1
+        out[:] = self.calls
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GAZEWORLD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_key_is_computed_once_and_stands_beside_its_array(folder: Path) -> None:
+    fill = Counter()
+    first = cached({"a": 1, "b": [2, 3]}, (4, 2), np.float32, fill)
+    again = cached({"b": [2, 3], "a": 1}, (4, 2), np.float32, fill)
+    assert fill.calls == 1
+    np.testing.assert_array_equal(first, again)
+    (array,), (key,) = folder.glob("*.npy"), folder.glob("*.json")
+    assert json.loads(key.read_text()) == {"a": 1, "b": [2, 3]}
+    assert array.stem == key.stem
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("other", [{"a": 2}, {"a": "1"}, {"a": 1.5}, {"a": 1, "b": None}])
+def test_keys_do_not_collide(other: dict) -> None:
+    fill = Counter()
+    cached({"a": 1}, (3,), np.float32, fill)
+    assert cached(other, (3,), np.float32, fill)[0] == 2
+
+
+def test_a_damaged_file_is_built_again(folder: Path) -> None:
+    fill = Counter()
+    cached({"a": 1}, (1000,), np.float64, fill)
+    (array,) = folder.glob("*.npy")
+    for damage in (array.read_bytes()[:500], b"", b"no array at all", b"\x93NUMPY\x01\x00"):
+        array.write_bytes(damage)
+        before = fill.calls
+        found = cached({"a": 1}, (1000,), np.float64, fill)
+        assert fill.calls == before + 1
+        assert (found == fill.calls).all()
+
+
+def test_an_array_of_another_shape_or_type_is_built_again() -> None:
+    fill = Counter()
+    cached({"a": 1}, (3,), np.float32, fill)
+    assert cached({"a": 1}, (4,), np.float32, fill).shape == (4,)
+    assert cached({"a": 1}, (4,), np.int32, fill).dtype == np.int32
+    assert fill.calls == 3
+
+
+def test_a_failing_fill_leaves_nothing_behind(folder: Path) -> None:
+    def fill(out: np.ndarray) -> None:
+        out[0] = 1
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cached({"a": 1}, (3,), np.float32, fill)
+    assert list(folder.iterdir()) == []
+
+
+def test_writing_to_the_result_does_not_reach_the_file() -> None:
+    fill = Counter()
+    cached({"a": 1}, (3,), np.float32, fill)[:] = 77
+    assert (cached({"a": 1}, (3,), np.float32, fill) == 1).all()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GAZEWORLD_CACHE", str(tmp_path / "file" / "below"))
+    with pytest.raises(OSError, match=r"cannot write to the cache folder .*below.* GAZEWORLD_CACHE"):
+        cached({"a": 1}, (3,), np.float32, Counter())
+
+
+def _slow(out: np.ndarray) -> None:
+    out[: len(out) // 2] = 7
+    time.sleep(0.2)
+    out[len(out) // 2 :] = 7
+
+
+def _compute(queue: multiprocessing.Queue) -> None:
+    queue.put(cached({"a": 1}, (1000,), np.float32, _slow).sum())
+
+
+def test_processes_at_the_same_time_all_get_whole_arrays(folder: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    processes = [context.Process(target=_compute, args=(queue,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    sums = [queue.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sums == [7000.0] * 3
+    assert len(list(folder.iterdir())) == 2

@@ -1,0 +1,188 @@
+"""The user's own images: both kinds of tree, every fit, and damage that must be named."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gazeworld.envs import cache
+from gazeworld.envs.images import DataError, load
+from gazeworld.envs.sources import folder
+
+ENDINGS = ("jpg", "jpeg", "png", "bmp", "webp", "JPG", "gif", "tif")
+
+
+def picture(path: Path, colour: tuple[int, int, int] = (200, 100, 50), size: tuple[int, int] = (20, 12)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+def splits(root: Path) -> None:
+    """A small tree with folders of splits: cat is 0 and reddish, dog is 1 and bluish."""
+    for split, n in (("train", 3), ("val", 2)):
+        for i in range(n):
+            picture(root / split / "cat" / f"{i}.png", (200 + i, 0, 0))
+            picture(root / split / "dog" / "deep" / f"{i}.png", (0, 0, 200 + i))
+
+
+def flat(root: Path, n: int = 40) -> None:
+    for i in range(n):
+        picture(root / ("a" if i % 2 else "b") / f"{i}.bmp", (i, 0, 255 - i), (4, 4))
+
+
+def test_a_tree_with_splits(tmp_path: Path) -> None:
+    splits(tmp_path)
+    train, test = load("folder", "train", str(tmp_path), side=8), load("folder", "test", str(tmp_path), side=8)
+    assert train.pixels.shape == (6, 8, 8, 3)
+    assert train.classes == test.classes == ("cat", "dog")
+    assert train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert test.labels.tolist() == [0, 0, 1, 1]
+    assert train.pixels[:, 4, 4, 0].tolist() == [200, 201, 202, 0, 0, 0]
+    assert test.mean == train.mean
+    assert torch.equal(load("folder", "val", str(tmp_path), side=8).pixels, test.pixels)
+
+
+def test_labels_mean_the_same_where_a_split_lacks_a_class(tmp_path: Path) -> None:
+    splits(tmp_path)
+    for path in sorted((tmp_path / "val" / "cat").iterdir()):
+        path.unlink()
+    (tmp_path / "val" / "cat").rmdir()
+    assert load("folder", "test", str(tmp_path), side=8).labels.tolist() == [1, 1]
+
+
+def test_a_flat_tree_is_split_by_path_and_stays_so(tmp_path: Path) -> None:
+    flat(tmp_path / "one", 200)
+    train, test = (load("folder", split, str(tmp_path / "one"), side=4) for split in ("train", "test"))
+    assert len(train) + len(test) == 200
+    assert 20 < len(test) < 60
+    seen = {tuple(image[0, 0].tolist()) for image in train.pixels}
+    assert not any(tuple(image[0, 0].tolist()) in seen for image in test.pixels)
+    flat(tmp_path / "two", 220)
+    more = load("folder", "test", str(tmp_path / "two"), side=4)
+    kept = {tuple(image[0, 0].tolist()) for image in more.pixels}
+    assert all(tuple(image[0, 0].tolist()) in kept for image in test.pixels)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_formats_are_decoded(tmp_path: Path, ending: str) -> None:
+    picture(tmp_path / "train" / "x" / f"i.{ending}")
+    (tmp_path / "train" / "x" / "notes.txt").write_text("not an image")
+    (tmp_path / "train" / "x" / ".hidden.png").write_text("not an image either")
+    found = load("folder", "train", str(tmp_path), side=16)
+    assert (found.pixels.int() - torch.tensor([200, 100, 50])).abs().max() < 12
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA", "CMYK"])
+def test_all_eight_bit_modes_become_colour(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "train" / "x" / ("i.tif" if mode == "CMYK" else "i.png")
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (9, 9), (255, 255, 255)).convert(mode).save(path)
+    assert (load("folder", "train", str(tmp_path), side=5).pixels == 255).all()
+
+
+def test_crop_keeps_the_middle_and_resize_keeps_everything(tmp_path: Path) -> None:
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, :10, 0], wide[:, 10:20, 1], wide[:, 20:, 2] = 255, 255, 255
+    (tmp_path / "train" / "x").mkdir(parents=True)
+    Image.fromarray(wide).save(tmp_path / "train" / "x" / "i.png")
+    cut = load("folder", "train", str(tmp_path), side=10, fit="crop").pixels[0]
+    assert torch.equal(cut, torch.tensor([0, 255, 0], dtype=torch.uint8).expand(10, 10, 3))
+    whole = load("folder", "train", str(tmp_path), side=30, fit="resize").pixels[0]
+    assert (whole[15, 3, 0], whole[15, 15, 1], whole[15, 27, 2]) == (255, 255, 255)
+
+
+def test_reducing_does_not_alias_and_exif_turns(tmp_path: Path) -> None:
+    (tmp_path / "train" / "x").mkdir(parents=True)
+    board = np.indices((64, 64)).sum(0) % 2 * 255
+    Image.fromarray(board.astype(np.uint8)).save(tmp_path / "train" / "x" / "a.png")
+    half = np.zeros((16, 16), np.uint8)
+    half[:8] = 255  # bright above; orientation 6 turns it by 90 degrees clockwise: bright at the right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(half).save(tmp_path / "train" / "x" / "b.jpg", exif=exif)
+    found = load("folder", "train", str(tmp_path), side=8).pixels[..., 0].int()
+    assert (found[0, 2:6, 2:6] - 127).abs().max() < 4
+    assert found[1, 4, 7] > 240
+    assert found[1, 4, 0] < 15
+
+
+def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits(tmp_path)
+    first = load("folder", "train", str(tmp_path), side=8)
+    path = tmp_path / "train" / "cat" / "1.png"
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_decoded", lambda *_: pytest.fail("decoded again"))
+        assert load("folder", "train", str(tmp_path), side=8).fingerprint == first.fingerprint
+    os.utime(path, ns=(1, 1))  # touched, not changed: decoded again, the same data
+    assert load("folder", "train", str(tmp_path), side=8).fingerprint == first.fingerprint
+    picture(path, (1, 2, 3))
+    os.utime(path, ns=(2, 2))
+    changed = load("folder", "train", str(tmp_path), side=8)
+    assert changed.pixels[1, 0, 0].tolist() == [1, 2, 3]
+    assert changed.fingerprint != first.fingerprint
+    assert load("folder", "train", str(tmp_path), side=9).fingerprint != changed.fingerprint
+
+
+def test_the_same_tree_elsewhere_has_the_same_fingerprint(tmp_path: Path) -> None:
+    splits(tmp_path / "here")
+    splits(tmp_path / "there")
+    here, there = (load("folder", root=str(tmp_path / name), side=8).fingerprint for name in ("here", "there"))
+    assert here == there
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp", "gif"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "text"])
+def test_a_damaged_image_is_named_and_leaves_nothing_behind(tmp_path: Path, ending: str, damage: str) -> None:
+    splits(tmp_path)
+    path = tmp_path / "train" / "cat" / f"bad.{ending}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"certainly no image"}[damage])
+    before = set(cache.folder().glob("*")) if cache.folder().exists() else set()
+    with pytest.raises(DataError, match=rf"bad.{ending}: cannot be decoded .*, expected a whole image"):
+        load("folder", "train", str(tmp_path), side=8)
+    assert (set(cache.folder().glob("*")) if cache.folder().exists() else set()) == before
+
+
+def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path: Path) -> None:
+    (tmp_path / "train" / "x").mkdir(parents=True)
+    Image.fromarray(np.full((8, 8), 3000, np.uint16)).save(tmp_path / "train" / "x" / "deep.png")
+    with pytest.raises(DataError, match=r"deep.png: .*I;16.*8 bits"):
+        load("folder", "train", str(tmp_path))
+
+
+def test_what_is_wrong_with_a_tree_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere: no such folder"):
+        load("folder", root=str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"no image for split"):
+        load("folder", root=str(tmp_path))
+    splits(tmp_path)
+    with pytest.raises(ValueError, match=r"no split 'unlabeled' .* there are: train, val"):
+        load("folder", "unlabeled", str(tmp_path))
+    picture(tmp_path / "val" / "cow" / "0.png")
+    with pytest.raises(DataError, match=r"cow: no such class .* expected one of: cat, dog"):
+        load("folder", "test", str(tmp_path))
+    (tmp_path / "train" / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: no image in it"):
+        load("folder", "train", str(tmp_path))
+    (tmp_path / "train" / "empty").rmdir()
+    picture(tmp_path / "train" / "loose.png")
+    with pytest.raises(DataError, match=r"loose.png: an image outside the folders"):
+        load("folder", "train", str(tmp_path))
+
+
+def test_a_flat_tree_has_two_splits(tmp_path: Path) -> None:
+    flat(tmp_path)
+    with pytest.raises(ValueError, match=r"no split 'val\w*' .* test, train"):
+        load("folder", "val", str(tmp_path))
+
+
+@pytest.mark.parametrize("options", [{"root": ""}, {"side": 0}, {"fit": "squash"}, {"colour": True}])
+def test_impossible_options_are_named(tmp_path: Path, options: dict[str, object]) -> None:
+    splits(tmp_path)
+    with pytest.raises(ValueError, match=next(iter(options))):
+        load("folder", **{"root": str(tmp_path), **options})

@@ -1,0 +1,95 @@
+"""Every scenario and variant is found, documented, serialisable, and takes three steps."""
+
+import gzip
+import json
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from gazeworld.envs import shelf
+from gazeworld.scenarios.command import runs, scenario
+from gazeworld.scenarios.command.scenario import SCENARIOS
+
+HEADS = ("Claim", "Source", "Command")
+
+
+def stl10(root: Path) -> None:
+    folder = root / "stl10_binary"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 12), ("test", 12), ("unlabeled", 20)):
+        rng.integers(0, 256, (n, 3, 96, 96), dtype=np.uint8).tofile(folder / f"{split}_X.bin")
+        if split != "unlabeled":
+            (np.arange(n) % 10 + 1).astype(np.uint8).tofile(folder / f"{split}_y.bin")
+    (folder / "class_names.txt").write_text("\n".join("abcdefghij") + "\n")
+
+
+def fashion(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 20), ("t10k", 20)):
+        pixels, labels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), (np.arange(n) % 10).astype(np.uint8)
+        for kind, data, magic in (("images-idx3", pixels, 2051), ("labels-idx1", labels, 2049)):
+            head = np.array([magic, *data.shape], dtype=">i4").tobytes()
+            (root / f"{split}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + data.tobytes()))
+
+
+MAKERS = {"stl10": stl10, "fashion-mnist": fashion}
+
+
+def test_names_come_from_files_and_their_variants() -> None:
+    names = scenario.names()
+    assert {"saccade-digits", "saccade-digits:demo", "saccade-stl10:no-saliency"} <= set(names)
+    for name in names:
+        assert scenario.load(name) == scenario.load(name.replace("-", "_"))
+
+
+@pytest.mark.parametrize("name", shelf.names(SCENARIOS))
+def test_docstrings_state_claim_source_and_command(name: str) -> None:
+    text = shelf.module(SCENARIOS, name).__doc__ or ""
+    assert scenario.summary(name)
+    assert all(f"\n{head}\n" in text for head in HEADS)
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_json_and_back(name: str, tmp_path: Path) -> None:
+    one = scenario.load(name)
+    assert scenario.from_json(json.loads(json.dumps(scenario.to_json(one))), tmp_path) == one
+
+
+def test_an_unknown_name_is_answered_with_what_there_is() -> None:
+    with pytest.raises(shelf.UnknownNameError, match=r"unknown scenario 'saccade-digit'; there are: .*saccade-digits"):
+        scenario.load("saccade-digit")
+
+
+def test_changed_merges_and_refuses_unknown_fields() -> None:
+    one = scenario.load("saccade-digits")
+    other = one.changed(world={"noise": 0.5}, train={"batch": 7}, seed=3)
+    assert (other.world["noise"], other.train.batch, other.seed) == (0.5, 7, 3)
+    assert other.world["source"] == one.world["source"]
+    with pytest.raises(TypeError):
+        one.changed(train={"colour": 1})
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_three_steps(name: str, tmp_path: Path) -> None:
+    one = scenario.load(name)
+    world = {}
+    if one.world["source"] in MAKERS:
+        MAKERS[one.world["source"]](tmp_path)
+        world = {"root": str(tmp_path)}
+    short = one.changed(
+        world=world,
+        train={"epochs": 0, "steps": 3, "batch": 4, "log_every": 1, "probe_every": 3, "save_every": 3, "compile": False,
+               "precision": "32-true"},
+        probe={"online": 12},
+    )
+    run = runs.Run(tmp_path / "run", name, short)
+    runs.start_or_resume(run, "cpu", resume=False, console=Console(file=StringIO()))
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 1, 2, 3, 3]
+    assert runs.open_run(tmp_path / "run").scenario == short
+    made_by = json.loads((tmp_path / "run/config.json").read_text())["made_by"]
+    assert {"command", "versions", "fingerprint", "device"} <= made_by.keys()
