@@ -101,6 +101,7 @@ def evaluate(
     """
     methods = {"trained": method, "untrained": untrained}
     classes, views = len(arena.train.world.classes), config.views
+    tick("looking around", 0, 1)
     seen = arena.visit(views + 1, config, config.rounds)
     base = chance(seen.train.labels, seen.test.labels, classes)
     pairs = seen.pairs(methods, views, tick)
@@ -115,6 +116,7 @@ def evaluate(
     paths = {"without_noise": _paths(methods, pairs, scenes, config, additive, tick)}
     del seen, pairs
     if noisy is not None:
+        tick("looking around with motor noise", 0, 1)
         drifting = noisy.visit(views + 1, config, 1)
         pairs = drifting.pairs(methods, views, tick)
         tick("path integration with motor noise", 0, 1)

@@ -93,7 +93,8 @@ def _path_axes(axes: Axes, entry: dict[str, Any], head: str, reading: str) -> No
             face = {"markerfacecolor": "white", "alpha": 0.65} if model == "untrained" else {}
             text = label if model == "trained" else f"{label}, untrained"
             axes.plot(views, np.maximum(values, _FLOOR), line, marker=marker, color=colour, label=text, ms=5, **face)
-            axes.plot(np.array(views)[low], np.full(low.sum(), _FLOOR), "v", color=colour, ms=8, clip_on=False)
+            if low.any():
+                axes.plot(np.array(views)[low], np.full(low.sum(), _FLOOR), "v", color=colour, ms=8, clip_on=False)
     if "dead_reckoning" in entry["values"]:
         summed = entry["values"]["dead_reckoning"]["mean"]
         axes.plot(views, summed, ":", color="black", lw=1.8, label="sum of commanded actions")

@@ -52,16 +52,17 @@ def recognition(pairs: Pairs, classes: int, config: ProbeConfig, *, single: bool
     }
     if single:
         found["single"] = found["aggregate"] | {"tensor": "z_i of view i alone", "values": {}}
+    if single and m > 1:  # the mean of one view is that view
         found["pooled"] = found["aggregate"] | {"tensor": "mean of z_1 … z_M", "values": {}}
     for name, pair in pairs.items():
         found["aggregate"]["values"][name] = _top1(
             pair.train.aggregates[FULL], pair.test.aggregates[FULL], pair, classes, config
         )
         if single:
-            # The mean of one view is that view, so its head is not trained twice.
             scores = _top1(_views_and_means(pair.train), _views_and_means(pair.test), pair, classes, config)
             found["single"]["values"][name] = scores[:m]
-            found["pooled"]["values"][name] = scores[:1] + scores[m:]
+            if m > 1:
+                found["pooled"]["values"][name] = scores[:1] + scores[m:]
     return found
 
 

@@ -135,7 +135,7 @@ def fit_ridge(
 
 
 def _ridge(x: Float[Tensor, "n d"], y: Float[Tensor, "n o"], penalties: tuple[float, ...]) -> Float[Tensor, "d o"]:
-    """Weights for the best penalty. Leaving sample i out gives the residual e_i / (1 - h_i), h the hat matrix' diagonal."""
+    """Weights for the best penalty: leaving sample i out leaves the residual e_i / (1 - h_i), h the leverage."""
     n = len(x)
     values, vectors = torch.linalg.eigh(x.T @ x)
     turned = x @ vectors  # n d

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -29,83 +30,90 @@ def write(results: dict[str, Any], path: Path) -> None:
 
 
 def show(results: dict[str, Any], console: Console) -> None:
-    """Print everything that was measured, with what it was measured on."""
+    """Print everything that was measured, with what it was measured on; 80 columns are enough."""
     console.print(_recognition(results), _position(results))
     for name, entry in results["path_integration"].items():
-        console.print(_paths(entry, name))
+        console.print(_paths(entry, name, wide=console.width >= 120))
+
+
+_TENSORS = {"aggregate": "z_AGG", "single": "z_M alone", "pooled": "mean z"}
+_POSITIONS = {"relative": "displacement from (z_1, z_2)", "absolute": "pose from z_1"}
 
 
 def _recognition(results: dict[str, Any]) -> Table:
     named = results["recognition"]
-    counts = named["policy"]["aggregate"]["views"]
+    entry = named["policy"]["aggregate"]
     base = results["chance"]["top-1 of the majority class"]
-    table = Table(
-        title="Recognition: top-1 (%) of linear probes",
-        caption=f"{_splits(named['policy']['aggregate'])}; chance {100 * base:.1f} %",
+    table = _table(
+        "Recognition: top-1 (%) of linear classifiers after M views",
+        f"z_AGG: aggregate of the first M views; z_M alone: view M; mean z: mean of z_1 … z_M; "
+        f"chance {100 * base:.1f} %; {_splits(entry)}",
+        ("fixations", "tensor", "model"),
+        [f"M = {m}" for m in entry["views"]],
     )
-    _columns(table, ("fixations", "tensor probed", "model"), counts)
     for where, kinds in named.items():
-        entries = {kind: entry for kind, entry in kinds.items() if kind != "fixations"}
-        for entry in entries.values():
-            for model, values in entry["values"].items():
-                table.add_row(_place(where, kinds), entry["tensor"], model, *(f"{100 * v:.1f}" for v in values))
+        place = kinds["fixations"]["name"] if where == "policy" else where
+        for kind, label in _TENSORS.items():
+            for model, values in kinds.get(kind, {"values": {}})["values"].items():
+                table.add_row(place, label, model, *(f"{100 * v:.1f}" for v in values))
         table.add_section()
     return table
-
-
-def _place(where: str, kinds: dict[str, Any]) -> str:
-    return kinds["fixations"]["name"] if where == "policy" else where
 
 
 def _position(results: dict[str, Any]) -> Table:
     entries = results["position"]
-    some = next(iter(entries.values()))
-    table = Table(title="Position: R² of linear regressors (Adam, and in closed form)", caption=_splits(some))
-    for name in ("target", "tensor probed", "model", "Adam", "ridge", "ridge, by component"):
-        table.add_column(name, justify="left" if name in ("target", "tensor probed", "model") else "right")
-    for entry in entries.values():
-        for model, heads in entry["values"].items():
-            parts = " ".join(f"{v:.3f}" for v in heads["ridge"]["components"])
-            scores = (f"{heads[head]['mean']:.3f}" for head in ("linear", "ridge"))
-            table.add_row(entry["target"], entry["tensor"], model, *scores, parts)
+    table = _table(
+        "Position: R² of linear regressors, by Adam and in closed form",
+        _splits(next(iter(entries.values()))),
+        ("read out", "model"),
+        ["Adam", "ridge", "ridge, by component"],
+    )
+    for kind, label in _POSITIONS.items():
+        for model, heads in entries.get(kind, {"values": {}})["values"].items():
+            parts = "  ".join(f"{v:.3f}" for v in heads["ridge"]["components"])
+            table.add_row(label, model, *(f"{heads[head]['mean']:.3f}" for head in ("linear", "ridge")), parts)
     return table
 
 
-def _paths(entry: dict[str, Any], name: str) -> Table:
+def _paths(entry: dict[str, Any], name: str, *, wide: bool) -> Table:
     title = f"Path integration {name.replace('_', ' ')}"
     if "noise" in entry:
         title += f" (σ = {entry['noise']} per action and axis)"
-    table = Table(title=f"{title}: R² of linear regressors, Adam / ridge", caption=_splits(entry))
-    _columns(table, ("model", "input", "head"), entry["views"])
+    heads = ("linear", "ridge") if wide else ("linear",)
+    table = _table(
+        f"{title}: R² of linear regressors ({'Adam / ridge' if wide else 'Adam; ridge stands in probes.json'})",
+        f"from z_AGG of M views and the embedding of the next action; {_splits(entry)}",
+        ("model", "input"),
+        [f"M = {m}" for m in entry["views"]],
+    )
     for model, values in entry["values"].items():
         if model == "dead_reckoning":
-            table.add_row("none", "sum of commanded actions", "none", *(f"{v:.2f}" for v in values["mean"]))
+            table.add_row("none", "sum of commanded actions", *(_short(v) for v in values["mean"]))
             continue
-        table.add_row(model, FULL, "own", *_cells(values, FULL, None))
+        table.add_row(model, "full", *_cells([values[head][FULL] for head in heads]))
         for ablation in (NO_ACTIONS, NO_VISION):
-            for head, text in (("at_inference", "of full"), ("retrained_head", "own")):
-                table.add_row(model, ablation.replace("_", " "), text, *_cells(values, ablation, head))
+            for reading, label in (("at_inference", "at inference"), ("retrained_head", "head retrained")):
+                curves = [values[head][ablation][reading] for head in heads]
+                table.add_row(model, f"{ablation.replace('_', ' ')}, {label}", *_cells(curves))
         table.add_section()
     return table
 
 
-def _cells(values: dict[str, Any], ablation: str, head: str | None) -> list[str]:
-    pairs = []
-    for kind in ("linear", "ridge"):
-        curve = values[kind][ablation]
-        pairs.append((curve if head is None else curve[head])["mean"])
-    return [f"{_short(a)} / {_short(b)}" for a, b in zip(*pairs, strict=True)]
+def _cells(curves: list[dict[str, Any]]) -> list[str]:
+    return [" / ".join(_short(v) for v in scores) for scores in zip(*(c["mean"] for c in curves), strict=True)]
 
 
 def _short(value: float) -> str:
     return f"{value:.2f}" if value > -10 else "< −10"
 
 
-def _columns(table: Table, names: tuple[str, ...], counts: list[int]) -> None:
+def _table(title: str, caption: str, names: tuple[str, ...], scores: list[str]) -> Table:
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in names:
         table.add_column(name)
-    for m in counts:
-        table.add_column(f"M = {m}", justify="right", no_wrap=True)
+    for name in scores:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def _splits(entry: dict[str, Any]) -> str:

@@ -96,10 +96,9 @@ def _draw_path(axes: Axes, world: World, stream: Stream, row: int, seen: int) ->
     for i, (top, left, bottom, right) in enumerate(boxes):
         colour = _colour(i, stream.length)
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, lw=1.6))
-        label = axes.text(
-            left + 0.015 * width, top + 0.01 * height, str(i + 1), color=colour, fontsize=8, weight="bold", va="top"
-        )
-        label.set_path_effects(_outline(1.8))
+        box = {"boxstyle": "square,pad=0.12", "facecolor": colour, "edgecolor": "none"}
+        ink = "white" if i < stream.length / 2 else "black"
+        axes.text(left, top, str(i + 1), color=ink, fontsize=7, weight="bold", va="top", bbox=box)
     axes.set_xlim(min(0, boxes[:, 1].min()), max(width, boxes[:, 3].max()))
     axes.set_ylim(max(height, boxes[:, 2].max()), min(0, boxes[:, 0].min()))
 
@@ -116,7 +115,7 @@ def _draw_view(axes: Axes, stream: Stream, row: int, i: int, t: int) -> None:
 
 def _name(world: World, stream: Stream, row: int) -> str:
     label, scene = int(stream.labels[row]), int(stream.scenes[row])
-    return f"scene {scene}" + (f": {world.classes[label]}" if label >= 0 else "")
+    return f"scene {scene}" + (f", class {world.classes[label]}" if label >= 0 else "")
 
 
 def _scene(stream: Stream) -> Scene:

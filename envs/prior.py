@@ -22,9 +22,10 @@ from .fixations import Inhibition, Lattice
 from .images import DataError, Images
 from .saliency import base_kind, check_kind, maps_key, maps_of, require_mass, shift_of
 
-# Candidates drawn at once where something is inhibited, and for rows that lost all of those. Any numbers are exact;
-# with these, digit scenes and four visited places, one row in 20 needs the second lot and one in 1000 a dense pass.
-FEW, MANY = 8, 64
+# Candidates drawn at once where something is inhibited: FEW, and as many again for every two visited places (but never
+# more than MANY); then MANY for rows that lost them all. Any numbers are exact. With these, on digit scenes, one row in
+# a hundred needs the second lot after four visits, and next to none the pass over the whole map that comes last.
+FEW, MANY = 4, 64
 _CHUNK = 64  # rows whose whole maps are held at once, in a dense pass or while tables are built: a few MB
 
 
@@ -77,7 +78,8 @@ class FixationPrior:
         if visited is None or visited.shape[1] == 0 or inhibition is None or inhibition.strength == 0:
             return self._poses.index_select(0, alias.draw(self._table, rows, rng, 1)[:, 0])
         seen = self._seen(visited, inhibition)
-        cells, lost = self._propose(rows, rng, seen, inhibition, FEW)
+        few = min(FEW + FEW * ((len(seen) + 1) // 2), MANY)
+        cells, lost = self._propose(rows, rng, seen, inhibition, few)
         left = lost.nonzero()[:, 0]  # here a GPU is waited for; what follows is rare
         if len(left):
             cells[left] = self._insist(rows[left], rng[left].fold(2), seen[:, left], inhibition)

@@ -178,9 +178,6 @@ def check_kind(images: Images, kind: str, sigma: float) -> None:
         raise DataError(f"{where}: saliency maps of shape {found}, expected {expected}")
 
 
-_COMPUTED = {"image-signature": image_signature, "contrast": local_contrast}
-
-
 def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
     """Compute all maps of a kind, chunk by chunk, into `out` (n h w)."""
     n, where = len(images), f"{images.name}/{images.split}"
@@ -189,8 +186,10 @@ def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
         if base_kind(kind) == "precomputed":
             maps = images.maps[index].to(torch.float32)
             require_mass(maps, where, index)
-        elif kind in _COMPUTED and sigma == 0:
-            maps = _COMPUTED[kind](images.pixels[index])
+        elif kind == "image-signature" and sigma == 0:
+            maps = image_signature(images.pixels[index])
+        elif kind == "contrast" and sigma == 0:
+            maps = local_contrast(images.pixels[index])
         else:
             maps = maps_of(images, base_kind(kind))[index]
         if sigma > 0:

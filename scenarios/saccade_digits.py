@@ -21,9 +21,9 @@ scenario = Scenario(
         "padding": "inside",
         "noise": 0.0,
         "first": "saliency",
-        "saliency": "image-signature",
+        "saliency": "contrast",
     },
-    policy={"name": "saliency", "map": "image-signature", "sigma": 0.0, "ior": True, "radius": 8.0, "shape": "circle"},
+    policy={"name": "saliency", "map": "contrast", "sigma": 0.0, "ior": True, "radius": 8.0, "shape": "circle"},
     method={
         "name": "seq-jepa",
         "encoder": "small",

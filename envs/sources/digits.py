@@ -49,18 +49,18 @@ class Layout:
     digit; `seed` chooses among all such data sets.
     """
 
-    side: int = 48
-    smallest: float = 0.55
-    largest: float = 0.75
+    side: int = 56
+    smallest: float = 0.52
+    largest: float = 0.66
     faintest: float = 0.6
     boldest: float = 0.6
     place: str = "borders"
     jitter: float = 1.0
-    tilt: float = 0.17
-    background: float = 0.05
+    tilt: float = 0.15
+    background: float = 0.02
     level: float = 0.0
-    noise: float = 0.02
-    clutter: int = 3
+    noise: float = 0.01
+    clutter: int = 0
     scrap: float = 0.12
     scrap_ink: float = 0.5
     variants: int = 10

@@ -1,5 +1,6 @@
 """Arguments of the commands, typed; tyro makes the options and their help of them. Imports no torch."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,9 @@ from .scenario import Scenario
 
 
 @dataclass(frozen=True)
-class TrainArguments:
+class TrainArguments(Scenario):
     """Train a world model online, then probe it; everything lands in RUNS/NAME."""
 
-    scenario: tyro.conf.OmitArgPrefixes[Scenario]
     name: str = ""
     """name of the run (empty: scenario and seed)"""
     runs: Path = Path("runs")
@@ -71,11 +71,15 @@ class RolloutArguments:
 
 
 @dataclass(frozen=True)
-class StepArguments:
+class StepArguments(Scenario):
     """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
 
-    scenario: tyro.conf.OmitArgPrefixes[Scenario]
-    steps: int = 10
+    timed: int = 10
     """timed steps (after a warm-up)"""
     device: str = "auto"
     """auto, cpu, cuda …"""
+
+
+def scenario_of(chosen: Scenario) -> Scenario:
+    """The scenario within the arguments of a command that derives from it."""
+    return Scenario(**{field.name: getattr(chosen, field.name) for field in dataclasses.fields(Scenario)})

@@ -11,7 +11,7 @@ from rich.console import Console
 from gazeworld.agents.config import ProbeConfig
 
 from . import scenario as scenarios
-from .arguments import EvaluateArguments, RolloutArguments, StepArguments, TrainArguments, WatchArguments
+from .arguments import EvaluateArguments, RolloutArguments, StepArguments, TrainArguments, WatchArguments, scenario_of
 from .scenario import Scenario
 
 USAGE = """\
@@ -73,7 +73,7 @@ def _train(words: list[str]) -> int:
     name, found = _scenario_argument(words, "train")
     if found is None:
         return 0 if words else 2
-    chosen = tyro.cli(TrainArguments, args=words[1:], default=TrainArguments(found), prog=f"gazeworld train {name}")
+    chosen = tyro.cli(TrainArguments, args=words[1:], default=TrainArguments(**vars(found)), prog=f"gazeworld train {name}")
     from gazeworld.agents.loop import NonFiniteLossError
 
     from .doing import train
@@ -116,11 +116,11 @@ def _bench(words: list[str]) -> int:
         name, found = _scenario_argument(words[1:], "bench step")
         if found is None:
             return 0 if words[1:] else 2
-        default = StepArguments(found)
+        default = StepArguments(**vars(found))
         timed = tyro.cli(StepArguments, args=words[2:], default=default, prog=f"gazeworld bench step {name}")
         from .stepping import step_bench
 
-        step_bench(timed.scenario, timed.steps, timed.device, Console())
+        step_bench(scenario_of(timed), timed.timed, timed.device, Console())
         return 0
     if kind in ("-h", "--help"):
         print("usage: gazeworld bench rollout [OPTIONS]\n       gazeworld bench step SCENARIO [OPTIONS]")

@@ -12,7 +12,7 @@ from gazeworld.agents.features import rollouts
 from gazeworld.envs.world import World
 
 from . import build, runs, scenario
-from .arguments import TrainArguments, WatchArguments
+from .arguments import TrainArguments, WatchArguments, scenario_of
 from .runs import Run
 from .scenario import Scenario
 
@@ -21,7 +21,7 @@ _ROWS = 256  # environments that probe and watch at once
 
 def train(name: str, chosen: TrainArguments, console: Console) -> int:
     """`gazeworld train`: train or resume, then probe unless told not to; returns the exit code."""
-    run = Run(chosen.runs / (chosen.name or default_name(name, chosen.scenario.seed)), name, chosen.scenario)
+    run = Run(chosen.runs / (chosen.name or default_name(name, chosen.seed)), name, scenario_of(chosen))
     run, finished = runs.start_or_resume(run, chosen.device, resume=chosen.resume, console=console)
     _save(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
     if not finished:

@@ -30,8 +30,9 @@ def test_scenes_have_the_layout_that_was_asked_for() -> None:
 
 
 def test_a_seed_and_every_option_give_other_scenes_and_another_fingerprint() -> None:
-    base = load("digits", "test", **SMALL)
-    again = digits._draw(digits._digits("test"), torch.arange(7, 11), digits.Layout(**SMALL))
+    cluttered = {**SMALL, "clutter": 2}
+    base = load("digits", "test", **cluttered)
+    again = digits._draw(digits._digits("test"), torch.arange(7, 11), digits.Layout(**cluttered))
     assert torch.equal(again, base.pixels[7:11, :, :, 0])
     others: list[dict[str, float | str]] = [
         {"seed": 1}, {"smallest": 0.3}, {"largest": 0.8}, {"faintest": 0.3}, {"boldest": 0.7}, {"place": "uniform"},
@@ -39,10 +40,10 @@ def test_a_seed_and_every_option_give_other_scenes_and_another_fingerprint() -> 
         {"scrap": 0.3}, {"scrap_ink": 0.1},
     ]  # fmt: skip
     for other in others:
-        layout = digits.Layout(**{**SMALL, **other})
+        layout = digits.Layout(**{**cluttered, **other})
         drawn = digits._draw(digits._digits("test"), torch.arange(7, 11), layout)
         assert not torch.equal(drawn, again), other
-        assert digits._facts("test", layout) != digits._facts("test", digits.Layout(**SMALL)), other
+        assert digits._facts("test", layout) != digits._facts("test", digits.Layout(**cluttered)), other
 
 
 def test_variants_do_not_depend_on_how_many_there_are() -> None:

@@ -123,8 +123,8 @@ HOW = {
 def test_draws_with_inhibition_are_exact_on_every_road(
     lattice: Lattice, how: Inhibition, road: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One candidate is often rejected: then the second and third roads carry most of the draws.
-    monkeypatch.setattr(prior, "FEW", 8 if road == "few" else 1)
+    # Two candidates are often rejected: then the second and third roads carry many of the draws.
+    monkeypatch.setattr(prior, "FEW", 4 if road == "few" else 1)
     monkeypatch.setattr(prior, "MANY", 1 if road == "dense" else 8)
     maps, tops = hilly(), two_visits(lattice)
     found = FixationPrior(maps, lattice).sample(
@@ -229,6 +229,11 @@ def test_rows_do_not_depend_on_their_batch(monkeypatch: pytest.MonkeyPatch) -> N
         assert torch.equal(p.sample(scenes[rows], rng[rows], seen[rows], how), whole[rows])
     assert torch.equal(p.sample(scenes, rng, seen, how), whole)
     assert not torch.equal(p.sample(scenes, rng.fold(1), seen, how), whole)
+
+
+def test_nothing_visited_is_nothing_inhibited() -> None:
+    p, scenes, rng = FixationPrior(hilly(), LATTICES[0]), torch.arange(3), Draws.rows(0, 3)
+    assert torch.equal(p.sample(scenes, rng, torch.zeros(3, 0, 2), Inhibition()), p.sample(scenes, rng))
 
 
 def test_poses_are_legal_and_exactly_those_of_the_lattice() -> None:
