@@ -75,10 +75,10 @@ def rollout_bench(
 ) -> list[dict[str, Any]]:
     """Glimpses per second of `collect` at 1, 64, 512 and 4096 environments, and of a DataLoader with two workers.
 
-    `options` are those of SaccadeWorld (`glimpse`, `source_options` …). Every measurement lasts about `seconds` and is repeated five times, the ways taking turns; medians count. The
-    baseline of a policy is the faster of two batch sizes. On the CPU ours has one thread, the loader two workers.
-    Prints a table and returns its rows: policy, environments, glimpses_per_second, baseline_glimpses_per_second,
-    baseline_batch, ratio, device.
+    `options` are those of SaccadeWorld (`glimpse`, `source_options` …). Every measurement lasts about `seconds` and is
+    repeated five times, the ways taking turns; medians count. The baseline of a policy is the faster of two batch
+    sizes. On the CPU ours has one thread, the loader two workers. Prints a table and returns its rows: policy,
+    environments, glimpses_per_second, baseline_glimpses_per_second, baseline_batch, ratio, device.
     """
     if not seconds > 0:
         raise ValueError(f"seconds is {seconds}, expected more than 0")
@@ -96,9 +96,8 @@ def rollout_bench(
         torch.set_num_threads(threads)
     medians = {name: statistics.median(found) for name, found in speeds.items()}
     table = [_row(medians, policy, n, str(world.device)) for policy in POLICIES for n in ENVIRONMENTS]
-    _show(
-        table, f"{world.images.name}/{world.images.split}, glimpses of {world.view_shape[1]} px, {VIEWS} views a stream"
-    )
+    images = f"{world.images.name}/{world.images.split}, {world.side} px"
+    _show(table, f"{images}, glimpses of {world.glimpse} px, {VIEWS} views a stream")
     return table
 
 

@@ -61,6 +61,8 @@ class ProbeConfig:
     """visits to every training scene for recognition and position; path integration and the test split get one"""
     scenes: int = 0
     """scenes per split, spread evenly over it (0: all)"""
+    path_scenes: int = 1500
+    """scenes per split for path integration, at most (0: as many as there are); its ablations cost the most time"""
     epochs_linear: int = 300
     """epochs of linear classifiers"""
     epochs_position: int = 50
@@ -78,6 +80,6 @@ class ProbeConfig:
         for name in ("views", "rounds", "epochs_linear", "epochs_position", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("scenes", "noise", "online"):
+        for name in ("scenes", "path_scenes", "noise", "online"):
             if getattr(self, name) < 0:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected 0 or more")

@@ -1,7 +1,7 @@
 """The evaluation of a trained model beside its baselines: one call, one JSON-able result."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
 from .config import ProbeConfig
-from .features import Features, Tick, ablated, centred, displacements, features, quiet, rollouts
+from .features import Features, Tick, ablated, centred, displacements, features, quiet, rollouts, spread_over
 from .measures import Pair, Pairs, chance, path_integration, position, recognition
 from .policy import make_policy
 
@@ -100,35 +100,29 @@ def evaluate(
     a split has no labels or an episode is too short.
     """
     methods = {"trained": method, "untrained": untrained}
-    classes, views = len(arena.train.world.classes), config.views
+    classes = len(arena.train.world.classes)
     tick("looking around", 0, 1)
-    seen = arena.visit(views + 1, config, config.rounds)
+    seen = arena.visit(config.views + 1, config, config.rounds)
     base = chance(seen.train.labels, seen.test.labels, classes)
-    pairs = seen.pairs(methods, views, tick)
+    pairs = seen.pairs(methods, config.views, tick)
     tick("recognition", 0, 1)
     named = {"policy": {"fixations": arena.policy, **recognition(pairs, classes, config)}}
+    named |= _elsewhere(arena, methods, classes, config, tick)
     tick("position", 0, 1)
     where = position(pairs, config)
-    tick("path integration", 0, 1)
-    # One visit to each scene is enough for regressors of two numbers, and ablations are the dearest features.
-    scenes = len(seen.train.scenes) // config.rounds
     additive = _additive(seen)
-    paths = {"without_noise": _paths(methods, pairs, scenes, config, additive, tick)}
+    pairs = _ablated(pairs, methods, config, tick)
+    tick("path integration", 0, 1)
+    paths = {"without_noise": path_integration(pairs, config, additive=additive)}
     del seen, pairs
     if noisy is not None:
         tick("looking around with motor noise", 0, 1)
-        drifting = noisy.visit(views + 1, config, 1)
-        pairs = drifting.pairs(methods, views, tick)
+        few = _few(config)
+        pairs = noisy.visit(few.views + 1, few, 1).pairs(methods, few.views, tick)
+        pairs = _ablated(pairs, methods, few, tick)
         tick("path integration with motor noise", 0, 1)
-        paths["with_noise"] = {"noise": config.noise} | _paths(methods, pairs, scenes, config, additive, tick)
-        del drifting, pairs
-    if arena.policy["name"] != "uniform":
-        pairs = arena.visit(views, config, config.rounds, name="uniform").pairs({"trained": method}, views, tick)
-        tick("recognition with uniform fixations", 0, 1)
-        named["uniform"] = {"fixations": {"name": "uniform"}, **recognition(pairs, classes, config, single=False)}
-    pairs = arena.glance(config).pairs(methods, 1, tick)
-    tick("recognition from the centre", 0, 1)
-    named["centre"] = {"fixations": "one view from the middle", **recognition(pairs, classes, config)}
+        drifted = path_integration(pairs, config, additive=additive)
+        paths["with_noise"] = {"noise": config.noise} | drifted
     tick("done", 1, 1)
     return {
         "note": f"heads are trained on the {arena.train_split} split and scored on the {arena.test_split} split",
@@ -140,19 +134,44 @@ def evaluate(
     }
 
 
-def _paths(
-    methods: dict[str, Method], pairs: Pairs, scenes: int, config: ProbeConfig, additive: bool, tick: Tick
+def _elsewhere(
+    arena: Arena, methods: dict[str, Method], classes: int, config: ProbeConfig, tick: Tick
 ) -> dict[str, Any]:
-    cut = {
-        name: Pair(
-            ablated(methods[name], pair.train.first(scenes), _told(tick, name, "train, ablated")),
-            ablated(methods[name], pair.test, _told(tick, name, "test, ablated")),
-            pair.train_split,
-            pair.test_split,
-        )
+    """Recognition with uniform fixations (where that is not the arena's own policy) and from one look at the centre."""
+    found = {}
+    if arena.policy["name"] != "uniform":
+        random = arena.visit(config.views, config, config.rounds, name="uniform")
+        pairs = random.pairs({"trained": methods["trained"]}, config.views, tick)
+        tick("recognition with uniform fixations", 0, 1)
+        scores = recognition(pairs, classes, config, single=False)
+        found["uniform"] = {"fixations": {"name": "uniform"}, **scores}
+    pairs = arena.glance(config).pairs(methods, 1, tick)
+    tick("recognition from the centre", 0, 1)
+    found["centre"] = {"fixations": "one view from the middle", **recognition(pairs, classes, config)}
+    return found
+
+
+def _few(config: ProbeConfig) -> ProbeConfig:
+    """The configuration of path integration: one visit to at most `path_scenes` scenes."""
+    most = config.path_scenes or config.scenes
+    return replace(config, rounds=1, scenes=min(most, config.scenes or most))
+
+
+def _ablated(pairs: Pairs, methods: dict[str, Method], config: ProbeConfig, tick: Tick) -> Pairs:
+    """Pairs with both ablations, cut to the first visit to at most `path_scenes` scenes spread over each split.
+
+    That is enough for regressors of a few numbers, and ablations are the dearest features of all.
+    """
+
+    def cut(name: str, seen: Features, rounds: int) -> Features:
+        once = len(seen.labels) // rounds
+        rows = spread_over(once, min(config.path_scenes, once))
+        return ablated(methods[name], seen.take(rows), _told(tick, name, "ablated"))
+
+    return {
+        name: Pair(cut(name, pair.train, config.rounds), cut(name, pair.test, 1), pair.train_split, pair.test_split)
         for name, pair in pairs.items()
     }
-    return path_integration(cut, config, additive=additive)
 
 
 def _additive(seen: Streams) -> bool:

@@ -122,22 +122,23 @@ class Features:
 
     encodings: Float[Tensor, "n m d"]
     aggregates: dict[str, Float[Tensor, "m n e"]]
-    embeddings: Float[Tensor, "n t-1 k"]
-    actions: Float32[Tensor, "n t-1 a"]
     poses: Float32[Tensor, "n t p"]
+    actions: Float32[Tensor, "n t-1 a"]
+    embeddings: Float[Tensor, "n t-1 k"]
     displacements: Float32[Tensor, "n t-1 a"]
     labels: Int64[Tensor, " n"]
 
-    def first(self, n: int) -> "Features":
-        """Those of the first n streams."""
+    def take(self, rows: Int64[Tensor, " k"]) -> "Features":
+        """Those of some of the streams."""
+        rows = rows.to(self.labels.device)
         return Features(
-            self.encodings[:n],
-            {name: value[:, :n] for name, value in self.aggregates.items()},
-            self.embeddings[:n],
-            self.actions[:n],
-            self.poses[:n],
-            self.displacements[:n],
-            self.labels[:n],
+            self.encodings[rows],
+            {name: value[:, rows] for name, value in self.aggregates.items()},
+            self.poses[rows],
+            self.actions[rows],
+            self.embeddings[rows],
+            self.displacements[rows],
+            self.labels[rows],
         )
 
 
@@ -164,9 +165,9 @@ def features(method: Method, stream: Stream, world: World, *, observed: int, tic
     return Features(
         encodings,
         {FULL: aggregates(method, encodings, actions, tick)},
-        embeddings,
-        actions,
         stream.poses.to(device),
+        actions,
+        embeddings,
         displacements(world, stream.poses).to(device),
         stream.labels.to(device),
     )

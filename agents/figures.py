@@ -34,17 +34,7 @@ def recognition(results: dict[str, Any]) -> Figure:
     axes = figure.add_subplot()
     named = results["recognition"]
     policy = named["policy"]
-    curves = [
-        (policy["aggregate"], "trained", "aggregate", _RED, "-o"),
-        (policy["aggregate"], "untrained", "aggregate, untrained model", _RED, "--o"),
-        (policy["pooled"], "trained", "mean of views", _GREEN, "-^"),
-        (policy["pooled"], "untrained", "mean of views, untrained model", _GREEN, "--^"),
-        (policy["single"], "trained", "view M alone", _BLUE, "-s"),
-        (policy["single"], "untrained", "view M alone, untrained model", _BLUE, "--s"),
-    ]
-    if "uniform" in named:
-        curves.append((named["uniform"]["aggregate"], "trained", "aggregate, uniform fixations", "#ef6c00", "-D"))
-    for entry, model, label, colour, style in curves:
+    for entry, model, label, colour, style in _recognition_curves(named):
         faint = {"alpha": 0.65, "markerfacecolor": "white"} if model == "untrained" else {}
         values = 100 * np.array(entry["values"][model])
         axes.plot(entry["views"], values, style, color=colour, label=label, ms=5, lw=1.6, **faint)
@@ -60,6 +50,23 @@ def recognition(results: dict[str, Any]) -> Figure:
     axes.set_title(f"Recognition with fixations by policy “{policy['fixations']['name']}”", fontsize=11)
     _beside(figure, axes)
     return figure
+
+
+def _recognition_curves(named: dict[str, Any]) -> list[tuple[dict[str, Any], str, str, str, str]]:
+    """Entry, model, label, colour and line style of every curve over M."""
+    policy = named["policy"]
+    curves = []
+    for kind, label, colour, mark in (
+        ("aggregate", "aggregate", _RED, "o"),
+        ("pooled", "mean of views", _GREEN, "^"),
+        ("single", "view M alone", _BLUE, "s"),
+    ):
+        if kind in policy:  # the mean of a single view is not measured
+            curves.append((policy[kind], "trained", label, colour, f"-{mark}"))
+            curves.append((policy[kind], "untrained", f"{label}, untrained model", colour, f"--{mark}"))
+    if "uniform" in named:
+        curves.append((named["uniform"]["aggregate"], "trained", "aggregate, uniform fixations", "#ef6c00", "-D"))
+    return curves
 
 
 def paths(results: dict[str, Any], head: str = "linear") -> Figure:

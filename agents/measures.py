@@ -27,10 +27,6 @@ class Pair:
     train_split: str
     test_split: str
 
-    def first(self, n: int) -> "Pair":
-        """With the first n streams of the training split alone."""
-        return Pair(self.train.first(n), self.test, self.train_split, self.test_split)
-
 
 Pairs = dict[str, Pair]  # by model: trained, untrained
 

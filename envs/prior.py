@@ -20,7 +20,7 @@ from .cache import cached
 from .draws import Draws
 from .fixations import Inhibition, Lattice
 from .images import DataError, Images
-from .saliency import base_kind, check_kind, maps_key, maps_of, require_mass, shift_of
+from .saliency import base_kind, check_kind, chunks, maps_key, maps_of, require_mass, shift_of
 
 # Candidates drawn at once where something is inhibited: FEW, and as many again for every two visited places (but never
 # more than MANY); then MANY for rows that lost them all. Any numbers are exact. With these, on digit scenes, one row in
@@ -200,11 +200,10 @@ def _table(
     kind = alias.entry_type(shape[1])
 
     def fill(out: np.ndarray | Tensor) -> None:
-        for start in range(0, len(maps), _CHUNK):
-            rows = slice(start, start + _CHUNK)
+        where = f"{name}, where a glimpse of {lattice.glimpse} px may lie (padding {lattice.padding!r})"
+        for rows in chunks(len(maps), f"tables of {name}", _CHUNK):
             mass = lattice.window(maps[rows])
-            where = f"{name}, where a glimpse of {lattice.glimpse} px may lie (padding {lattice.padding!r})"
-            require_mass(mass, where, torch.arange(len(maps))[rows])
+            require_mass(mass, where, torch.arange(rows.start, rows.stop))
             out[rows] = alias.build(mass)
 
     if key is None:

@@ -21,7 +21,6 @@ from .images import DataError, Images
 VERSION = 1  # of the maps on disk: raise it whenever the code below gives other numbers
 _SIDE, _BLUR = 64, 3.0  # largest working size, and the blur in its pixels
 _CENTRE_SIGMA = 0.25  # of the image side: the same section
-_CHUNK = 256
 _LONG = 20_000  # from this many images on, a progress bar is shown
 
 KINDS = ("uniform", "centre", "image-signature", "contrast", "precomputed", "mismatched", "mismatched-precomputed")
@@ -181,7 +180,7 @@ def check_kind(images: Images, kind: str, sigma: float) -> None:
 def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
     """Compute all maps of a kind, chunk by chunk, into `out` (n h w)."""
     n, where = len(images), f"{images.name}/{images.split}"
-    for rows in _chunks(n, f"{kind} maps of {where}"):
+    for rows in chunks(n, f"{kind} maps of {where}"):
         index = (torch.arange(rows.start, rows.stop) + shift_of(images, kind)) % n
         if base_kind(kind) == "precomputed":
             maps = images.maps[index].to(torch.float32)
@@ -198,10 +197,10 @@ def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
         out[rows] = (maps / maps.sum((1, 2), keepdim=True)).numpy()
 
 
-def _chunks(n: int, what: str) -> Iterator[slice]:
-    steps = track(range(0, n, _CHUNK), description=what, disable=n < _LONG, transient=True)
-    for start in steps:
-        yield slice(start, min(start + _CHUNK, n))
+def chunks(n: int, what: str, size: int = 256) -> Iterator[slice]:
+    """The rows 0 … n - 1 in pieces of `size`, with a progress bar that says `what` if there are very many."""
+    for start in track(range(0, n, size), description=what, disable=n < _LONG, transient=True):
+        yield slice(start, min(start + size, n))
 
 
 def require_mass(maps: Float[Tensor, "m ..."], where: str, index: Tensor) -> None:
@@ -225,7 +224,7 @@ def _densities(images: Images) -> bool:
 
     def fill(out: np.ndarray) -> None:
         where = f"{images.name}/{images.split}"
-        for rows in _chunks(len(images), f"checking the maps of {where}"):
+        for rows in chunks(len(images), f"checking the maps of {where}"):
             maps = images.maps[rows].to(torch.float32)
             require_mass(maps, where, torch.arange(rows.start, rows.stop))
             out[rows] = maps.sum((1, 2)).numpy()

@@ -45,6 +45,10 @@ class Method(nn.Module, ABC):
     def aggregate(self, encoded: Float[Tensor, "b t d"], actions: Float32[Tensor, "b t-1 a"]) -> Float[Tensor, "b e"]:
         """The sequence as a whole, from encoded views and the actions between them."""
 
+    def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
+        """Actions as the method sees them, for probes that read them beside the aggregate; here as they are."""
+        return actions
+
     def represent(self, views: UInt8[Tensor, "b t c h w"], actions: Float32[Tensor, "b t-1 a"]) -> Representation:
         """Both representations of a sequence; changes no buffer when the module is in eval mode."""
         encoded = self.encode(views)

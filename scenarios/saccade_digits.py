@@ -37,11 +37,13 @@ scenario = Scenario(
     train=TrainConfig(
         steps=6000, batch=128, observed=4, lr=2e-3, warmup=0.05, log_every=100, probe_every=500, save_every=500
     ),
-    probe=ProbeConfig(),
+    probe=ProbeConfig(scenes=4000, rounds=1),
 )
 
 variants = {
-    "demo": scenario.changed(train={"steps": 2000}),
+    "demo": scenario.changed(
+        train={"steps": 2000, "probe_every": 500}, probe={"scenes": 2000, "epochs_linear": 100}
+    ),
     "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
     "no-positions": scenario.changed(method={"positions": False}),
     "uniform": scenario.changed(world={"first": "uniform"}, policy={"map": "uniform"}),

@@ -32,8 +32,6 @@ class TrainArguments(Scenario):
 class EvaluateArguments:
     """Probe a run: table on the terminal, RUN/probes.json, RUN/figures."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """folder of the run"""
     probe: ProbeConfig
     """protocol and budget (defaults: the run's scenario)"""
     device: str = "auto"

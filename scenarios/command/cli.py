@@ -8,8 +8,6 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from gazeworld.agents.config import ProbeConfig
-
 from . import scenario as scenarios
 from .arguments import EvaluateArguments, RolloutArguments, StepArguments, TrainArguments, WatchArguments, scenario_of
 from .scenario import Scenario
@@ -85,16 +83,17 @@ def _train(words: list[str]) -> int:
 
 
 def _evaluate(words: list[str]) -> int:
-    config = ProbeConfig()
-    if words and not words[0].startswith("-"):
-        from .runs import open_run
+    if not words or words[0].startswith("-"):
+        print("usage: gazeworld evaluate RUN [OPTIONS]\n\nRUN is the folder of a run; options start as it was made.")
+        return 0 if words else 2
+    from .runs import open_run
 
-        config = open_run(Path(words[0])).scenario.probe
-    default = EvaluateArguments(run=tyro.MISSING, probe=config)
-    chosen = tyro.cli(EvaluateArguments, args=words, default=default, prog="gazeworld evaluate")
+    folder = Path(words[0])
+    default = EvaluateArguments(open_run(folder).scenario.probe)
+    chosen = tyro.cli(EvaluateArguments, args=words[1:], default=default, prog=f"gazeworld evaluate {folder}")
     from .doing import probe
 
-    return probe(chosen.run, chosen.probe, chosen.device, Console())
+    return probe(folder, chosen.probe, chosen.device, Console())
 
 
 def _watch(words: list[str]) -> int:

@@ -1,14 +1,17 @@
 """What the commands do, once their arguments are known."""
 
+import dataclasses
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from rich.console import Console
 
 from gazeworld.agents import figures, results, scanpath
+from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.evaluate import Arena, evaluate
-from gazeworld.agents.features import rollouts
+from gazeworld.agents.loop import collect
+from gazeworld.envs.draws import Draws
 from gazeworld.envs.world import World
 
 from . import build, runs, scenario
@@ -16,7 +19,8 @@ from .arguments import TrainArguments, WatchArguments, scenario_of
 from .runs import Run
 from .scenario import Scenario
 
-_ROWS = 256  # environments that probe and watch at once
+_ROWS = 256  # environments that probe at once
+_CALIBRATE = 512  # scenes whose views set the batch statistics of the untrained baseline
 
 
 def train(name: str, chosen: TrainArguments, console: Console) -> int:
@@ -42,13 +46,15 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     fabric = build.fabric_of(run.scenario, device)
     world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
     method, step = runs.trained(run, world)
-    untrained = build.method_of(run.scenario, world).to(world.device).eval()
+    plain = arena(run.scenario, config, fabric.device)
+    known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=_CALIBRATE), 1).train
+    untrained = calibrate(build.method_of(run.scenario, world).to(world.device), known)
     noisy = arena(run.scenario, config, fabric.device, noise=config.noise) if config.noise else None
     with console.status("probing") as status:
         found = evaluate(
             method,
             untrained,
-            arena(run.scenario, config, fabric.device),
+            plain,
             noisy,
             config,
             tick=lambda what, done, total: status.update(f"probing: {what} {done}/{total}"),
@@ -88,7 +94,9 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     if chosen.scenes > world.size:
         raise ValueError(f"scenes is {chosen.scenes}, but the {chosen.split or found.test_split} split has {world.size}")
     place = build.place_of(found, world, chosen.scenes)
-    stream = rollouts(place.env, place.policy, found.train.observed + 1, scenes=chosen.scenes, seed=chosen.seed)
+    place.env.reset(seed=chosen.seed)
+    rng = Draws.rows(chosen.seed, chosen.scenes).fold(1)
+    stream = collect(place.env, place.policy, found.train.observed + 1, rng, {"episode": 0})
     _save(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), folder / "scanpaths.png", console)
     scanpath.animate(world, stream, folder / "scanpath.gif")
     console.print(f"written: {folder / 'scanpath.gif'}", highlight=False)

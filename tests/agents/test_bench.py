@@ -56,6 +56,8 @@ def test_the_bench_gives_a_row_for_every_policy_and_size(
     for row in rows:
         assert row["glimpses_per_second"] > 0
         assert row["ratio"] == row["glimpses_per_second"] / row["baseline_glimpses_per_second"]
-    assert "saliency + IoR" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "noise/train, 16 px, glimpses of 6 px" in out
+    assert out.count("uniform") == 2
     with pytest.raises(ValueError, match="seconds is 0"):
-        bench.rollout_bench(noise(), seconds=0)
+        bench.rollout_bench(noise(), seconds=0.0)

@@ -178,7 +178,7 @@ def test_inhibited_areas_are_those_of_paper_and_released_code(shape: str, pixels
 
 
 def test_uniform_fixations_can_be_inhibited() -> None:
-    """The released code ignores inhibition where there is no map (shared/UPSTREAM.md, D2)."""
+    """The released code ignores inhibition where there is no map."""
     lattice, how = Lattice(96, 32), Inhibition()
     p = FixationPrior(torch.full((1, 96, 96), 1 / 96**2), lattice)
     scenes, seen = torch.arange(2000), visits(lattice, [(20, 20), (50, 40)], 2000)

@@ -1,0 +1,178 @@
+"""The command line as a person meets it: one run from training to pictures, and one sentence for every mistake."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gazeworld.scenarios.command.cli import main
+
+TINY = [
+    "--train.steps", "4", "--train.batch", "8", "--train.log-every", "2", "--train.save-every", "2",
+    "--train.probe-every", "4", "--probe.online", "40", "--probe.scenes", "60", "--probe.rounds", "1",
+    "--probe.epochs-linear", "3", "--probe.epochs-position", "3", "--probe.views", "2", "--device", "cpu",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished tiny run, with its probes and figures."""
+    folder = tmp_path_factory.mktemp("runs")
+    os.environ["GAZEWORLD_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
+    assert main(["train", "saccade-digits", "--runs", str(folder), "--name", "tiny", *TINY]) == 0
+    return folder / "tiny"
+
+
+def test_training_leaves_everything_that_made_it_and_what_came_of_it(run: Path) -> None:
+    for file in ("config.json", "metrics.jsonl", "probes.json", "checkpoints/step-00000004/model.safetensors"):
+        assert (run / file).stat().st_size > 0
+    for figure in ("training", "recognition", "path_integration"):
+        assert (run / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
+    probes = json.loads((run / "probes.json").read_text())
+    assert {"recognition", "position", "path_integration", "chance", "step"} <= probes.keys()
+    config = json.loads((run / "config.json").read_text())
+    assert config["config"]["train"]["steps"] == 4
+    assert not list(run.rglob("*.draft"))
+
+
+def test_evaluate_again_with_another_protocol(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--probe.views", "3", "--probe.noise", "0", "--device", "cpu"]) == 0
+    assert "M = 3" in capsys.readouterr().out
+    assert json.loads((run / "probes.json").read_text())["config"]["views"] == 3
+
+
+def test_watch_a_run_and_a_scenario(run: Path, tmp_path: Path) -> None:
+    assert main(["watch", str(run), "--scenes", "2"]) == 0
+    assert (run / "figures/scanpath.gif").read_bytes().startswith(b"GIF")
+    assert main(["watch", "saccade-digits", "--scenes", "2", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "scanpaths.png").is_file()
+
+
+def test_a_run_is_not_overwritten(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (run / "metrics.jsonl").read_bytes()
+    assert main(["train", "saccade-digits", "--runs", str(run.parent), "--name", "tiny", *TINY]) == 2
+    assert "there is a run already" in capsys.readouterr().err
+    assert (run / "metrics.jsonl").read_bytes() == before
+
+
+def test_list_names_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("saccade-stl10", "seq-jepa", "fashion-mnist", "uniform"))
+
+
+def test_bench_step_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "step", "saccade-digits", "--timed", "2", "--train.batch", "8", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert all(part in out for part in ("environment", "backward", "momentum", "TFLOP", "matrix rate"))
+
+
+MISTAKES = {
+    "unknown command": (["fly"], "unknown command 'fly'"),
+    "unknown scenario": (["train", "saccade-fingers"], "unknown scenario 'saccade-fingers'; there are: "),
+    "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: digits"),
+    "unknown policy": (["--policy.name", "lucky"], "unknown policy 'lucky'"),
+    "unknown method": (["--method.name", "seq-vae"], "unknown method 'seq-vae'"),
+    "unknown map": (["--policy.map", "moon"], "unknown saliency map 'moon'"),
+    "no observed view": (["--train.observed", "0"], "observed"),
+    "glimpse too large": (["--world.glimpse", "57"], "glimpse of 57 px on images of 56 px"),
+    "one stream": (["--train.batch", "1"], "train.batch is 1"),
+    "no such device": (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
+    "no such split": (["--world.split", "validation"], "unknown split 'validation'"),
+    "precomputed maps that are not there": (["--policy.map", "precomputed"], "no saliency maps came with the images"),
+    "negative noise": (["--world.noise", "-1"], "noise is -1.0"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_sentence_and_leaves_nothing(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, sentence = MISTAKES[mistake]
+    if words[0].startswith("--"):
+        words = ["train", "saccade-digits", "--runs", str(tmp_path / "runs"), *TINY, *words]
+    assert exit_code(words) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def exit_code(words: list[str]) -> int:
+    try:
+        return main(words)
+    except SystemExit as stop:  # tyro ends the process itself
+        return int(stop.code or 0)
+
+
+def test_an_unknown_override_is_refused(tmp_path: Path) -> None:
+    assert exit_code(["train", "saccade-digits", "--world.glimps", "3", "--runs", str(tmp_path / "runs")]) == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_paths_that_do_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(tmp_path / "nothing")]) == 2
+    assert "nothing/config.json: no such file" in capsys.readouterr().err
+    assert main(["watch", str(tmp_path / "nothing")]) == 2
+    assert "neither the folder of a run nor a scenario" in capsys.readouterr().err
+    gone = ["train", "saccade-stl10", "--world.root", str(tmp_path / "gone"), "--runs", str(tmp_path / "runs")]
+    assert main([*gone, "--device", "cpu"]) == 2
+    assert "gone" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_checkpoints_that_do_not_fit(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    weights = broken / "checkpoints/step-00000004/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert main(["evaluate", str(broken), "--device", "cpu"]) == 2
+    assert "not a whole safetensors file" in capsys.readouterr().err
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    config = json.loads((other / "config.json").read_text())
+    config["config"]["method"]["dim"] = 32
+    (other / "config.json").write_text(json.dumps(config))
+    assert main(["evaluate", str(other), "--device", "cpu"]) == 2
+    assert "has shape" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["watch"], ["bench"], ["bench", "rollout"], ["list"]])
+def test_help_needs_no_torch(command: list[str]) -> None:
+    code = (
+        "import sys\nfrom gazeworld.scenarios.command.cli import main\n"
+        f"try:\n    main({[*command, '--help']!r})\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout
+
+
+def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", "saccade-digits", "--runs", str(tmp_path)]
+    words += ["--name", "cut", *TINY, "--train.steps", "100000", "--train.save-every", "50000", "--no-evaluate"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    metrics = tmp_path / "cut/metrics.jsonl"
+    while time.monotonic() < deadline and not (metrics.is_file() and metrics.read_text().count("\n") > 3):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "--name cut --resume" in out
+    saved = [p.name for p in (tmp_path / "cut/checkpoints").iterdir()]
+    assert len(saved) == 1
+    step = int(saved[0].removeprefix("step-"))
+    config = json.loads((tmp_path / "cut/config.json").read_text())
+    config["config"]["train"]["steps"] = step + 2
+    (tmp_path / "cut/config.json").write_text(json.dumps(config))
+    again = ["train", "saccade-digits", "--runs", str(tmp_path), "--name", "cut", "--resume", "--no-evaluate"]
+    assert main([*again, "--device", "cpu"]) == 0
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert steps == sorted(steps)
+    assert steps[-1] == step + 2
