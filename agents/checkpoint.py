@@ -125,7 +125,7 @@ def _laid_out(slots: dict[str, Tensor], parameter: Tensor) -> dict[str, Tensor]:
 
 
 def _optimiser_tensors(method: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    names = {p: n for n, p in method.named_parameters()}
+    names: dict[Tensor, str] = {p: n for n, p in method.named_parameters()}
     return {
         f"{names[parameter]}/{slot}": value.detach().cpu().contiguous()
         for parameter, slots in optimiser.state.items()

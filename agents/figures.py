@@ -120,7 +120,7 @@ def training(metrics: Path) -> Figure:
     if not series:
         raise ValueError(f"{metrics}: no numeric metrics found, expected lines like {{'step': 1, 'train/loss': 0.5}}")
     panels: dict[str, list[str]] = {}
-    for key in series:
+    for key in sorted(series, key=lambda key: not key.startswith("train/")):  # the loss first, the rest as it came
         panels.setdefault(_panel(key), []).append(key)
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -130,10 +130,12 @@ def training(metrics: Path) -> Figure:
         for i, key in enumerate(keys):
             steps, values = np.array(series[key], dtype=float).T
             dots = "o-" if len(steps) < 40 else "-"
-            label = key.rpartition("/")[2].replace("_", " ")
-            axes.plot(steps, values, dots, ms=3, lw=1.3, color=f"C{i}", label=label)
+            what = key.rpartition("/")[2].rpartition("_")[0].replace("_", " ")
+            colour = {"aggregate": _RED, "view": _BLUE}.get(what, f"C{2 + i}")
+            axes.plot(steps, values, dots, ms=3, lw=1.3, color=colour, label=what or name)
         axes.set_title(name, fontsize=10)
-        axes.set_xlabel("step")
+        axes.set_xlabel("optimiser step")
+        axes.set_ylabel(name.rpartition(": ")[2])
         axes.grid(alpha=0.25)
         if len(keys) > 1:
             axes.legend(fontsize=7, frameon=False)
@@ -147,7 +149,7 @@ def training(metrics: Path) -> Figure:
 def _panel(key: str) -> str:
     """Quantities of one prefix and unit share a panel: `probe/aggregate_top1` and `probe/view_top1`, for instance."""
     prefix, _, name = key.rpartition("/")
-    units = {"top1": "top-1", "r2": "R²", "rank": "effective rank", "spread": "spread (1: isotropic)"}
+    units = {"top1": "top-1 accuracy", "r2": "R²", "rank": "effective rank", "spread": "spread (1 = isotropic)"}
     unit = units.get(name.rpartition("_")[2], name.replace("_", " "))
     return f"{prefix}: {unit}" if prefix else unit
 

@@ -151,8 +151,10 @@ def _update(session: Session, stream: Stream, step: int) -> Tensor:
 
 
 def _log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], stream: Stream) -> None:
+    mean = session.fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")
+    assert isinstance(mean, Tensor)
     values = {
-        "train/loss": float(session.fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")),
+        "train/loss": float(mean),
         "train/learning_rate": session.optimiser.param_groups[0]["lr"],
     }
     if session.fabric.is_global_zero:

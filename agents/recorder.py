@@ -40,11 +40,12 @@ class Recorder:
         self._console.print(
             f"step {step}/{self._steps}  {rate:.2f} steps/s  {rate * batch:.0f} streams/s  {_clock(left)} left  {text}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def say(self, text: str) -> None:
         """A sentence for people."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Flush and close both files."""

@@ -91,7 +91,8 @@ def _transforms(side: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor
     kernel = torch.exp(-0.5 * ((place - order) / (_BLUR * s / _SIDE)) ** 2)
     kernel /= kernel.sum(1, keepdim=True)
     shrink, enlarge = _resize(side, s), _resize(s, side)
-    return tuple(m.to(device, torch.float32) for m in (cosine @ shrink, cosine.T.contiguous(), enlarge @ kernel))
+    there, back, spread = (m.to(device, torch.float32) for m in (cosine @ shrink, cosine.T, enlarge @ kernel))
+    return there, back.contiguous(), spread
 
 
 def _resize(old: int, new: int) -> Float[Tensor, "{new} {old}"]:
@@ -123,7 +124,7 @@ def maps_of(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tensor, "m
     if kind == "uniform":
         return torch.full((1, side, side), 1.0 / side**2)
     if kind == "precomputed" and sigma == 0 and _densities(images):
-        return images.maps
+        return given(images)
     key = maps_key(images, kind, sigma)
     return torch.from_numpy(
         cached(key, (len(images), side, side), np.float32, lambda out: _fill(out, images, kind, sigma))
@@ -183,7 +184,7 @@ def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
     for rows in chunks(n, f"{kind} maps of {where}"):
         index = (torch.arange(rows.start, rows.stop) + shift_of(images, kind)) % n
         if base_kind(kind) == "precomputed":
-            maps = images.maps[index].to(torch.float32)
+            maps = given(images)[index].to(torch.float32)
             require_mass(maps, where, index)
         elif kind == "image-signature" and sigma == 0:
             maps = image_signature(images.pixels[index])
@@ -225,15 +226,22 @@ def _densities(images: Images) -> bool:
     def fill(out: np.ndarray) -> None:
         where = f"{images.name}/{images.split}"
         for rows in chunks(len(images), f"checking the maps of {where}"):
-            maps = images.maps[rows].to(torch.float32)
+            maps = given(images)[rows].to(torch.float32)
             require_mass(maps, where, torch.arange(rows.start, rows.stop))
             out[rows] = maps.sum((1, 2)).numpy()
 
     sums = cached(key, (len(images),), np.float32, fill)
-    return images.maps.dtype == torch.float32 and bool(np.abs(sums - 1).max() < 1e-3)
+    return given(images).dtype == torch.float32 and bool(np.abs(sums - 1).max() < 1e-3)
+
+
+def given(images: Images) -> Float[Tensor, "n h w"]:
+    """The maps that came with the images. Raises DataError if none did."""
+    if images.maps is None:
+        raise DataError(f"{images.name}/{images.split}: no saliency maps came with the images")
+    return images.maps
 
 
 def _digest(images: Images) -> str:
     """Identifies precomputed maps by 64 of them: reading all of a large file at every start would take minutes."""
-    some = images.maps[:: max(1, len(images) // 64)].contiguous()
+    some = given(images)[:: max(1, len(images) // 64)].contiguous()
     return hashlib.sha256(some.numpy().tobytes()).hexdigest()

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -19,9 +20,7 @@ def follow(target: nn.Module, online: nn.Module, decay: float) -> None:
     """target ← decay · target + (1 − decay) · online, over parameters only.
 
     Buffers (BatchNorm's running statistics) are left alone: the target runs in train mode, normalises with the
-    statistics of its own batch and gathers running ones of its own, as in BYOL and in the authors' released code. The
-    fused `foreach` form costs one kernel per group of parameters.
+    statistics of its own batch and gathers running ones of its own, as in BYOL and in the authors' released code.
     """
-    slow = [p for p in target.parameters()]
-    fast = [p.detach() for p in online.parameters()]
-    torch._foreach_lerp_(slow, fast, 1 - decay)
+    average = get_ema_multi_avg_fn(decay)  # torch's fused form: a kernel per group of parameters
+    average(tuple(target.parameters()), tuple(online.parameters()), 0)

@@ -41,9 +41,7 @@ scenario = Scenario(
 )
 
 variants = {
-    "demo": scenario.changed(
-        train={"steps": 2000, "probe_every": 500}, probe={"scenes": 2000, "epochs_linear": 100}
-    ),
+    "demo": scenario.changed(train={"steps": 2000, "probe_every": 500}, probe={"scenes": 2000, "epochs_linear": 100}),
     "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
     "no-positions": scenario.changed(method={"positions": False}),
     "uniform": scenario.changed(world={"first": "uniform"}, policy={"map": "uniform"}),

@@ -71,7 +71,8 @@ def _train(words: list[str]) -> int:
     name, found = _scenario_argument(words, "train")
     if found is None:
         return 0 if words else 2
-    chosen = tyro.cli(TrainArguments, args=words[1:], default=TrainArguments(**vars(found)), prog=f"gazeworld train {name}")
+    default = TrainArguments(**vars(found))
+    chosen = tyro.cli(TrainArguments, args=words[1:], default=default, prog=f"gazeworld train {name}")
     from gazeworld.agents.loop import NonFiniteLossError
 
     from .doing import train

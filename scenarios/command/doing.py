@@ -30,7 +30,7 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
     _save(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
     if not finished:
         again = f"gazeworld train {run.name} --runs {chosen.runs} --name {run.folder.name} --resume"
-        console.print(f"to go on: {again}", highlight=False)
+        console.print(f"to go on: {again}", highlight=False, soft_wrap=True)
         return 0
     return probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
 
@@ -63,7 +63,7 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     results.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / "probes.json")
     _save(figures.recognition(found), run.figures / "recognition.png", console)
     _save(figures.paths(found), run.figures / "path_integration.png", console)
-    console.print(f"written: {folder / 'probes.json'}", highlight=False)
+    console.print(f"written: {folder / 'probes.json'}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -89,21 +89,22 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     elif chosen.target.replace("_", "-") in scenario.names():
         found, folder = scenario.load(chosen.target), chosen.out or Path()
     else:
-        raise ValueError(f"{chosen.target!r} is neither the folder of a run nor a scenario; `gazeworld list` names them")
-    world: World = build.world_of(found, chosen.split or found.test_split, "cpu")
+        raise ValueError(f"{chosen.target!r} is neither the folder of a run nor a scenario of `gazeworld list`")
+    split = chosen.split or found.test_split
+    world: World = build.world_of(found, split, "cpu")
     if chosen.scenes > world.size:
-        raise ValueError(f"scenes is {chosen.scenes}, but the {chosen.split or found.test_split} split has {world.size}")
+        raise ValueError(f"scenes is {chosen.scenes}, but the {split} split has {world.size}")
     place = build.place_of(found, world, chosen.scenes)
     place.env.reset(seed=chosen.seed)
     rng = Draws.rows(chosen.seed, chosen.scenes).fold(1)
     stream = collect(place.env, place.policy, found.train.observed + 1, rng, {"episode": 0})
     _save(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), folder / "scanpaths.png", console)
     scanpath.animate(world, stream, folder / "scanpath.gif")
-    console.print(f"written: {folder / 'scanpath.gif'}", highlight=False)
+    console.print(f"written: {folder / 'scanpath.gif'}", highlight=False, soft_wrap=True)
     return 0
 
 
 def _save(figure: Figure, path: Path, console: Console) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
-    console.print(f"written: {path}", highlight=False)
+    console.print(f"written: {path}", highlight=False, soft_wrap=True)

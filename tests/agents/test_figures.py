@@ -125,8 +125,8 @@ def test_training_takes_whatever_was_recorded(tmp_path: Path) -> None:
     figure = figures.training(file)
     saved(figure, tmp_path / "training.png")
     panels = {axes.get_title(): axes for axes in figure.axes}
-    assert set(panels) == {"train: loss", "probe: top-1", "collapse: effective rank"}
-    assert len(panels["probe: top-1"].lines) == 2
+    assert set(panels) == {"train: loss", "probe: top-1 accuracy", "collapse: effective rank"}
+    assert len(panels["probe: top-1 accuracy"].lines) == 2
     np.testing.assert_allclose(panels["train: loss"].lines[0].get_ydata(), [1, 0.5, 1 / 3])
 
 

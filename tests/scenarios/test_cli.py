@@ -154,8 +154,19 @@ def test_help_needs_no_torch(command: list[str]) -> None:
 
 
 def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", "saccade-digits", "--runs", str(tmp_path)]
-    words += ["--name", "cut", *TINY, "--train.steps", "100000", "--train.save-every", "50000", "--no-evaluate"]
+    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", "saccade-digits"]
+    words += [
+        "--runs",
+        str(tmp_path),
+        "--name",
+        "cut",
+        *TINY,
+        "--train.steps",
+        "100000",
+        "--train.save-every",
+        "50000",
+        "--no-evaluate",
+    ]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     metrics = tmp_path / "cut/metrics.jsonl"

@@ -82,8 +82,16 @@ def test_three_steps(name: str, tmp_path: Path) -> None:
         world = {"root": str(tmp_path)}
     short = one.changed(
         world=world,
-        train={"epochs": 0, "steps": 3, "batch": 4, "log_every": 1, "probe_every": 3, "save_every": 3, "compile": False,
-               "precision": "32-true"},
+        train={
+            "epochs": 0,
+            "steps": 3,
+            "batch": 4,
+            "log_every": 1,
+            "probe_every": 3,
+            "save_every": 3,
+            "compile": False,
+            "precision": "32-true",
+        },
         probe={"online": 12},
     )
     run = runs.Run(tmp_path / "run", name, short)
