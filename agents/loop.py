@@ -29,6 +29,10 @@ from .policy import Memory, Policy
 from .recorder import Recorder
 
 
+POLICY = -1
+"""Folded into the rows' streams for a policy's draws: environments fold in the episode, which is never negative."""
+
+
 class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the message names the step, the scenes and the last good checkpoint."""
 
@@ -103,7 +107,7 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     Ctrl-C finishes the step, saves and returns early. Raises NonFiniteLossError at the first loss that is not finite.
     """
     rows = Draws.rows(session.seed, session.env.num_envs, first=session.first_row, device=session.env.world.device)
-    policy_rng = rows.fold(1)  # the environment uses the unfolded rows: policy and world must not share draws
+    policy_rng = rows.fold(POLICY)
     losses: list[Tensor] = []
     pending: tuple[int, Tensor, Tensor] | None = None
     step = saved = start

@@ -12,7 +12,7 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
-from .loop import collect
+from .loop import POLICY, collect
 from .monitor import effective_rank, spread
 from .policy import Policy
 
@@ -42,7 +42,7 @@ class OnlineProbe:
         streams = []
         for env, policy in zip(envs, policies, strict=True):
             scenes = torch.arange(env.num_envs, device=env.world.device) * env.world.size // env.num_envs
-            rng = Draws.rows(seed, env.num_envs, device=env.world.device).fold(2)
+            rng = Draws.rows(seed, env.num_envs, device=env.world.device).fold(POLICY)
             streams.append(collect(env, policy, length, rng, {"scene": scenes, "episode": 0}))
         train, test = streams
         if (train.labels < 0).any() or (test.labels < 0).any():

@@ -20,7 +20,7 @@ from .images import DataError, Images
 
 VERSION = 1  # of the maps on disk: raise it whenever the code below gives other numbers
 _SIDE, _BLUR = 64, 3.0  # largest working size, and the blur in its pixels
-_CENTRE_SIGMA = 0.25  # of the image side: the same section
+_CENTRE_SIGMA = 0.25  # in units of the image side
 _LONG = 20_000  # from this many images on, a progress bar is shown
 
 KINDS = ("uniform", "centre", "image-signature", "contrast", "precomputed", "mismatched", "mismatched-precomputed")

@@ -73,11 +73,11 @@ def method_of(scenario: Scenario, world: World) -> Method:
 
 
 def fabric_of(scenario: Scenario, device: str) -> Fabric:
-    """Lightning Fabric on `auto`, `cpu`, `cuda`, `mps` or `cuda:1`; launched processes are found by themselves."""
+    """Lightning Fabric on one device: `auto`, `cpu`, `cuda`, `mps` or `cuda:1`. Raises ValueError if it is not there."""
     accelerator, _, index = device.partition(":")
     if index and not index.isdigit():
         raise ValueError(f"device is {device!r}, expected auto, cpu, cuda, mps or a form like cuda:1")
-    devices: Any = [int(index)] if index else "auto" if accelerator != "cpu" else 1
+    devices: Any = [int(index)] if index else 1
     try:
         return Fabric(accelerator=accelerator, devices=devices, precision=scenario.train.precision)
     except Exception as error:  # Fabric raises its own MisconfigurationException for devices that are not there
@@ -105,6 +105,9 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     place = place_of(scenario, world, rows, first_row=first)
     module = method_of(scenario, world)
     optimiser = make_optimiser(module, scenario.train)
+    if scenario.train.compile:
+        for part in module.children():  # in place, so that the names of the weights stay as they are
+            part.compile()
     method, optimiser = fabric.setup(module, optimiser)
     method.mark_forward_method("loss")
     guests: tuple[Callable[[Method], dict[str, float]], ...] = ()

@@ -10,7 +10,7 @@ from gazeworld.agents import figures, results, scanpath
 from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.evaluate import Arena, evaluate
-from gazeworld.agents.loop import collect
+from gazeworld.agents.loop import POLICY, collect
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.world import World
 
@@ -96,7 +96,7 @@ def watch(chosen: WatchArguments, console: Console) -> int:
         raise ValueError(f"scenes is {chosen.scenes}, but the {split} split has {world.size}")
     place = build.place_of(found, world, chosen.scenes)
     place.env.reset(seed=chosen.seed)
-    rng = Draws.rows(chosen.seed, chosen.scenes).fold(1)
+    rng = Draws.rows(chosen.seed, chosen.scenes).fold(POLICY)
     stream = collect(place.env, place.policy, found.train.observed + 1, rng, {"episode": 0})
     _save(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), folder / "scanpaths.png", console)
     scanpath.animate(world, stream, folder / "scanpath.gif")

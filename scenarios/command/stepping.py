@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from gazeworld.agents.loop import Session, collapse, collect
+from gazeworld.agents.loop import POLICY, Session, collapse, collect
 from gazeworld.agents.optimiser import set_learning_rate
 from gazeworld.agents.policy import Choice, Memory, Policy
 from gazeworld.agents.recorder import Recorder
@@ -103,7 +103,7 @@ def step_bench(scenario: Scenario, steps: int, device: str, console: Console) ->
 
 
 def _step(session: Session, scenario: Scenario, watch: Stopwatch, step: int) -> Stream:
-    rng = Draws.rows(session.seed, session.env.num_envs, device=session.env.world.device).fold(1).fold(step)
+    rng = Draws.rows(session.seed, session.env.num_envs, device=session.env.world.device).fold(POLICY).fold(step)
     with watch.part("environment"):
         policy = _Timed(session.policy, watch)
         stream = collect(session.env, policy, scenario.train.observed + 1, rng, {"episode": step})

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gazeworld.envs import saliency
 from gazeworld.envs.images import DataError, Images
-from gazeworld.envs.saliency import KINDS, centre_gaussian, image_signature, maps_of
+from gazeworld.envs.saliency import KINDS, centre_gaussian, image_signature, local_contrast, maps_of
 
 SIDE = 48
 
@@ -63,6 +63,15 @@ def test_the_signature_finds_a_blob(channels: int, side: int) -> None:
         assert max(abs(peak // side - r), abs(peak % side - c)) <= 3 + 0.03 * side
         # A ninth of the image at most lies that near; the blob draws several times as much.
         assert near.sum() > 4 * near.numel() / m.numel()
+
+
+def test_contrast_finds_a_blob_and_nothing_in_a_blank_image() -> None:
+    maps = local_contrast(pictures(4))
+    torch.testing.assert_close(maps.sum((1, 2)), torch.ones(4))
+    for m, (r, c) in zip(maps, blobs(4), strict=True):
+        assert m[r - 8 : r + 8, max(0, c - 8) : c + 8].sum() > 0.8
+    blank = torch.full((2, SIDE, SIDE, 3), 77, dtype=torch.uint8)
+    torch.testing.assert_close(local_contrast(blank), torch.full((2, SIDE, SIDE), 1 / SIDE**2))
 
 
 def test_maps_of_different_images_differ() -> None:
