@@ -1,7 +1,6 @@
 """Frozen features: what a method makes of a fixed set of streams, computed once and read by every probe."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,9 +12,9 @@ from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
-from gazeworld.models.method import Method
+from gazeworld.models.method import Method, frozen
 
-from .loop import collect
+from .loop import POLICY, collect
 from .parallel import parallel
 from .policy import Policy
 
@@ -74,7 +73,7 @@ def _visit(
     world, rows, total = env.world, env.num_envs, len(order)
     env.reset(seed=seed)
     # Environments fold their rows' keys by the episode's number; no episode has the number -1.
-    rng = Draws.rows(seed, rows, device=world.device).fold(-1)
+    rng = Draws.rows(seed, rows, device=world.device).fold(POLICY)
     options: dict[str, object] = {}
     if middle:
         options["pose"] = torch.full((rows, world.pose_dim), sum(world.pose_bounds) / 2, device=world.device)
@@ -94,19 +93,6 @@ def _visit(
 def _keep(stream: Stream, n: int) -> Stream:
     """The first n streams of a batch."""
     return Stream(stream.views[:n], stream.actions[:n], stream.poses[:n], stream.labels[:n], stream.scenes[:n])
-
-
-@contextmanager
-def frozen(method: Method) -> Iterator[None]:
-    """Eval mode without gradients; afterwards every module is in its own mode again and nothing has moved."""
-    modes = [(module, module.training) for module in method.modules()]
-    method.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 @dataclass(frozen=True)

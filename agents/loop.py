@@ -19,7 +19,7 @@ from torch import Tensor
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
-from gazeworld.models.method import Method
+from gazeworld.models.method import Method, frozen
 
 from . import checkpoint
 from .config import TrainConfig
@@ -27,7 +27,6 @@ from .monitor import effective_rank, spread
 from .optimiser import set_learning_rate
 from .policy import Memory, Policy
 from .recorder import Recorder
-
 
 POLICY = -1
 """Folded into the rows' streams for a policy's draws: environments fold in the episode, which is never negative."""
@@ -87,18 +86,6 @@ def collect(
             info["commanded"],
         )
     return Stream(seen, actions, poses, labels, scenes)
-
-
-@contextmanager
-def guest(module: Method) -> Iterator[None]:
-    """Eval mode without gradients, and the mode as it was afterwards: a guest leaves no trace."""
-    training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        module.train(training)
 
 
 def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorder, start: int = 0) -> int:
@@ -168,7 +155,7 @@ def _log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], 
 
 def collapse(module: Method, stream: Stream, most: int = 512) -> dict[str, float]:
     """Effective rank and spread of view embeddings and aggregates of at most `most` streams, in eval mode."""
-    with guest(module):
+    with frozen(module):
         seen = module.represent(stream.views[:most, :-1], stream.actions[:most, :-1])
     single = seen.views[:, 0].float()
     return {
@@ -183,7 +170,7 @@ def _invite(session: Session, recorder: Recorder, step: int) -> None:
     """Let the guests measure; only the first process does, and the others wait."""
     if session.fabric.is_global_zero:
         for visit in session.guests:
-            with guest(session.module):
+            with frozen(session.module):
                 values = visit(session.module)
             recorder.scalars(step, values)
             text = "  ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in values.items())

@@ -1,9 +1,12 @@
 """What can be learnt: the contract between a method and everything that trains, probes and plans with it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
@@ -57,6 +60,19 @@ class Method(nn.Module, ABC):
     def after_step(self, progress: float) -> None:
         """What follows an optimiser step, at `progress` in [0, 1] of training (a momentum update, for instance)."""
         del progress
+
+
+@contextmanager
+def frozen(method: Method) -> Iterator[None]:
+    """Eval mode without gradients; afterwards every module is back in its own mode, and nothing in it has moved."""
+    modes = [(module, module.training) for module in method.modules()]
+    method.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 METHODS = "gazeworld.models.methods"

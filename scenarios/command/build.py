@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 
 from gazeworld.agents.config import TrainConfig
 from gazeworld.agents.loop import Session
-from gazeworld.agents.online import OnlineProbe
+from gazeworld.agents.online import Look, OnlineProbe
 from gazeworld.agents.optimiser import make_optimiser
 from gazeworld.agents.policy import Policy, make_policy
 from gazeworld.envs.vector import ActiveVisionVectorEnv
@@ -58,8 +58,7 @@ def place_of(scenario: Scenario, world: World, rows: int, *, first_row: int = 0,
 
 
 def method_of(scenario: Scenario, world: World) -> Method:
-    """The untrained method, initialised from the scenario's seed; always on the CPU first, so that it is the same
-    on every device."""
+    """The untrained method, initialised from the seed; on the CPU first, so that it is the same on every device."""
     name, options = named(scenario.method)
     torch.manual_seed(scenario.seed)
     return make_method(
@@ -73,7 +72,7 @@ def method_of(scenario: Scenario, world: World) -> Method:
 
 
 def fabric_of(scenario: Scenario, device: str) -> Fabric:
-    """Lightning Fabric on one device: `auto`, `cpu`, `cuda`, `mps` or `cuda:1`. Raises ValueError if it is not there."""
+    """Lightning Fabric on one device: `auto`, `cpu`, `cuda`, `mps`, `cuda:1`. Raises ValueError if it is not there."""
     accelerator, _, index = device.partition(":")
     if index and not index.isdigit():
         raise ValueError(f"device is {device!r}, expected auto, cpu, cuda, mps or a form like cuda:1")
@@ -118,11 +117,9 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
 
 def online_probe(scenario: Scenario, device: torch.device) -> OnlineProbe:
     """The guest that measures recognition and position while training goes on."""
-    places = []
+    looks = []
     for split in (scenario.probe_split, scenario.test_split):
         world = world_of(scenario, split, device)
-        places.append(place_of(scenario, world, min(world.size, scenario.probe.online)))
-    train, test = places
-    return OnlineProbe.collect(
-        (train.env, test.env), (train.policy, test.policy), scenario.train.observed + 1, scenario.seed
-    )
+        place = place_of(scenario, world, min(world.size, scenario.probe.online))
+        looks.append(Look.at(place.env, place.policy, scenario.train.observed + 1, scenario.seed))
+    return OnlineProbe(*looks, classes=len(world.classes))
