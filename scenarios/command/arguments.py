@@ -22,6 +22,8 @@ class TrainArguments(Scenario):
     """folder of all runs"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
+    processes: int = 1
+    """devices (processes, on the CPU) that share every batch; gradients are averaged over them"""
     resume: bool = False
     """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
     evaluate: bool = True

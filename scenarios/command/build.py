@@ -71,14 +71,20 @@ def method_of(scenario: Scenario, world: World) -> Method:
     )
 
 
-def fabric_of(scenario: Scenario, device: str) -> Fabric:
-    """Lightning Fabric on one device: `auto`, `cpu`, `cuda`, `mps`, `cuda:1`. Raises ValueError if it is not there."""
+def fabric_of(scenario: Scenario, device: str, processes: int = 1) -> Fabric:
+    """Lightning Fabric on `auto`, `cpu`, `cuda`, `mps` or `cuda:1`, in one process or several (DDP).
+
+    Raises ValueError for a device that is not there.
+    """
     accelerator, _, index = device.partition(":")
     if index and not index.isdigit():
         raise ValueError(f"device is {device!r}, expected auto, cpu, cuda, mps or a form like cuda:1")
-    devices: Any = [int(index)] if index else 1
+    if processes < 1 or (index and processes > 1):
+        raise ValueError(f"processes is {processes} on device {device!r}, expected at least 1, or 1 on a named one")
+    devices: Any = [int(index)] if index else processes
+    strategy = "ddp" if processes > 1 else "auto"
     try:
-        return Fabric(accelerator=accelerator, devices=devices, precision=scenario.train.precision)
+        return Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=scenario.train.precision)
     except Exception as error:  # Fabric raises its own MisconfigurationException for devices that are not there
         raise ValueError(f"device {device!r} cannot be used: {error}") from error
 

@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -60,7 +61,7 @@ def open_run(folder: Path) -> Run:
     return Run(folder, data["scenario"], scenario.from_json(data["config"], file))
 
 
-def start_or_resume(run: Run, device: str, *, resume: bool, console: Console) -> tuple[Run, bool]:
+def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, processes: int = 1) -> tuple[Run, bool]:
     """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
 
     Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none.
@@ -69,8 +70,10 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console) ->
         run = open_run(run.folder)
     elif run.folder.exists() and any(run.folder.iterdir()):
         raise ValueError(f"{run.folder}: there is a run already; go on with --resume or choose another --name")
-    fabric = build.fabric_of(run.scenario, device)
+    fabric = build.fabric_of(run.scenario, device, processes)
     fabric.launch()
+    if not fabric.is_global_zero:
+        console = Console(quiet=True)
     world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
     session = build.session_of(run.scenario, fabric, world)
     steps = build.steps_of(run.scenario, world.size)
@@ -82,11 +85,13 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console) ->
         f"steps {start} → {steps}, on {fabric.device}",
         highlight=False,
     )
-    recorder = Recorder(run.folder, start=start, steps=steps, console=console)
-    try:
-        done = train(session, build.config_with(run.scenario, steps), run.checkpoints, recorder, start)
-    finally:
-        recorder.close()
+    with tempfile.TemporaryDirectory() as scratch:  # the other processes have nothing to record
+        folder = run.folder if fabric.is_global_zero else Path(scratch)
+        recorder = Recorder(folder, start=start, steps=steps, console=console)
+        try:
+            done = train(session, build.config_with(run.scenario, steps), run.checkpoints, recorder, start)
+        finally:
+            recorder.close()
     return run, done == steps
 
 

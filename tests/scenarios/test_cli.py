@@ -187,3 +187,15 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) ->
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert steps == sorted(steps)
     assert steps[-1] == step + 2
+
+
+def test_two_processes_share_a_batch(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", "saccade-digits", *TINY]
+    words += ["--runs", str(tmp_path), "--name", "two", "--processes", "2", "--no-evaluate"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "two/config.json").read_text())
+    assert config["made_by"]["processes"] == 2
+    steps = [json.loads(line)["step"] for line in (tmp_path / "two/metrics.jsonl").read_text().splitlines()]
+    assert steps == [0, 2, 4, 4]  # one process writes
+    assert main([*words[3:], "--device", "cpu", "--train.batch", "9"]) == 2
