@@ -5,7 +5,7 @@ numbers, and what is drawn is known exactly: the masses can be read back from th
 """
 
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64, Integer, Shaped
 from torch import Tensor
 
 from .draws import Draws
@@ -53,7 +53,7 @@ def draw(table: Integer[Tensor, "m cells"], rows: Int64[Tensor, " b"], rng: Draw
     fine = min(42, 62 - cells.bit_length())  # the product below has to fit into 63 bits
     words = rng.bits(k)  # the highest bits choose the entry, the lowest 15 between its two cells
     first = (((words >> (64 - fine)) & ((1 << fine) - 1)) * cells) >> fine
-    entry = table.take(torch.add(first, rows[:, None], alpha=cells))
+    entry = pick(table.flatten(), torch.add(first, rows[:, None], alpha=cells))
     stays = (words & (UNIT - 1)) < (entry >> _shift(cells))
     return torch.where(stays, first, entry & ((1 << _shift(cells)) - 1))
 
@@ -63,6 +63,15 @@ def masses(entries: Integer[Tensor, "b cells"]) -> Int64[Tensor, "b cells"]:
     shift = _shift(entries.shape[1])
     own, alias = (entries >> shift).long(), (entries & ((1 << shift) - 1)).long()
     return own.scatter_add(1, alias, UNIT - own)
+
+
+def pick(values: Shaped[Tensor, " n"], index: Int64[Tensor, "*b"]) -> Shaped[Tensor, "*b"]:
+    """`values[index]`, but always in this thread.
+
+    Indexing (and `take`) share a few thousand elements among threads, which for so little work costs more than it
+    brings, and a thousand times more where the other core is busy with something else.
+    """
+    return values.index_select(0, index.flatten()).view(index.shape)
 
 
 def _shift(cells: int) -> int:

@@ -148,8 +148,8 @@ class FixationPrior:
         near = self._inhibits(inhibition)
         blocked = torch.zeros(len(rows), len(self._codes), dtype=torch.uint8, device=self.device)
         for visit in seen:
-            blocked |= near.take(self._codes - visit[:, None])
-        mass = alias.masses(self._table[rows])
+            blocked |= alias.pick(near, self._codes - visit[:, None])
+        mass = alias.masses(self._table.index_select(0, rows))
         weights = mass * torch.where(blocked.bool(), inhibition.kept, alias.UNIT)
         free = blocked == 0
         fallback = torch.where(free.any(1, keepdim=True), free.long(), mass)
@@ -161,7 +161,7 @@ class FixationPrior:
         """The first of k candidates per row that is not inhibited, and whether there was none."""
         cells = alias.draw(self._table, rows, rng, k)
         near = self._inhibits(inhibition)
-        blocked = near.take(self._codes.take(cells) - seen[:, :, None]).amax(0)  # b k
+        blocked = alias.pick(near, alias.pick(self._codes, cells) - seen[:, :, None]).amax(0)  # b k
         if inhibition.kept:
             blocked &= (rng.fold(1).bits(k) & (alias.UNIT - 1)) >= inhibition.kept
         # The smallest value stands first where the first candidate that is not blocked does.

@@ -2,7 +2,8 @@
 
 The 1797 real 8 x 8 digits that ship with scikit-learn (the test part of UCI's "Optical Recognition of Handwritten
 Digits", Alpaydin and Kaynak 1998) are drawn into grey scenes much larger than one glimpse: at varying place, size and
-tilt, on an uneven background, among scraps of other digits, so that one look at the centre does not suffice.
+tilt, on an uneven background and, if asked for, among scraps of other digits, so that one look at the centre does not
+suffice.
 
 A fifth of the digits of each class is the test split, by digit image: no digit, not even in a scrap, is in both
 splits. (The set does not say who wrote what, so writers are shared between the splits.)

@@ -13,7 +13,7 @@ from gazeworld.envs.images import DataError, Images
 from gazeworld.envs.prior import FixationPrior, prior_of
 
 SIDE = 12
-DRAWS = 40_000
+DRAWS = 10_000
 LATTICES = [Lattice(SIDE, 4), Lattice(SIDE, 5), Lattice(SIDE, 4, "zeros"), Lattice(SIDE, 5, "zeros")]
 
 
@@ -243,6 +243,18 @@ def test_poses_are_legal_and_exactly_those_of_the_lattice() -> None:
         assert torch.equal(lattice.poses(tops), poses)
         assert tops.min() >= lattice.low
         assert tops.max() < lattice.low + lattice.count
+
+
+@pytest.mark.parametrize(
+    ("lattice", "first", "last"),
+    list(zip(LATTICES, [0, 0, -2, -2], [8, 7, 9, 9], strict=True)),
+    ids=str,
+)
+def test_the_lattice_reaches_from_border_to_border(lattice: Lattice, first: int, last: int) -> None:
+    corners = torch.tensor([[-1.0, 2.0], [2.0, -1.0]])
+    assert lattice.tops(corners).tolist() == [[first, last], [last, first]]
+    poses = FixationPrior(torch.ones(1, SIDE, SIDE), lattice).sample(torch.zeros(3000).long(), Draws.rows(0, 3000))
+    assert lattice.tops(poses).unique().tolist() == list(range(first, last + 1))
 
 
 def test_a_fixation_looks_at_the_pixel_whose_mass_it_has() -> None:
