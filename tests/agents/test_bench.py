@@ -19,7 +19,7 @@ def noise() -> Images:
 
 
 def test_the_baseline_draws_the_same_distribution_and_shows_what_it_says() -> None:
-    """A comparison is worth something only if both do the same: second fixations given the first, against the prior."""
+    """A comparison is worth something only if both do the same: fixations against the prior's."""
     images = noise()
     maps = torch.rand(N, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) ** 2
     data, prior = bench.GlimpseDataset(images, LATTICE, maps), FixationPrior(maps, LATTICE)
@@ -32,12 +32,13 @@ def test_the_baseline_draws_the_same_distribution_and_shows_what_it_says() -> No
         tops = LATTICE.tops(poses)
         for view, (top, left) in zip(views, tops.tolist(), strict=True):
             assert torch.equal(view, images.pixels[4, top : top + 6, left : left + 6])
+        apart = torch.cdist(tops.double(), tops.double()) + 100 * torch.eye(bench.VIEWS)
+        assert apart.min() > LATTICE.glimpse / 2
         expected += prior.probabilities(torch.tensor([4]), poses[None, :1], Inhibition())[0]
         found[tuple(tops[1])] += 1
     seen = expected >= 3
     statistic = ((found - expected)[seen].square() / expected[seen]).sum()
     assert statistic < seen.sum() + 5 * (2 * seen.sum()) ** 0.5
-    assert found[expected == 0].sum() == 0
 
 
 def test_the_bench_gives_a_row_for_every_policy_and_size(
