@@ -200,9 +200,10 @@ class ActiveVisionVectorEnv(VectorEnv):
         state, world = self._state, self.world
         assert state is not None
         steps = torch.as_tensor(self._steps, device=world.device)
-        landed = world.execute(state.pose, action, Draws(state.motor).fold(steps))
-        commanded = world.difference(state.pose, world.move(state.pose, action))
-        executed = world.difference(state.pose, landed)
+        aim = world.move(state.pose, action)
+        landed = world.land(aim, Draws(state.motor).fold(steps))
+        commanded = world.difference(state.pose, aim)
+        executed = commanded if landed is aim else world.difference(state.pose, landed)
         self._state = replace(state, pose=landed)
         self._steps = np.minimum(self._steps + 1, self.episode_steps)
         self._remember()
@@ -243,8 +244,9 @@ class ActiveVisionVectorEnv(VectorEnv):
         assert state is not None
         values = {"executed": executed, "commanded": commanded, "label": state.label, "scene": state.index}
         info: dict[str, Any] = {}
+        here = self._mask(mask)
         for key, value in values.items():
-            info[key], info[f"_{key}"] = self._face(value.clone()), self._mask(mask)
+            info[key], info[f"_{key}"] = self._face(value.clone()), here.clone() if self.tensors else here.copy()
         return info
 
     def _final(self, observation: dict[str, Any], over: np.ndarray) -> Any:

@@ -67,11 +67,13 @@ class World(ABC):
     def random_pose(self, scene: Scene, rng: Draws) -> Float32[Tensor, "b p"]:
         """A legal pose drawn uniformly."""
 
-    def execute(
-        self, pose: Float32[Tensor, "b p"], action: Float32[Tensor, "b a"], rng: Draws
-    ) -> Float32[Tensor, "b p"]:
-        """Where the sensor really lands; differs from `move` in a world with motor noise."""
-        return self.move(pose, action)
+    def land(self, aim: Float32[Tensor, "b p"], rng: Draws) -> Float32[Tensor, "b p"]:
+        """Where a sensor that aims at a legal pose really lands: elsewhere in a world with motor noise.
+
+        A world without noise returns `aim` itself, and environments then know that nothing went wrong.
+        """
+        del rng
+        return aim
 
     def observe(self, scene: Scene, pose: Float32[Tensor, "b p"]) -> dict[str, Tensor]:
         """What an observation holds beside view and pose; keys and shapes as `extra_spaces` says."""

@@ -44,8 +44,8 @@ class CountingWorld(World):
     def random_pose(self, scene: Scene, rng: Draws) -> Tensor:
         return self._random(rng)
 
-    def execute(self, pose: Tensor, action: Tensor, rng: Draws) -> Tensor:
-        return self.move(pose, action + self.noise * rng.normal(1))
+    def land(self, aim: Tensor, rng: Draws) -> Tensor:
+        return self.move(aim, self.noise * rng.normal(1)) if self.noise else aim
 
     def _random(self, rng: Draws) -> Tensor:
         return rng.fold(7).integers(10).to(torch.float32)

@@ -34,7 +34,7 @@ class SaccadeWorld(World):
     object; then only specs do not serialise). `glimpse` is f in pixels, 0 for a third of the side (an area of one
     ninth: 32 px of 96, appendix A.1). `padding` "inside" keeps glimpses within the image; with "zeros" every pixel can
     be a centre and what is outside reads 0. `noise` is the standard deviation, in units of the side, of the normal
-    deviate that `execute` adds per axis to an action. `first` is where an episode begins: "uniform", "centre" or drawn
+    deviate by which `land` misses its aim per axis. `first` is where an episode begins: "uniform", "centre" or drawn
     from the map `saliency` (see envs/saliency.py), times a centre Gaussian of `centre_sigma` if that is not 0.
     Raises ValueError for an option that makes no sense.
     """
@@ -128,11 +128,9 @@ class SaccadeWorld(World):
         del scene
         return self._places[rng.integers(self.lattice.count, 2)]
 
-    def execute(
-        self, pose: Float32[Tensor, "b 2"], action: Float32[Tensor, "b 2"], rng: Draws
-    ) -> Float32[Tensor, "b 2"]:
-        """`move` with motor noise: a normal deviate of standard deviation `noise` per axis joins the action."""
-        return self.move(pose, action + self._noise * rng.normal(2) if self._noise else action)
+    def land(self, aim: Float32[Tensor, "b 2"], rng: Draws) -> Float32[Tensor, "b 2"]:
+        """With motor noise, the crop nearest to `aim` plus a normal deviate of standard deviation `noise` per axis."""
+        return self._snap(aim + self._noise * rng.normal(2)) if self._noise else aim
 
     def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior":
         """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` if not 0."""

@@ -109,7 +109,7 @@ def test_a_batch_equals_its_rows_one_by_one() -> None:
         rng = draws(9)
         whole = world.sample(9, rng)
         action = rng.fold(9).uniform(2) - 0.5
-        landed = world.execute(whole.pose, action, rng.fold(8))
+        landed = world.land(world.move(whole.pose, action), rng.fold(8))
         views, extra = world.look(whole, landed), world.observe(whole, landed)
         for i in range(9):
             row = torch.tensor([i])
@@ -117,7 +117,7 @@ def test_a_batch_equals_its_rows_one_by_one() -> None:
             assert torch.equal(one.index, whole.index[row])
             assert torch.equal(one.label, world.images.labels[one.index])
             assert torch.equal(one.pose, whole.pose[row])
-            assert torch.equal(world.execute(one.pose, action[row], rng[row].fold(8)), landed[row])
+            assert torch.equal(world.land(world.move(one.pose, action[row]), rng[row].fold(8)), landed[row])
             assert torch.equal(world.look(one, landed[row]), views[row])
             for key, value in world.observe(one, landed[row]).items():
                 assert torch.equal(value, extra[key][row])
@@ -145,12 +145,13 @@ def test_motor_noise_has_the_spread_it_says_and_moves_without_it_do_not() -> Non
     source, n = noise(side=200, n=1), 3000
     world = SaccadeWorld(source, glimpse=20, noise=0.05)
     pose, action = torch.full((n, 2), 0.5), torch.full((n, 2), 0.1)
-    error = world.difference(world.move(pose, action), world.execute(pose, action, draws(n)))
+    aim = world.move(pose, action)
+    error = world.difference(aim, world.land(aim, draws(n)))
     assert (error.mean(0).abs() < 5 * 0.05 / n**0.5).all()
     assert (error.std(0) - 0.05).abs().max() < 5 * 0.05 / (2 * n) ** 0.5
     assert abs(float((error[:, 0] * error[:, 1]).mean())) < 5 * 0.05**2 / n**0.5
     still = SaccadeWorld(source, glimpse=20)
-    assert torch.equal(still.execute(pose, action, draws(n)), still.move(pose, action))
+    assert still.land(aim, draws(n)) is aim
 
 
 def test_images_in_the_order_of_stl10_are_looked_at_in_place(tmp_path: Path) -> None:
