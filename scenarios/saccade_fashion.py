@@ -23,33 +23,30 @@ scenario = Scenario(
         "padding": "inside",
         "noise": 0.0,
         "first": "saliency",
-        "saliency": "image-signature",
+        "saliency": "contrast",
     },
-    policy={
-        "name": "saliency",
-        "map": "image-signature",
-        "sigma": 0.0,
-        "ior": True,
-        "radius": 16.0,
-        "shape": "circle",
-    },
+    policy={"name": "saliency", "map": "contrast", "sigma": 0.0, "ior": True, "radius": 16.0, "shape": "circle"},
     method={
         "name": "seq-jepa",
         "encoder": "small",
-        "dim": 128,
-        "width": 32,
-        "action_width": 32,
-        "hidden": 512,
+        "dim": 64,
+        "width": 16,
+        "action_width": 16,
+        "hidden": 256,
         "decay": 0.99,
+        "positions": True,
     },
-    train=TrainConfig(steps=4000, batch=128, observed=4, lr=1e-3, warmup=0.05),
-    probe=ProbeConfig(),
+    train=TrainConfig(
+        steps=3000, batch=128, observed=4, lr=2e-3, warmup=0.05, log_every=100, probe_every=500, save_every=500
+    ),
+    probe=ProbeConfig(scenes=4000, rounds=1),
 )
 
 variants = {
     "gpu": scenario.changed(
         method={"encoder": "cifar-resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
-        train={"epochs": 200, "batch": 512, "lr": 4e-4, "warmup": 0.02, "precision": "bf16-mixed"},
+        train={"epochs": 200, "batch": 512, "lr": 4e-4, "warmup": 0.02, "precision": "bf16-mixed", "compile": True},
+        probe={"scenes": 0},
     ),
     "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
 }
