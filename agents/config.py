@@ -30,6 +30,8 @@ class TrainConfig:
     """arithmetic of the forward pass"""
     compile: bool = False
     """compile the loss with torch.compile (meant for CUDA)"""
+    threads: int = 0
+    """CPU threads while training (0: torch's choice); a small model is quicker with one"""
     log_every: int = 20
     """steps between lines of metrics"""
     probe_every: int = 250
@@ -45,6 +47,8 @@ class TrainConfig:
         for name in ("batch", "log_every", "probe_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected at least 1")
+        if self.threads < 0:
+            raise ValueError(f"train.threads is {self.threads}, expected 0 or more")
         if self.steps < 1 and self.epochs < 1:
             raise ValueError(f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1")
         if self.batch == 1:

@@ -1,11 +1,19 @@
 """The demonstration: handwritten digits in larger scenes, seen through glimpses of a ninth of the area.
 
 Claim
-    To be measured.
+    Accuracy on the aggregate rises with the number of glimpses, 51.5 ± 1.3, 84.8 ± 1.5 and 87.4 ± 1.4 % for M = 1, 4
+    and 6 (three seeds), above an untrained model of the same shape (22.5, 34.6, 38.4), above a single view (33.5) and
+    above the mean of the views (33.5, 53.5, 57.9). Without action conditioning it is 25.5, 37.7 and 43.7 (two seeds),
+    and the R² of the displacement between two views falls from 0.79 to 0.61, an untrained encoder's. Path integration
+    works with actions and fails without, but does not beat the sum of the commanded actions (README).
 Source
     `digits`: the 1797 digits that ship with scikit-learn.
 Command
-    gazeworld train saccade-digits
+    gazeworld train saccade-digits --seed 0                     and 1, 2
+    gazeworld train saccade-digits:no-conditioning --seed 0     and 1
+    gazeworld train saccade-digits:demo                         2500 steps: what scripts/demo runs
+Time
+    6000 steps at 60 ms on one CPU core, then about a minute of probing.
 """
 
 from gazeworld.agents.config import ProbeConfig, TrainConfig
@@ -35,13 +43,21 @@ scenario = Scenario(
         "positions": True,
     },
     train=TrainConfig(
-        steps=6000, batch=128, observed=4, lr=2e-3, warmup=0.05, log_every=100, probe_every=500, save_every=500
+        steps=6000,
+        batch=128,
+        observed=4,
+        lr=2e-3,
+        warmup=0.05,
+        threads=1,
+        log_every=100,
+        probe_every=500,
+        save_every=500,
     ),
     probe=ProbeConfig(scenes=4000, rounds=1),
 )
 
 variants = {
-    "demo": scenario.changed(train={"steps": 2000, "probe_every": 500}, probe={"scenes": 2000, "epochs_linear": 100}),
+    "demo": scenario.changed(train={"steps": 2500}, probe={"scenes": 2000, "epochs_linear": 100}),
     "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
     "no-positions": scenario.changed(method={"positions": False}),
     "uniform": scenario.changed(world={"first": "uniform"}, policy={"map": "uniform"}),

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import torch
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -27,9 +28,11 @@ _CALIBRATE = 512  # scenes whose views set the batch statistics of the untrained
 def train(name: str, chosen: TrainArguments, console: Console) -> int:
     """`gazeworld train`: train or resume, then probe unless told not to; returns the exit code."""
     run = Run(chosen.runs / (chosen.name or default_name(name, chosen.seed)), name, scenario_of(chosen))
+    threads = torch.get_num_threads()
     run, finished = runs.start_or_resume(
         run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes
     )
+    torch.set_num_threads(threads)
     if rank_zero_only.rank:
         return 0  # one process draws and probes
     _save(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)

@@ -70,6 +70,8 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
         run = open_run(run.folder)
     elif run.folder.exists() and any(run.folder.iterdir()):
         raise ValueError(f"{run.folder}: there is a run already; go on with --resume or choose another --name")
+    if run.scenario.train.threads:
+        torch.set_num_threads(run.scenario.train.threads)
     fabric = build.fabric_of(run.scenario, device, processes)
     fabric.launch()
     if not fabric.is_global_zero:

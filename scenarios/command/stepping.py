@@ -81,6 +81,8 @@ def step_bench(scenario: Scenario, steps: int, device: str, console: Console) ->
     if steps < 1:
         raise ValueError(f"steps is {steps}, expected at least 1")
     scenario = scenario.changed(probe={"online": 0})
+    if scenario.train.threads:
+        torch.set_num_threads(scenario.train.threads)
     fabric = build.fabric_of(scenario, device)
     fabric.launch()
     world = build.world_of(scenario, scenario.world["split"], fabric.device)
