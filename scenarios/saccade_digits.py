@@ -1,4 +1,4 @@
-"""The demonstration: handwritten digits in larger scenes, seen through glimpses of a ninth of the area.
+"""The demonstration: handwritten digits in scenes of 56 pixels, seen through glimpses of 16.
 
 Claim
     Accuracy on the aggregate rises with the number of glimpses, 51.5 ± 1.3, 84.8 ± 1.5 and 87.4 ± 1.4 % for M = 1, 4
