@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from rich.progress import track
 from torch import Tensor
+from torch.nn import functional as F
 
 from .cache import cached
 from .images import DataError, Images
@@ -67,9 +68,10 @@ def local_contrast(pixels: UInt8[Tensor, "n h w c"]) -> Float32[Tensor, "n h w"]
 
 
 def _box(maps: Float32[Tensor, "n 1 h w"], width: int) -> Float32[Tensor, "n 1 h w"]:
-    """Mean over a square of an odd `width` around each pixel, or as much of it as there is."""
+    """Mean over a square of an odd width around each pixel, or as much of it as there is; rows, then columns."""
     reach = width // 2
-    return torch.nn.functional.avg_pool2d(maps, 2 * reach + 1, 1, reach, count_include_pad=False)
+    down = F.avg_pool2d(maps, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
 
 
 def _opponent(channels: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
@@ -98,7 +100,7 @@ def _transforms(side: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor
 def _resize(old: int, new: int) -> Float[Tensor, "{new} {old}"]:
     """Linear interpolation along one axis, with antialiasing, as a matrix."""
     eye = torch.eye(old, dtype=torch.float64)[None, None]
-    return torch.nn.functional.interpolate(eye, size=(new, old), mode="bilinear", antialias=True)[0, 0]
+    return F.interpolate(eye, size=(new, old), mode="bilinear", antialias=True)[0, 0]
 
 
 def centre_gaussian(side: int, sigma: float = _CENTRE_SIGMA) -> Float32[Tensor, "h w"]:
