@@ -5,7 +5,7 @@ The two take turns within one run, so that both meet the same machine; what coun
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import torch
@@ -101,10 +101,10 @@ def rollout_bench(
     return table
 
 
-def _ours(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Iterator[int]]]:
+def _ours(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Generator[int, None, None]]]:
     """Ways to collect streams: generators that yield how many glimpses another round gave."""
 
-    def rounds(policy: str, n: int) -> Iterator[int]:
+    def rounds(policy: str, n: int) -> Generator[int, None, None]:
         env = ActiveVisionVectorEnv(n, world, episode_steps=VIEWS - 1, tensors=True)
         chosen, rng = make_policy(policy, world), Draws.rows(0, n, device=world.device).fold(1)
         step = 0
@@ -120,11 +120,11 @@ def _ours(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Iterat
     }
 
 
-def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Iterator[int]]]:
+def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Generator[int, None, None]]]:
     """The same for DataLoaders, whose batches are taken to the world's device."""
     maps = maps_of(world.images, "image-signature")
 
-    def rounds(policy: str, batch: int) -> Iterator[int]:
+    def rounds(policy: str, batch: int) -> Generator[int, None, None]:
         data = GlimpseDataset(world.images, world.lattice, maps if policy == "saliency" else None)
         loader = DataLoader(data, batch, shuffle=True, num_workers=_WORKERS, pin_memory=world.device.type == "cuda")
         while True:
@@ -139,7 +139,7 @@ def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], I
     }
 
 
-def _measure(rounds: Iterator[int], seconds: float) -> float:
+def _measure(rounds: Generator[int, None, None], seconds: float) -> float:
     """Glimpses per second of a generator, started and warmed up first, and closed afterwards."""
     # What the workers fetched ahead while nobody looked (two batches each) must not count as fast.
     for _ in range(2 * _WORKERS + 1):

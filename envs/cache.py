@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def _build(
 ) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
         handle, name = tempfile.mkstemp(prefix=place.stem[:16], suffix=".tmp", dir=place.parent)
     except OSError as error:
         raise OSError(
@@ -75,6 +77,13 @@ def _build(
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
+
+
+def _sweep(place: Path) -> None:
+    """Delete what killed processes left of the same array, once it is a day old and nobody can be at it."""
+    for left in place.parent.glob(f"{place.stem[:16]}*.tmp"):
+        if time.time() - left.stat().st_mtime > 86_400:
+            left.unlink(missing_ok=True)
 
 
 def _write(place: Path, text: str) -> None:

@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 
 import torch
-from lightning_fabric.utilities.rank_zero import rank_zero_only
 from matplotlib.figure import Figure
 from rich.console import Console
+from torch import distributed
 
 from gazeworld.agents import figures, results, scanpath
 from gazeworld.agents.calibrate import calibrate
@@ -33,7 +33,7 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
         run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes
     )
     torch.set_num_threads(threads)
-    if rank_zero_only.rank:
+    if distributed.is_initialized() and distributed.get_rank():
         return 0  # one process draws and probes
     _save(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
     if not finished:

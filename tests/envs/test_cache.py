@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -111,3 +112,18 @@ def test_processes_at_the_same_time_all_get_whole_arrays(folder: Path) -> None:
         process.join()
     assert sums == [7000.0] * 3
     assert len(list(folder.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_is_swept_up_a_day_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAZEWORLD_CACHE", str(tmp_path))
+    key = {"what": "swept"}
+    first = cached(key, (2,), np.float32, lambda out: out.fill(1))
+    name = next(tmp_path.glob("*.npy"))
+    old, new = (tmp_path / f"{name.stem[:16]}{word}.tmp" for word in ("old", "new"))
+    for left in (old, new):
+        left.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    name.unlink()
+    assert np.array_equal(cached(key, (2,), np.float32, lambda out: out.fill(1)), first)
+    assert not old.exists()
+    assert new.exists()
