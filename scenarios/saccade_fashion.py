@@ -1,10 +1,13 @@
 """Real photographs at CPU size: Fashion-MNIST drawn at 96 px, seen through glimpses of 32 px.
 
 Claim
-    To be measured.
+    In a short run (one seed, 1500 steps, 2000 scenes probed) the aggregate reached 41.3, 64.3 and 66.1 % for M = 1, 4
+    and 6, an untrained one 33.2, 49.5 and 54.5; the R² of the displacement between two views 0.53 against 0.48. Longer
+    runs, more seeds and the GPU size have not been measured.
 Source
     `fashion-mnist`: Debian's package dataset-fashion-mnist, or torchvision's files under `--world.root`.
 Command
+    gazeworld train saccade-fashion --train.steps 1500 --probe.scenes 2000 --probe.epochs-linear 100
     gazeworld train saccade-fashion            two CPU cores
     gazeworld train saccade-fashion:gpu        one CUDA device, the paper's encoder and sizes
 """
