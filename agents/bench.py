@@ -19,7 +19,7 @@ from gazeworld.envs.saliency import maps_of
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 
-from .loop import collect
+from .loop import POLICY, collect
 from .policy import make_policy
 
 VIEWS = 5  # a training stream of the paper: M = 4 observed views and the one to be predicted
@@ -106,7 +106,7 @@ def _ours(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Genera
 
     def rounds(policy: str, n: int) -> Generator[int, None, None]:
         env = ActiveVisionVectorEnv(n, world, episode_steps=VIEWS - 1, tensors=True)
-        chosen, rng = make_policy(policy, world), Draws.rows(0, n, device=world.device).fold(1)
+        chosen, rng = make_policy(policy, world), Draws.rows(0, n, device=world.device).fold(POLICY)
         step = 0
         while True:
             collect(env, chosen, VIEWS, rng.fold(step), {"episode": step})
