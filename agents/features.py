@@ -76,7 +76,9 @@ def _visit(
     rng = Draws.rows(seed, rows, device=world.device).fold(POLICY)
     options: dict[str, object] = {}
     if middle:
-        options["pose"] = torch.full((rows, world.pose_dim), sum(world.pose_bounds) / 2, device=world.device)
+        if world.middle is None:
+            raise ValueError(f"{type(world).__name__} has no middle to look from")
+        options["pose"] = torch.tensor(world.middle, device=world.device)
     parts = []
     for i, start in enumerate(range(0, total, rows)):
         places = torch.arange(start, start + rows) % total  # the last batch is filled up from the beginning

@@ -52,7 +52,8 @@ def draw(table: Integer[Tensor, "m cells"], rows: Int64[Tensor, " b"], rng: Draw
     cells = table.shape[1]
     fine = min(42, 62 - cells.bit_length())  # the product below has to fit into 63 bits
     words = rng.bits(k)  # the highest bits choose the entry, the lowest 15 between its two cells
-    first = (((words >> (64 - fine)) & ((1 << fine) - 1)) * cells) >> fine
+    first = (words >> (64 - fine)).bitwise_and_((1 << fine) - 1).mul_(cells)
+    first >>= fine
     entry = pick(table.flatten(), torch.add(first, rows[:, None], alpha=cells))
     stays = (words & (UNIT - 1)) < (entry >> _shift(cells))
     return torch.where(stays, first, entry & ((1 << _shift(cells)) - 1))

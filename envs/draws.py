@@ -5,6 +5,7 @@ SplitMix64 (Steele, Lea and Flood 2014). Nothing is advanced, so nothing has to 
 depend on how many rows run beside it; and the CPU and the GPU give the same integers.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -44,6 +45,11 @@ def _mix_array(x: np.ndarray) -> np.ndarray:
     return y
 
 
+@functools.lru_cache(maxsize=256)
+def _steps(k: int, device: torch.device) -> Int64[Tensor, " {k}"]:
+    return torch.arange(1, k + 1, device=device) * _GAMMA
+
+
 @dataclass(frozen=True)
 class Draws:
     """One independent random stream per row; `fold` derives a new one for every purpose."""
@@ -76,8 +82,7 @@ class Draws:
 
     def bits(self, k: int) -> Int64[Tensor, "n {k}"]:
         """K words of 64 random bits a row."""
-        steps = torch.arange(1, k + 1, device=self.keys.device) * _GAMMA
-        return _mix(_mix(self.keys)[:, None] + steps)
+        return _mix(_mix(self.keys)[:, None] + _steps(k, self.keys.device))
 
     def uniform(self, k: int) -> Float32[Tensor, "n {k}"]:
         """Uniform in [0, 1), with the 24 bits that a float32 can hold exactly."""

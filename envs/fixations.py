@@ -40,8 +40,14 @@ class Lattice:
 
     def tops(self, pose: Float32[Tensor, "*b 2"]) -> Int64[Tensor, "*b 2"]:
         """Top and left edge in pixels of the legal crop nearest to each pose."""
-        nearest = torch.round(pose * self.side - self.glimpse / 2).long()
-        return nearest.clamp(self.low, self.low + self.count - 1)
+        places = self.places(pose)
+        return places + self.low if self.low else places
+
+    def places(self, pose: Float32[Tensor, "*b 2"]) -> Int64[Tensor, "*b 2"]:
+        """The same, counted from the first legal place: 0 … count - 1."""
+        # Three operations; truncation rounds, because what is truncated is not negative.
+        offset = pose.new_full((), 0.5 - self.glimpse / 2 - self.low)
+        return torch.add(offset, pose, alpha=self.side).clamp_(0, self.count - 0.5).long()
 
     def poses(self, tops: Int64[Tensor, "*b 2"]) -> Float32[Tensor, "*b 2"]:
         """Patch centres, in units of the side, of crops with these top and left edges."""

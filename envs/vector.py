@@ -23,11 +23,9 @@ _SLACK = 1e-6  # how far an action may lie outside its bounds, for rounding
 
 @dataclass(frozen=True)
 class _State:
-    """Where all environments are: scenes, poses, and the stream of each episode's motor noise."""
+    """Where all environments are: scenes with the present poses, and the stream of each episode's motor noise."""
 
-    index: Int64[Tensor, " n"]
-    label: Int64[Tensor, " n"]
-    pose: Float32[Tensor, "n p"]
+    scene: Scene
     motor: Int64[Tensor, " n"]
 
 
@@ -112,7 +110,8 @@ class ActiveVisionVectorEnv(VectorEnv):
         if request.episode is not None:
             self._episodes[rows] = request.episode[rows]
         self._begin(rows, request.scene, request.pose)
-        began = np.isin(np.arange(self.num_envs), rows)
+        began = np.zeros(self.num_envs, dtype=bool)
+        began[rows] = True
         still = torch.zeros((self.num_envs, self.world.action_dim), device=self.world.device)
         return self._observe(), self._info(still, still, began)
 
@@ -156,7 +155,7 @@ class ActiveVisionVectorEnv(VectorEnv):
     def _draw(self, state: _State, trail: Tensor, row: int) -> np.ndarray:
         poses = trail[row, : self._steps[row] + 1]  # t p
         again = torch.full((len(poses),), row, device=poses.device)
-        scene = Scene(state.index[again], state.label[again], poses)
+        scene = Scene(state.scene.index[again], state.scene.label[again], poses)
         views = self.world.look(scene, poses).permute(0, 2, 3, 1)  # t h w c
         picture, boxes = self.world.picture(scene, 0), self.world.frame(poses)
         return render.draw(
@@ -177,10 +176,9 @@ class ActiveVisionVectorEnv(VectorEnv):
             drawn = self.world.scene(torch.as_tensor(scene[rows], device=on), rng)
         start = drawn.pose
         if pose is not None:
-            still = torch.zeros((some, self.world.action_dim), device=on)
-            start = self.world.move(torch.as_tensor(pose[rows], device=on), still)  # snaps
+            start = self.world.snap(drawn, torch.as_tensor(pose[rows], device=on))
         self._steps[rows] = 0
-        new = _State(drawn.index, drawn.label, start, rng.fold(_MOTOR).keys)
+        new = _State(replace(drawn, pose=start), rng.fold(_MOTOR).keys)
         if len(rows) == self.num_envs or self._state is None:
             self._state = new
         else:
@@ -199,12 +197,14 @@ class ActiveVisionVectorEnv(VectorEnv):
         """Move all poses; what was commanded (clipped and snapped as the world does) and what happened."""
         state, world = self._state, self.world
         assert state is not None
-        steps = torch.as_tensor(self._steps, device=world.device)
-        aim = world.move(state.pose, action)
-        landed = world.land(aim, Draws(state.motor).fold(steps))
-        commanded = world.difference(state.pose, aim)
-        executed = commanded if landed is aim else world.difference(state.pose, landed)
-        self._state = replace(state, pose=landed)
+        scene, start = state.scene, state.scene.pose
+        landed = aim = world.move(scene, start, action)
+        commanded = executed = world.difference(start, aim)
+        if world.noisy:
+            steps = torch.as_tensor(self._steps, device=world.device)
+            landed = world.land(scene, aim, Draws(state.motor).fold(steps))
+            executed = world.difference(start, landed)
+        self._state = replace(state, scene=replace(scene, pose=landed))
         self._steps = np.minimum(self._steps + 1, self.episode_steps)
         self._remember()
         return commanded, executed
@@ -215,7 +215,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         if self._trail is None:
             shape = (self.num_envs, self.episode_steps + 1, self.world.pose_dim)
             self._trail = torch.zeros(shape, device=self.world.device)
-        self._trail[torch.arange(self.num_envs), torch.from_numpy(self._steps)] = self._state.pose
+        self._trail[torch.arange(self.num_envs), torch.from_numpy(self._steps)] = self._state.scene.pose
 
     def _checked(self, actions: np.ndarray | Tensor) -> Float32[Tensor, "n a"]:
         value = actions.detach() if isinstance(actions, Tensor) else torch.from_numpy(np.array(actions, np.float64))
@@ -223,6 +223,9 @@ class ActiveVisionVectorEnv(VectorEnv):
         if value.shape != self.action_space.shape:
             raise ValueError(f"actions have shape {tuple(value.shape)}, expected {self.action_space.shape}")
         low, high = self.world.action_bounds
+        lowest, highest = torch.stack(value.aminmax()).tolist()  # NaN if any is
+        if low <= lowest and highest <= high:
+            return value
         good = (value >= low - _SLACK) & (value <= high + _SLACK)  # False for NaN, too
         if not good.all():
             row = int((~good).any(1).nonzero()[0, 0])
@@ -232,21 +235,19 @@ class ActiveVisionVectorEnv(VectorEnv):
         return value.clamp(low, high)
 
     def _observe(self) -> dict[str, Any]:
-        state = self._state
-        assert state is not None
-        scene = Scene(state.index, state.label, state.pose)
-        view = self.world.look(scene, state.pose).permute(0, 2, 3, 1)  # n h w c
-        extra = self.world.observe(scene, state.pose)
-        return {k: self._face(v) for k, v in {"view": view, "pose": state.pose.clone(), **extra}.items()}
+        assert self._state is not None
+        scene = self._state.scene
+        view = self.world.look(scene, scene.pose).permute(0, 2, 3, 1)  # n h w c
+        extra = self.world.observe(scene, scene.pose)
+        return {k: self._face(v) for k, v in {"view": view, "pose": scene.pose.clone(), **extra}.items()}
 
     def _info(self, commanded: Tensor, executed: Tensor, mask: np.ndarray) -> dict[str, Any]:
-        state = self._state
-        assert state is not None
-        values = {"executed": executed, "commanded": commanded, "label": state.label, "scene": state.index}
+        assert self._state is not None
+        scene = self._state.scene
+        values = {"executed": executed, "commanded": commanded, "label": scene.label, "scene": scene.index}
         info: dict[str, Any] = {}
-        here = self._mask(mask)
         for key, value in values.items():
-            info[key], info[f"_{key}"] = self._face(value.clone()), here.clone() if self.tensors else here.copy()
+            info[key], info[f"_{key}"] = self._face(value.clone()), self._mask(mask)
         return info
 
     def _final(self, observation: dict[str, Any], over: np.ndarray) -> Any:
@@ -262,7 +263,8 @@ class ActiveVisionVectorEnv(VectorEnv):
         return value if self.tensors else value.cpu().numpy()
 
     def _mask(self, mask: np.ndarray) -> Any:
-        return torch.tensor(mask, device=self.world.device) if self.tensors else mask.copy()
+        fresh = mask.copy()
+        return torch.from_numpy(fresh).to(self.world.device) if self.tensors else fresh
 
 
 def _observation_space(world: World) -> Dict:
@@ -278,9 +280,9 @@ def _observation_space(world: World) -> Dict:
 
 def _replaced(state: _State, rows: Tensor, new: _State) -> _State:
     """The state with some rows exchanged; the old one is left as it was."""
-    return _State(
-        state.index.index_copy(0, rows, new.index),
-        state.label.index_copy(0, rows, new.label),
-        state.pose.index_copy(0, rows, new.pose),
-        state.motor.index_copy(0, rows, new.motor),
+    scene = Scene(
+        state.scene.index.index_copy(0, rows, new.scene.index),
+        state.scene.label.index_copy(0, rows, new.scene.label),
+        state.scene.pose.index_copy(0, rows, new.scene.pose),
     )
+    return _State(scene, state.motor.index_copy(0, rows, new.motor))

@@ -26,7 +26,9 @@ class World(ABC):
 
     `pose_bounds` and `action_bounds` are (low, high) over all components; an action outside its bounds is refused by
     the environments. `size` is the number of scenes, `classes` the names of the labels, `fingerprint` identifies the
-    data, `mean` and `std` are the channel statistics that a method's encoder normalises with.
+    data, `mean` and `std` are the channel statistics that a method's encoder normalises with. `middle` is the pose
+    from which a single look is the obvious one (the centre of an image), where there is such a thing. `noisy` says
+    whether the sensor may land elsewhere than it aims (see `land`).
     """
 
     view_shape: tuple[int, int, int]  # c, h, w
@@ -40,6 +42,8 @@ class World(ABC):
     std: tuple[float, ...]
     fingerprint: str
     device: torch.device
+    middle: tuple[float, ...] | None = None
+    noisy: bool = False
 
     def sample(self, n: int, rng: Draws) -> Scene:
         """Scenes drawn uniformly with replacement, and their first poses."""
@@ -56,23 +60,30 @@ class World(ABC):
         """What the sensor sees at each pose (channels-last in memory)."""
 
     @abstractmethod
-    def move(self, pose: Float32[Tensor, "b p"], action: Float32[Tensor, "b a"]) -> Float32[Tensor, "b p"]:
-        """Where an action leads: always a legal pose (clipped, snapped)."""
+    def snap(self, scene: Scene, pose: Float32[Tensor, "b p"]) -> Float32[Tensor, "b p"]:
+        """The legal pose nearest to any pose; which poses are legal may depend on the scene."""
+
+    @abstractmethod
+    def move(
+        self, scene: Scene, pose: Float32[Tensor, "b p"], action: Float32[Tensor, "b a"]
+    ) -> Float32[Tensor, "b p"]:
+        """Where an action leads: always a legal pose of the scene (clipped, snapped)."""
 
     @abstractmethod
     def difference(self, pose: Float32[Tensor, "b p"], next_pose: Float32[Tensor, "b p"]) -> Float32[Tensor, "b a"]:
         """The action that leads from one pose to another: the only producer of the actions that models see."""
 
+    def compose(self, first: Float32[Tensor, "b a"], second: Float32[Tensor, "b a"]) -> Float32[Tensor, "b a"]:
+        """The action that does what two actions do, one after the other; here their sum."""
+        return first + second
+
     @abstractmethod
     def random_pose(self, scene: Scene, rng: Draws) -> Float32[Tensor, "b p"]:
         """A legal pose drawn uniformly."""
 
-    def land(self, aim: Float32[Tensor, "b p"], rng: Draws) -> Float32[Tensor, "b p"]:
-        """Where a sensor that aims at a legal pose really lands: elsewhere in a world with motor noise.
-
-        A world without noise returns `aim` itself, and environments then know that nothing went wrong.
-        """
-        del rng
+    def land(self, scene: Scene, aim: Float32[Tensor, "b p"], rng: Draws) -> Float32[Tensor, "b p"]:
+        """Where a sensor that aims at a legal pose really lands; environments ask only where the world is `noisy`."""
+        del scene, rng
         return aim
 
     def observe(self, scene: Scene, pose: Float32[Tensor, "b p"]) -> dict[str, Tensor]:

@@ -40,7 +40,15 @@ scenario = Scenario(
         "positions": True,
     },
     train=TrainConfig(
-        steps=3000, batch=128, observed=4, lr=2e-3, warmup=0.05, log_every=100, probe_every=500, save_every=500
+        steps=6000,
+        batch=128,
+        observed=4,
+        lr=2e-3,
+        warmup=0.05,
+        threads=1,
+        log_every=100,
+        probe_every=500,
+        save_every=500,
     ),
     probe=ProbeConfig(scenes=4000, rounds=1),
 )

@@ -17,6 +17,7 @@ class CountingWorld(World):
     pose_dim = 1
     action_dim = 1
     pose_bounds = (0.0, 9.0)
+    middle = (4.5,)
     action_bounds = (-9.0, 9.0)
     classes = ("zero", "one", "two")
     mean = (0.5,)
@@ -25,6 +26,7 @@ class CountingWorld(World):
 
     def __init__(self, size: int = 12, split: str = "train", device: str = "cpu", noise: float = 0.0) -> None:
         self.size, self.device, self.noise, self.split = size, torch.device(device), noise, split
+        self.noisy = noise > 0
 
     def scene(self, index: Tensor, rng: Draws) -> Scene:
         return Scene(index, index % 3, self._random(rng))
@@ -35,8 +37,11 @@ class CountingWorld(World):
         view[:, 1:] = (pose * 25).to(torch.uint8)[:, :, None, None]
         return view.permute(0, 3, 1, 2)
 
-    def move(self, pose: Tensor, action: Tensor) -> Tensor:
-        return (pose + action).round().clamp(*self.pose_bounds)
+    def snap(self, scene: Scene, pose: Tensor) -> Tensor:
+        return pose.round().clamp(*self.pose_bounds)
+
+    def move(self, scene: Scene, pose: Tensor, action: Tensor) -> Tensor:
+        return self.snap(scene, pose + action)
 
     def difference(self, pose: Tensor, next_pose: Tensor) -> Tensor:
         return next_pose - pose
@@ -44,8 +49,8 @@ class CountingWorld(World):
     def random_pose(self, scene: Scene, rng: Draws) -> Tensor:
         return self._random(rng)
 
-    def land(self, aim: Tensor, rng: Draws) -> Tensor:
-        return self.move(aim, self.noise * rng.normal(1)) if self.noise else aim
+    def land(self, scene: Scene, aim: Tensor, rng: Draws) -> Tensor:
+        return self.snap(scene, aim + self.noise * rng.normal(1)) if self.noise else aim
 
     def _random(self, rng: Draws) -> Tensor:
         return rng.fold(7).integers(10).to(torch.float32)

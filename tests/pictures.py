@@ -36,3 +36,7 @@ def scene(world_size: int, index: Tensor) -> Scene:
 def draws(n: int, seed: int = 0) -> Draws:
     """N streams."""
     return Draws.rows(seed, n)
+
+
+SOMEWHERE = Scene(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 2))
+"""A scene for worlds whose legal poses do not depend on it."""

@@ -3,25 +3,23 @@
 import torch
 
 from gazeworld.envs.draws import Draws
-from gazeworld.envs.prior import HasPriors
-from gazeworld.envs.world import World
+from gazeworld.envs.world import Scene, World
 
 from ..policy import Choice, Memory, Policy
 
 
 class CentrePolicy(Policy):
-    """Returns to the middle of the scene at every step; deterministic. Needs a world whose poses are fixations."""
+    """Returns to the middle of the scene at every step; deterministic. Needs a world that has a middle."""
 
     def __init__(self, world: World) -> None:
-        if not isinstance(world, HasPriors):
-            raise ValueError(f"policy 'centre' needs a world of fixations, and {type(world).__name__} is none")
-        self._world = world
+        if world.middle is None:
+            raise ValueError(f"policy 'centre' needs a world with a middle, and {type(world).__name__} has none")
+        self._world, self._middle = world, torch.tensor(world.middle, device=world.device)
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to the middle."""
         del rng
         pose = memory.poses[:, -1]
-        ahead = self._world.difference(pose, torch.full_like(pose, 0.5))
-        # The middle may lie between two legal poses: the action is the one to where such a move lands.
-        action = self._world.difference(pose, self._world.move(pose, ahead))
+        scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), pose)
+        action = self._world.difference(pose, self._world.snap(scene, self._middle.expand_as(pose)))
         return Choice(action, action.new_zeros(len(action)))

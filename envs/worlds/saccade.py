@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
+from ..alias import pick
 from ..crops import Crops
 from ..draws import Draws
 from ..fixations import Lattice
@@ -43,6 +44,7 @@ class SaccadeWorld(World):
     action_dim = 2
     pose_bounds = (0.0, 1.0)
     action_bounds = (-1.0, 1.0)
+    middle = (0.5, 0.5)
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class SaccadeWorld(World):
         self.glimpse = self.lattice.glimpse
         self.device = torch.device(device)
         self._noise, self._first, self._observe = float(noise), first, tuple(observe)
+        self.noisy = noise > 0
         self._map, self._sigma = saliency, float(centre_sigma)
         self._priors: dict[tuple[str, float], FixationPrior] = {}
         self._maps: Tensor | None = None
@@ -97,9 +100,9 @@ class SaccadeWorld(World):
         if self._first == "uniform":
             pose = self.random_pose(scene, rng)
         elif self._first == "saliency":
-            pose = self._snap(self.prior(self._map, self._sigma).sample(index, rng))
+            pose = self.snap(scene, self.prior(self._map, self._sigma).sample(index, rng))
         else:
-            pose = self._snap(scene.pose)
+            pose = self.snap(scene, scene.pose)
         return Scene(index, scene.label, pose)
 
     def look(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> UInt8[Tensor, "b c h w"]:
@@ -115,9 +118,16 @@ class SaccadeWorld(World):
         rows = torch.arange(len(pose), device=self.device)
         return Crops(framed, self.glimpse)(rows, tops - inner + rim).permute(0, 3, 1, 2)
 
-    def move(self, pose: Float32[Tensor, "b 2"], action: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 2"]:
+    def snap(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 2"]:
+        """The legal whole-pixel crop nearest to a pose."""
+        del scene
+        return pick(self._places, self.lattice.places(pose))
+
+    def move(
+        self, scene: Scene, pose: Float32[Tensor, "b 2"], action: Float32[Tensor, "b 2"]
+    ) -> Float32[Tensor, "b 2"]:
         """The whole-pixel crop nearest to pose + action, clipped to the legal ones."""
-        return self._snap(pose + action)
+        return self.snap(scene, pose + action)
 
     def difference(self, pose: Float32[Tensor, "b 2"], next_pose: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 2"]:
         """Displacement of the patch centre, in units of the image side."""
@@ -126,11 +136,11 @@ class SaccadeWorld(World):
     def random_pose(self, scene: Scene, rng: Draws) -> Float32[Tensor, "b 2"]:
         """Each legal crop equally likely."""
         del scene
-        return self._places[rng.integers(self.lattice.count, 2)]
+        return pick(self._places, rng.integers(self.lattice.count, 2))
 
-    def land(self, aim: Float32[Tensor, "b 2"], rng: Draws) -> Float32[Tensor, "b 2"]:
+    def land(self, scene: Scene, aim: Float32[Tensor, "b 2"], rng: Draws) -> Float32[Tensor, "b 2"]:
         """With motor noise, the crop nearest to `aim` plus a normal deviate of standard deviation `noise` per axis."""
-        return self._snap(aim + self._noise * rng.normal(2)) if self._noise else aim
+        return self.snap(scene, aim + self._noise * rng.normal(2)) if self._noise else aim
 
     def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior":
         """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` if not 0."""
@@ -174,9 +184,6 @@ class SaccadeWorld(World):
     @property
     def _periphery(self) -> int:
         return max(2, self.glimpse // 4)
-
-    def _snap(self, pose: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 2"]:
-        return self._places[self.lattice.tops(pose) - self.lattice.low]
 
     def _load_maps(self) -> Tensor:
         from ..saliency import base_kind, maps_of, shift_of

@@ -10,6 +10,7 @@ import torch
 from counting import CountingWorld
 from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
+from pictures import SOMEWHERE
 from rich.console import Console
 from torch import nn
 
@@ -103,7 +104,7 @@ def test_noise_is_in_the_poses_and_not_in_the_actions() -> None:
     stream = loop.collect(env, make_policy("uniform", env.world), 4, Draws.rows(0, 64))
     moved = stream.poses[:, 1:] - stream.poses[:, :-1]
     assert not torch.equal(moved, stream.actions)
-    told = env.world.move(stream.poses[:, :-1].flatten(0, 1), stream.actions.flatten(0, 1))
+    told = env.world.move(SOMEWHERE, stream.poses[:, :-1].flatten(0, 1), stream.actions.flatten(0, 1))
     assert torch.equal(told - stream.poses[:, :-1].flatten(0, 1), stream.actions.flatten(0, 1))
 
 

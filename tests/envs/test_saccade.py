@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pictures import draws, images, noise, ramp, scene
+from pictures import SOMEWHERE, draws, images, noise, ramp, scene
 from torch import Tensor
 
 from gazeworld.envs.crops import Crops
@@ -84,7 +84,7 @@ def test_move_and_difference_are_exact_inverses(side: int, f: int, padding: str)
     places = legal(world)
     p, q = torch.cartesian_prod(places, places).unbind(1)
     rows, columns = torch.stack((p, q.flip(0)), 1), torch.stack((q, p.flip(0)), 1)
-    assert torch.equal(world.move(rows, world.difference(rows, columns)), columns)
+    assert torch.equal(world.move(SOMEWHERE, rows, world.difference(rows, columns)), columns)
     low, high = world.pose_bounds
     assert places.min() >= low
     assert places.max() <= high
@@ -95,7 +95,7 @@ def test_move_snaps_to_whole_pixels_and_stops_at_the_border() -> None:
     pose = torch.tensor([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]])
     action = torch.tensor([[0.4 / 24, -0.6 / 24], [1.0, -1.0], [2.2 / 24, 0.0]])
     expected = torch.tensor([[12.0, 11.0], [20.0, 4.0], [14.0, 12.0]]) / 24
-    assert torch.equal(world.move(pose, action), expected)
+    assert torch.equal(world.move(SOMEWHERE, pose, action), expected)
 
 
 def test_a_batch_equals_its_rows_one_by_one() -> None:
@@ -109,7 +109,7 @@ def test_a_batch_equals_its_rows_one_by_one() -> None:
         rng = draws(9)
         whole = world.sample(9, rng)
         action = rng.fold(9).uniform(2) - 0.5
-        landed = world.land(world.move(whole.pose, action), rng.fold(8))
+        landed = world.land(whole, world.move(whole, whole.pose, action), rng.fold(8))
         views, extra = world.look(whole, landed), world.observe(whole, landed)
         for i in range(9):
             row = torch.tensor([i])
@@ -117,7 +117,7 @@ def test_a_batch_equals_its_rows_one_by_one() -> None:
             assert torch.equal(one.index, whole.index[row])
             assert torch.equal(one.label, world.images.labels[one.index])
             assert torch.equal(one.pose, whole.pose[row])
-            assert torch.equal(world.land(world.move(one.pose, action[row]), rng[row].fold(8)), landed[row])
+            assert torch.equal(world.land(one, world.move(one, one.pose, action[row]), rng[row].fold(8)), landed[row])
             assert torch.equal(world.look(one, landed[row]), views[row])
             for key, value in world.observe(one, landed[row]).items():
                 assert torch.equal(value, extra[key][row])
@@ -145,13 +145,15 @@ def test_motor_noise_has_the_spread_it_says_and_moves_without_it_do_not() -> Non
     source, n = noise(side=200, n=1), 3000
     world = SaccadeWorld(source, glimpse=20, noise=0.05)
     pose, action = torch.full((n, 2), 0.5), torch.full((n, 2), 0.1)
-    aim = world.move(pose, action)
-    error = world.difference(aim, world.land(aim, draws(n)))
+    aim = world.move(SOMEWHERE, pose, action)
+    error = world.difference(aim, world.land(SOMEWHERE, aim, draws(n)))
     assert (error.mean(0).abs() < 5 * 0.05 / n**0.5).all()
     assert (error.std(0) - 0.05).abs().max() < 5 * 0.05 / (2 * n) ** 0.5
     assert abs(float((error[:, 0] * error[:, 1]).mean())) < 5 * 0.05**2 / n**0.5
     still = SaccadeWorld(source, glimpse=20)
-    assert still.land(aim, draws(n)) is aim
+    assert still.land(SOMEWHERE, aim, draws(n)) is aim
+    assert world.noisy
+    assert not still.noisy
 
 
 def test_images_in_the_order_of_stl10_are_looked_at_in_place(tmp_path: Path) -> None:
@@ -217,7 +219,7 @@ def test_priors_are_made_once_and_on_the_lattice_of_the_world() -> None:
     assert world.prior("centre", 0.0) is world.prior("centre")
     assert world.prior("centre", 0.1) is not world.prior("centre")
     poses = world.prior("image-signature").sample(torch.arange(7), draws(7))
-    assert torch.equal(world.move(poses, torch.zeros(7, 2)), poses)
+    assert torch.equal(world.snap(SOMEWHERE, poses), poses)
 
 
 def test_the_default_glimpse_is_a_third_of_the_side() -> None:
@@ -264,4 +266,4 @@ def test_a_gpu_shows_the_same(padding: str) -> None:
     assert torch.equal(one.pose, other.pose.cpu())
     assert torch.equal(here.look(one, one.pose), there.look(other, other.pose).cpu())
     action = rng.uniform(2) - 0.5
-    assert torch.equal(here.move(one.pose, action), there.move(other.pose, action.cuda()).cpu())
+    assert torch.equal(here.move(one, one.pose, action), there.move(other, other.pose, action.cuda()).cpu())
