@@ -91,7 +91,7 @@ def rollout_bench(
         torch.set_num_threads(1)  # as in each of the loader's workers: these operations are too small to be shared
         for _ in range(_REPEATS):
             for name, start in ways.items():
-                speeds[name].append(_measure(start(), seconds))
+                speeds[name].append(measure(start(), seconds))
     finally:
         torch.set_num_threads(threads)
     medians = {name: statistics.median(found) for name, found in speeds.items()}
@@ -139,14 +139,14 @@ def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], G
     }
 
 
-def _measure(rounds: Generator[int, None, None], seconds: float) -> float:
+def measure(rounds: Generator[int, None, None], seconds: float, *, workers: int = _WORKERS) -> float:
     """Glimpses per second of a generator, started and warmed up first, and closed afterwards."""
-    # What the workers fetched ahead while nobody looked (two batches each) must not count as fast.
-    for _ in range(2 * _WORKERS + 1):
+    # What workers fetched ahead while nobody looked (two batches each) must not count as fast.
+    for _ in range(2 * workers + 1):
         next(rounds)
     start, glimpses, count = time.perf_counter(), 0, 0
     # Batches of several workers arrive in bursts: fewer than a few of them would say little.
-    while time.perf_counter() - start < seconds or count < 4 * _WORKERS:
+    while time.perf_counter() - start < seconds or count < 4 * workers:
         glimpses, count = glimpses + next(rounds), count + 1
     speed = glimpses / (time.perf_counter() - start)
     rounds.close()

@@ -71,6 +71,10 @@ class ProbeConfig:
     """epochs of linear classifiers"""
     epochs_position: int = 50
     """epochs of linear regressors"""
+    epochs_mlp: int = 300
+    """epochs of MLP regressors (rotation)"""
+    hidden: int = 1024
+    """hidden units of MLP regressors"""
     batch: int = 256
     """samples per step of a read-out"""
     noise: float = 0.05
@@ -81,7 +85,7 @@ class ProbeConfig:
     """seed of fixations, initial weights and batch order of all probes"""
 
     def __post_init__(self) -> None:
-        for name in ("views", "rounds", "epochs_linear", "epochs_position", "batch"):
+        for name in ("views", "rounds", "epochs_linear", "epochs_position", "epochs_mlp", "hidden", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected at least 1")
         for name in ("scenes", "path_scenes", "noise", "online"):

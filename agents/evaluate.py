@@ -4,14 +4,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import torch
-
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
 from .config import ProbeConfig
-from .features import Features, Tick, ablated, centred, displacements, features, quiet, rollouts, spread_over
+from .features import Features, Tick, ablated, centred, features, quiet, rollouts, spread_over
 from .measures import Pair, Pairs, chance, path_integration, position, recognition
 from .policy import make_policy
 
@@ -109,11 +107,11 @@ def evaluate(
     named = {"policy": {"fixations": arena.policy, **recognition(pairs, classes, config)}}
     named |= _elsewhere(arena, methods, classes, config, tick)
     tick("position", 0, 1)
-    where = position(pairs, config)
-    additive = _additive(seen)
+    quantities = arena.test.world.quantities()
+    where = position(pairs, quantities, config)
     pairs = _ablated(pairs, methods, config, tick)
     tick("path integration", 0, 1)
-    paths = {"without_noise": path_integration(pairs, config, additive=additive)}
+    paths = {"without_noise": path_integration(pairs, quantities[0], config)}
     del seen, pairs
     if noisy is not None:
         tick("looking around with motor noise", 0, 1)
@@ -121,7 +119,7 @@ def evaluate(
         pairs = noisy.visit(few.views + 1, few, 1).pairs(methods, few.views, tick)
         pairs = _ablated(pairs, methods, few, tick)
         tick("path integration with motor noise", 0, 1)
-        drifted = path_integration(pairs, config, additive=additive)
+        drifted = path_integration(pairs, quantities[0], config)
         paths["with_noise"] = {"noise": config.noise} | drifted
     tick("done", 1, 1)
     return {
@@ -145,9 +143,10 @@ def _elsewhere(
         tick("recognition with uniform fixations", 0, 1)
         scores = recognition(pairs, classes, config, single=False)
         found["uniform"] = {"fixations": {"name": "uniform"}, **scores}
-    pairs = arena.glance(config).pairs(methods, 1, tick)
-    tick("recognition from the centre", 0, 1)
-    found["centre"] = {"fixations": "one view from the middle", **recognition(pairs, classes, config)}
+    if arena.test.world.middle is not None:
+        pairs = arena.glance(config).pairs(methods, 1, tick)
+        tick("recognition from the centre", 0, 1)
+        found["centre"] = {"fixations": "one view from the middle", **recognition(pairs, classes, config)}
     return found
 
 
@@ -172,12 +171,6 @@ def _ablated(pairs: Pairs, methods: dict[str, Method], config: ProbeConfig, tick
         name: Pair(cut(name, pair.train, config.rounds), cut(name, pair.test, 1), pair.train_split, pair.test_split)
         for name, pair in pairs.items()
     }
-
-
-def _additive(seen: Streams) -> bool:
-    """Whether displacements of this world are sums of actions (saccades are, rotations are not)."""
-    moved = displacements(seen.arena.test.world, seen.test.poses)
-    return bool(torch.allclose(seen.test.actions.cumsum(1), moved, atol=1e-4))
 
 
 def _told(tick: Tick, *words: str) -> Callable[[str, int, int], None]:

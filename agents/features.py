@@ -103,17 +103,20 @@ class Features:
 
     `encodings` are z_1 … z_m of the m observed views. `aggregates` maps `full` to z_AGG of the first 1, 2 … m views,
     and, where asked for, `actions_ablated` (all action embeddings zero) and `vision_ablated` (all z_i zero) to what
-    it becomes then (paper, appendix B.9). `embeddings` are those of all t − 1 actions, which the method was told;
-    `displacements[:, i]` is the true one from view 1 to view i + 2 and `poses` where each view was. Labels are −1 where
-    there are none.
+    it becomes then (paper, appendix B.9). `embeddings` are those of all s = t − 1 actions, which the method was told;
+    `displacements[:, i]` is the true one from view 1 to view i + 2, and `reckoned[:, i]` what the actions up to there
+    amount to. `relative` (from view 1 to view 2) and `absolute` (of view 1) hold the world's quantities by name.
+    Labels are −1 where there are none.
     """
 
     encodings: Float[Tensor, "n m d"]
     aggregates: dict[str, Float[Tensor, "m n e"]]
-    poses: Float32[Tensor, "n t p"]
-    actions: Float32[Tensor, "n t-1 a"]
-    embeddings: Float[Tensor, "n t-1 k"]
-    displacements: Float32[Tensor, "n t-1 a"]
+    actions: Float32[Tensor, "n s a"]
+    embeddings: Float[Tensor, "n s k"]
+    displacements: Float32[Tensor, "n s a"]
+    reckoned: Float32[Tensor, "n s a"]
+    relative: dict[str, Float32[Tensor, "n _"]]
+    absolute: dict[str, Float32[Tensor, "n _"]]
     labels: Int64[Tensor, " n"]
 
     def take(self, rows: Int64[Tensor, " k"]) -> "Features":
@@ -122,10 +125,12 @@ class Features:
         return Features(
             self.encodings[rows],
             {name: value[:, rows] for name, value in self.aggregates.items()},
-            self.poses[rows],
             self.actions[rows],
             self.embeddings[rows],
             self.displacements[rows],
+            self.reckoned[rows],
+            {name: value[rows] for name, value in self.relative.items()},
+            {name: value[rows] for name, value in self.absolute.items()},
             self.labels[rows],
         )
 
@@ -150,13 +155,16 @@ def features(method: Method, stream: Stream, world: World, *, observed: int, tic
         embedded = method.embed(stream.actions.to(device)).float()
     embeddings = embedded.clone()  # outside inference mode: tensors made inside cannot meet autograd
     actions = stream.actions.to(device)
+    first, second = stream.poses[:, 0], stream.poses[:, min(1, stream.length - 1)]
     return Features(
         encodings,
         {FULL: aggregates(method, encodings, actions, tick)},
-        stream.poses.to(device),
         actions,
         embeddings,
         displacements(world, stream.poses).to(device),
+        reckoned(world, stream.actions).to(device),
+        {q.name: q.between(first, second).to(device) for q in world.quantities()},
+        {q.name: q.of(first).to(device) for q in world.quantities()},
         stream.labels.to(device),
     )
 
@@ -167,6 +175,14 @@ def displacements(world: World, poses: Float32[Tensor, "n t p"]) -> Float32[Tens
     found = poses.new_empty(n, t - 1, world.action_dim)
     for i in range(t - 1):
         found[:, i] = world.difference(poses[:, 0], poses[:, i + 1])
+    return found
+
+
+def reckoned(world: World, actions: Float32[Tensor, "n k a"]) -> Float32[Tensor, "n k a"]:
+    """What the first 1, 2 … k actions amount to: where one would be if each did exactly what it says."""
+    found = actions.clone()
+    for i in range(1, actions.shape[1]):
+        found[:, i] = world.compose(found[:, i - 1], actions[:, i])
     return found
 
 

@@ -38,7 +38,7 @@ def recognition(results: dict[str, Any]) -> Figure:
         faint = {"alpha": 0.65, "markerfacecolor": "white"} if model == "untrained" else {}
         values = 100 * np.array(entry["values"][model])
         axes.plot(entry["views"], values, style, color=colour, label=label, ms=5, lw=1.6, **faint)
-    for model, style in (("trained", "-."), ("untrained", ":")):
+    for model, style in (("trained", "-."), ("untrained", ":")) if "centre" in named else ():
         value = 100 * named["centre"]["single"]["values"][model][0]
         suffix = "" if model == "trained" else ", untrained model"
         axes.axhline(value, color="#6a1b9a", ls=style, lw=1.2, label=f"one view of the centre{suffix}")
@@ -69,7 +69,7 @@ def _recognition_curves(named: dict[str, Any]) -> list[tuple[dict[str, Any], str
     return curves
 
 
-def paths(results: dict[str, Any], head: str = "linear") -> Figure:
+def paths(results: dict[str, Any]) -> Figure:
     """Path integration as in figure 6 of the paper, without and with motor noise, for both readings of the ablation."""
     settings = results["path_integration"]
     readings = {"at_inference": "ablated at inference only", "retrained_head": "head retrained on ablated features"}
@@ -80,7 +80,7 @@ def paths(results: dict[str, Any], head: str = "linear") -> Figure:
             axes = grid[row, column]
             noise = f"motor noise σ = {entry['noise']:g}" if "noise" in entry else "no motor noise"
             axes.set_title(f"{noise}\n{title}", fontsize=10)
-            _path_axes(axes, entry, head, reading)
+            _path_axes(axes, entry, entry["heads"][0], reading)
             if row == 1:
                 axes.set_xlabel("number of views M")
             if column == 0:
@@ -104,7 +104,7 @@ def _path_axes(axes: Axes, entry: dict[str, Any], head: str, reading: str) -> No
                 axes.plot(np.array(views)[low], np.full(low.sum(), _FLOOR), "v", color=colour, ms=8, clip_on=False)
     if "dead_reckoning" in entry["values"]:
         summed = entry["values"]["dead_reckoning"]["mean"]
-        axes.plot(views, summed, ":", color="black", lw=1.8, label="sum of commanded actions")
+        axes.plot(views, summed, ":", color="black", lw=1.8, label="commanded actions composed")
     axes.axhline(0, color=_GREY, lw=1, ls=(0, (1, 1)), label="chance (mean displacement)")
     axes.set_ylim(_FLOOR, 1.05)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

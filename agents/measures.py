@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from gazeworld.envs.objects import rotations
+from gazeworld.envs.world import Quantity
+
 from .config import ProbeConfig
 from .features import FULL, NO_ACTIONS, NO_VISION, Features
 from .probes import Budget, Heads, accuracy, fit_classifier, fit_regressor, fit_ridge, r2, require_labels
-
-HEADS = ("linear", "ridge")
 
 
 @dataclass(frozen=True)
@@ -62,43 +63,53 @@ def recognition(pairs: Pairs, classes: int, config: ProbeConfig, *, single: bool
     return found
 
 
-def position(pairs: Pairs, config: ProbeConfig) -> dict[str, Any]:
-    """R² of the displacement between two views from both embeddings, and of where a view was from its own."""
-    relative, absolute = {}, {}
-    for name, pair in pairs.items():
-        if pair.train.encodings.shape[1] > 1:
-            relative[name] = _both_heads(pair, _pair_of_views, lambda f: f.displacements[:, :1], config)
-        absolute[name] = _both_heads(pair, lambda f: f.encodings[:, :1], lambda f: f.poses[:, :1], config)
-    made = _entry(pairs, config, "linear regressor", "concatenation of z_1 and z_2", "displacement from view 1 to 2")
-    made |= {"score": _R2}
-    found = {"absolute": made | {"tensor": "z_1", "target": "pose of view 1", "values": absolute}}
-    return found | ({"relative": made | {"values": relative}} if relative else {})
+def position(pairs: Pairs, quantities: tuple[Quantity, ...], config: ProbeConfig) -> dict[str, Any]:
+    """R² of every quantity: its relative value from the embeddings of two views, its own from that of one view.
+
+    Entries are called `relative NAME` and `absolute NAME`. Where the sign of a rotation is left free, no decoder that
+    sees only the views can know it, so what a perfect one would score (it answers with w ≥ 0) stands beside as
+    `perfect`; angular quantities have their errors in degrees, too.
+    """
+    found = {}
+    for quantity in quantities:
+        for kind, tensor, target in (
+            ("relative", "concatenation of z_1 and z_2", f"relative {quantity.name} from view 1 to view 2"),
+            ("absolute", "z_1", f"{quantity.name} of view 1"),
+        ):
+            if kind == "relative" and next(iter(pairs.values())).train.encodings.shape[1] < 2:
+                continue
+            made = _entry(pairs, config, f"{quantity.head} regressor", tensor, target)
+            scores = {name: _both_heads(pair, kind, quantity, config) for name, pair in pairs.items()}
+            made |= {"score": _R2, "heads": _heads(quantity), "values": scores}
+            if quantity.angular:
+                made |= _unbeatable(getattr(next(iter(pairs.values())).test, kind)[quantity.name])
+            found[f"{kind} {quantity.name}"] = made
+    return found
 
 
-def path_integration(pairs: Pairs, config: ProbeConfig, *, additive: bool) -> dict[str, Any]:
+def path_integration(pairs: Pairs, quantity: Quantity, config: ProbeConfig) -> dict[str, Any]:
     """R² of the displacement from view 1 to view M + 1, from z_AGG of M views and the embedding of the next action.
 
     Three curves over M for every model (paper, figure 6 and appendix B.9): with everything, with action embeddings
     zeroed (in the aggregate and in the head's input) and with view embeddings zeroed. The paper zeroes "during
     inference", which we read as: the head was trained on full features. A head trained on the ablated features says
-    how much of the path is still in them, so both are given. `additive` worlds get dead reckoning as a baseline: the
-    sum of the commanded actions, without any model.
+    how much of the path is still in them, so both are given. Dead reckoning stands beside: what the commanded actions
+    amount to (their sum, the product of rotations), without any model. The head is that of `quantity`.
     """
     some = next(iter(pairs.values()))
     counts = list(range(1, some.train.encodings.shape[1] + 1))
     made = _entry(
         pairs,
         config,
-        "linear regressor",
+        f"{quantity.head} regressor",
         "concatenation of z_AGG of the first M views and the embedding of a_M",
         "true displacement from view 1 to view M + 1",
     )
-    values: dict[str, Any] = {name: _path_curves(pair, config) for name, pair in pairs.items()}
-    if additive:
-        target = some.test.displacements.transpose(0, 1)  # m n a
-        summed = some.test.actions.cumsum(1).transpose(0, 1)
-        values["dead_reckoning"] = _score(summed[: len(counts)], target[: len(counts)])
-    return made | {"score": _R2, "views": counts, "values": values}
+    heads = _heads(quantity)
+    values: dict[str, Any] = {name: _path_curves(pair, heads, config) for name, pair in pairs.items()}
+    target, summed = some.test.displacements.transpose(0, 1), some.test.reckoned.transpose(0, 1)  # m n a
+    values["dead_reckoning"] = _score(summed[: len(counts)], target[: len(counts)])
+    return made | {"score": _R2, "views": counts, "heads": heads, "values": values}
 
 
 _R2 = "R², mean over outputs, and each output in `components`"
@@ -107,16 +118,19 @@ _R2 = "R², mean over outputs, and each output in `components`"
 def _entry(pairs: Pairs, config: ProbeConfig, protocol: str, tensor: str, target: str) -> dict[str, Any]:
     pair = next(iter(pairs.values()))
     classifier = "classifier" in protocol
-    budget = {
-        "optimiser": "Adam, learning rate 1e-3",
-        "epochs": config.epochs_linear if classifier else config.epochs_position,
-        "batch": config.batch,
+    epochs = {
+        "linear classifier": config.epochs_linear,
+        "linear regressor": config.epochs_position,
+        "mlp regressor": config.epochs_mlp,
     }
+    budget = {"optimiser": "Adam, learning rate 1e-3", "epochs": epochs[protocol], "batch": config.batch}
+    if protocol.startswith("mlp"):
+        budget["hidden units"] = config.hidden
     return {
         "tensor": tensor,
         "target": target,
         "protocol": f"{protocol} on frozen features, standardised with the training split's statistics"
-        + ("" if classifier else "; `ridge` is the same read-out in closed form, penalty by leave-one-out"),
+        + ("" if classifier else "; `ridge` is a linear read-out in closed form, penalty by leave-one-out"),
         "budget": budget,
         "seed": config.seed,
         "heads trained on": {"split": pair.train_split, "streams": len(pair.train.labels)},
@@ -136,33 +150,59 @@ def _views_and_means(seen: Features) -> Float[Tensor, "k n d"]:
     return torch.cat([z, (z.cumsum(0) / counts)[1:]])
 
 
-def _pair_of_views(seen: Features) -> Float[Tensor, "n 1 dd"]:
-    return seen.encodings[:, :2].flatten(1)[:, None]
+def _heads(quantity: Quantity) -> list[str]:
+    """The paper's read-out first, then the one that no training budget limits."""
+    return [quantity.head, "ridge"]
 
 
-def _both_heads(pair: Pair, tensor: Any, target: Any, config: ProbeConfig) -> dict[str, Any]:
-    """Scores of both regressors for one tensor (n 1 d) and one target (n 1 o) of the features."""
-    x, y = tensor(pair.train).transpose(0, 1).contiguous(), target(pair.train).transpose(0, 1).contiguous()
-    test, truth = tensor(pair.test).transpose(0, 1), target(pair.test).transpose(0, 1)
-    return {name: _single(_score(_fit(name, x, y, config)(test), truth)) for name in HEADS}
+def _both_heads(pair: Pair, kind: str, quantity: Quantity, config: ProbeConfig) -> dict[str, Any]:
+    """Scores of both regressors for the relative or absolute value of one quantity."""
+    x, test = (_read_from(seen, kind) for seen in (pair.train, pair.test))
+    y, truth = (getattr(seen, kind)[quantity.name][None] for seen in (pair.train, pair.test))  # 1 n o
+    found = {}
+    for name in _heads(quantity):
+        answer = _fit(name, x, y, config)(test)
+        found[name] = _single(_score(answer, truth)) | (_degrees(answer[0], truth[0]) if quantity.angular else {})
+    return found
+
+
+def _read_from(seen: Features, kind: str) -> Float[Tensor, "1 n d"]:
+    return seen.encodings[:, : 2 if kind == "relative" else 1].flatten(1)[None]
+
+
+def _degrees(answer: Float[Tensor, "n 4"], truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
+    """Angles between rotations, whatever their signs; an answer is a rotation once it has length 1."""
+    apart = torch.rad2deg(rotations.angle(rotations.unit(answer), truth))
+    return {"degrees": {"mean": float(apart.mean()), "median": float(apart.median())}}
+
+
+def _unbeatable(truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
+    """What a decoder that knows every rotation would score, and the errors of one that knows nothing at all."""
+    perfect = _single(_score(rotations.canonical(truth)[None], truth[None]))
+    # The constant answer with the least sum of squared cosines of half the angles left over.
+    _, vectors = torch.linalg.eigh(truth.double().T @ truth.double())
+    constant = vectors[:, -1].to(truth.dtype).expand_as(truth)
+    return {"perfect": perfect, "constant": _degrees(constant, truth)}
 
 
 def _fit(name: str, x: Tensor, y: Tensor, config: ProbeConfig) -> Heads:
     match name:
         case "linear":
             return fit_regressor(x, y, Budget(config.epochs_position, config.batch, config.seed))
+        case "mlp":
+            return fit_regressor(x, y, Budget(config.epochs_mlp, config.batch, config.seed), hidden=config.hidden)
         case "ridge":
             return fit_ridge(x, y)
         case _:
-            raise ValueError(f"unknown regressor {name!r}; there are: {', '.join(HEADS)}")
+            raise ValueError(f"unknown regressor {name!r}; there are: linear, mlp, ridge")
 
 
-def _path_curves(pair: Pair, config: ProbeConfig) -> dict[str, Any]:
+def _path_curves(pair: Pair, heads: list[str], config: ProbeConfig) -> dict[str, Any]:
     m = pair.train.encodings.shape[1]
     targets = pair.train.displacements.transpose(0, 1)[:m].contiguous()
     truth = pair.test.displacements.transpose(0, 1)[:m]
-    curves: dict[str, Any] = {name: {} for name in HEADS}
-    for name in HEADS:
+    curves: dict[str, Any] = {name: {} for name in heads}
+    for name in heads:
         trained = _fit(name, _path_input(pair.train, FULL), targets, config)
         curves[name][FULL] = _score(trained(_path_input(pair.test, FULL)), truth)
         for ablation in (NO_ACTIONS, NO_VISION):

@@ -12,7 +12,7 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
-from .features import displacements, spread_over
+from .features import spread_over
 from .loop import POLICY, collect
 from .monitor import effective_rank, spread
 from .policy import Policy
@@ -21,10 +21,11 @@ from .probes import accuracy, fit_ridge, r2
 
 @dataclass(frozen=True)
 class Look:
-    """Streams of one split, and the true displacement between their first two views."""
+    """Streams of one split, and what leads from their first view to the second: the world's first quantity."""
 
     stream: Stream
-    moved: Float32[Tensor, "b a"]
+    moved: Float32[Tensor, "b o"]
+    quantity: str
 
     @classmethod
     def at(cls, env: ActiveVisionVectorEnv, policy: Policy, length: int, seed: int) -> "Look":
@@ -32,7 +33,8 @@ class Look:
         scenes = spread_over(env.world.size, env.num_envs).to(env.world.device)
         rng = Draws.rows(seed, env.num_envs, device=env.world.device).fold(POLICY)
         stream = collect(env, policy, length, rng, {"scene": scenes, "episode": 0})
-        return cls(stream, displacements(env.world, stream.poses)[:, 0])
+        first = env.world.quantities()[0]
+        return cls(stream, first.between(stream.poses[:, 0], stream.poses[:, 1]), first.name)
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,13 @@ class OnlineProbe:
             raise ValueError("the online probe needs labelled splits; found scenes without a label")
 
     def __call__(self, method: Method) -> dict[str, float]:
-        """Top-1 on the aggregate and on single views, R² of the displacement between two views, rank and spread."""
+        """Top-1 on the aggregate and on single views, R² of what leads from one view to another, rank and spread."""
         views, aggregates = self._features(method, self.train.stream)
         test_views, test_aggregates = self._features(method, self.test.stream)
         return {
             "probe/aggregate_top1": self._top1(aggregates, test_aggregates),
             "probe/view_top1": self._top1(views[:, 0], test_views[:, 0]),
-            "probe/position_r2": self._r2(views[:, :2].flatten(1), test_views[:, :2].flatten(1)),
+            f"probe/{self.train.quantity}_r2": self._r2(views[:, :2].flatten(1), test_views[:, :2].flatten(1)),
             "probe/view_rank": effective_rank(test_views[:, 0]),
             "probe/aggregate_rank": effective_rank(test_aggregates),
             "probe/view_spread": spread(test_views[:, 0]),

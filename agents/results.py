@@ -37,7 +37,6 @@ def show(results: dict[str, Any], console: Console) -> None:
 
 
 _TENSORS = {"aggregate": "z_AGG", "single": "z_M alone", "pooled": "mean z"}
-_POSITIONS = {"relative": "displacement from (z_1, z_2)", "absolute": "pose from z_1"}
 
 
 def _recognition(results: dict[str, Any]) -> Table:
@@ -63,32 +62,42 @@ def _recognition(results: dict[str, Any]) -> Table:
 def _position(results: dict[str, Any]) -> Table:
     entries = results["position"]
     table = _table(
-        "Position: R² of linear regressors, by Adam and in closed form",
-        _splits(next(iter(entries.values()))),
+        "Where: R² of the paper's regressors (Adam) and of a linear one in closed form (ridge)",
+        f"relative from (z_1, z_2), absolute from z_1; {_splits(next(iter(entries.values())))}",
         ("read out", "model"),
-        ["Adam", "ridge", "ridge, by component"],
+        ["Adam", "ridge", "error, mean / median"],
     )
-    for kind, label in _POSITIONS.items():
-        for model, heads in entries.get(kind, {"values": {}})["values"].items():
-            parts = "  ".join(f"{v:.3f}" for v in heads["ridge"]["components"])
-            table.add_row(label, model, *(f"{heads[head]['mean']:.3f}" for head in ("linear", "ridge")), parts)
+    for kind, entry in entries.items():
+        for model, heads in entry["values"].items():
+            first, second = (heads[head] for head in entry["heads"])
+            table.add_row(kind, model, f"{first['mean']:.3f}", f"{second['mean']:.3f}", _angles(first))
+        if "perfect" in entry:
+            table.add_row(kind, "perfect decoder", f"{entry['perfect']['mean']:.3f}", "", "0° / 0°")
+            table.add_row(kind, "constant answer", "", "", _angles(entry["constant"]))
+        table.add_section()
     return table
+
+
+def _angles(score: dict[str, Any]) -> str:
+    if "degrees" not in score:
+        return ""
+    return f"{score['degrees']['mean']:.1f}° / {score['degrees']['median']:.1f}°"
 
 
 def _paths(entry: dict[str, Any], name: str, *, wide: bool) -> Table:
     title = f"Path integration {name.replace('_', ' ')}"
     if "noise" in entry:
         title += f" (σ = {entry['noise']} per action and axis)"
-    heads = ("linear", "ridge") if wide else ("linear",)
+    heads = entry["heads"] if wide else entry["heads"][:1]
     table = _table(
-        f"{title}: R² of linear regressors ({'Adam / ridge' if wide else 'Adam; ridge stands in probes.json'})",
+        f"{title}: R² of regressors ({'Adam / ridge' if wide else 'Adam; ridge stands in probes.json'})",
         f"from z_AGG of M views and the embedding of the next action; {_splits(entry)}",
         ("model", "input"),
         [f"M = {m}" for m in entry["views"]],
     )
     for model, values in entry["values"].items():
         if model == "dead_reckoning":
-            table.add_row("none", "sum of commanded actions", *(_short(v) for v in values["mean"]))
+            table.add_row("none", "commanded actions composed", *(_short(v) for v in values["mean"]))
             continue
         table.add_row(model, "full", *_cells([values[head][FULL] for head in heads]))
         for ablation in (NO_ACTIONS, NO_VISION):

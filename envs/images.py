@@ -61,8 +61,8 @@ class Images:
         return self.pixels.shape[0]
 
 
-def load(source: str, split: str = "train", root: str = "", **options: Any) -> Images:
-    """Images of one split of a source on the shelf; `root` empty means the source's usual place.
+def load(source: str, split: str = "train", root: str = "", **options: Any) -> Any:
+    """One split of a source on the shelf, Images or (of objects) Objects; `root` empty means the source's usual place.
 
     Raises UnknownNameError for a source that is not there and DataError for bad files.
     """

@@ -1,8 +1,9 @@
 """What can be looked at: a sensor with a pose, a scene, and the geometry of the moves between poses."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float32, Int64, UInt8
@@ -19,6 +20,22 @@ class Scene:
     index: Int64[Tensor, " b"]
     label: Int64[Tensor, " b"]
     pose: Float32[Tensor, "b p"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that a pose says and that probes read out of representations.
+
+    `of` gives it from poses (n p), `between` its relative value from pairs of poses, both n o. `head` is the read-out
+    that the paper trains for it (appendix A.2): a linear regressor, or an MLP. `angular` quantities are unit
+    quaternions (x, y, z, w), whose errors are angles, too; q and -q are the same rotation.
+    """
+
+    name: str
+    of: Callable[[Float32[Tensor, "n p"]], Float32[Tensor, "n o"]]
+    between: Callable[[Float32[Tensor, "n p"], Float32[Tensor, "n p"]], Float32[Tensor, "n o"]]
+    head: Literal["linear", "mlp"] = "linear"
+    angular: bool = False
 
 
 class World(ABC):
@@ -76,6 +93,10 @@ class World(ABC):
     def compose(self, first: Float32[Tensor, "b a"], second: Float32[Tensor, "b a"]) -> Float32[Tensor, "b a"]:
         """The action that does what two actions do, one after the other; here their sum."""
         return first + second
+
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What probes read out; the first one is what paths are integrated over."""
+        return (Quantity("position", lambda pose: pose, self.difference),)
 
     @abstractmethod
     def random_pose(self, scene: Scene, rng: Draws) -> Float32[Tensor, "b p"]:

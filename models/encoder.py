@@ -1,5 +1,6 @@
 """Encoders: one uint8 view in, one embedding out."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -30,15 +31,17 @@ class SmallEncoder(nn.Module):
     """A convolutional encoder for CPU work: stages of strided 3 x 3 convolutions, then the mean over places.
 
     `width` is the channel count of the first stage; it doubles at every stage but the last, whose width is `dim`.
-    A glimpse of 16 to 32 pixels leaves a grid of 2 x 2 to 4 x 4 places before the mean.
+    There are three stages for views of up to 32 pixels and one more for every doubling, so that a grid of 2 x 2 to
+    4 x 4 places is left before the mean.
 
     The embedding is batch-normalised without gain or offset, and there is no ReLU before it. A ReLU leaves all
     embeddings in one orthant, nearly parallel: a predictor that always answers their mean then has a cosine loss of
     0.1 and little reason to look for content.
     """
 
-    def __init__(self, channels: int, dim: int, width: int, stages: int = 3) -> None:
+    def __init__(self, channels: int, side: int, dim: int, width: int) -> None:
         super().__init__()
+        stages = max(3, math.ceil(math.log2(side / 4)))
         widths = [channels, *(width * 2**i for i in range(stages - 1)), dim]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
@@ -69,15 +72,16 @@ def _resnet(channels: int, cifar: bool) -> nn.Module:
     return network
 
 
-def make_encoder(kind: str, channels: int, *, dim: int, width: int) -> tuple[nn.Module, int]:
-    """An encoder of normalised views and the width of its embedding.
+def make_encoder(kind: str, view_shape: tuple[int, int, int], *, dim: int, width: int) -> tuple[nn.Module, int]:
+    """An encoder of normalised views (c, h, w) and the width of its embedding.
 
     `dim` and `width` are used by `small` alone; a ResNet-18 always gives 512 numbers.
     Raises ValueError for an unknown kind.
     """
+    channels = view_shape[0]
     match kind:
         case "small":
-            return SmallEncoder(channels, dim, width), dim
+            return SmallEncoder(channels, view_shape[1], dim, width), dim
         case "cifar-resnet18":
             return _resnet(channels, cifar=True), 512
         case "resnet18":

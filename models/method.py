@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float32, UInt8
@@ -60,6 +60,23 @@ class Method(nn.Module, ABC):
     def after_step(self, progress: float) -> None:
         """What follows an optimiser step, at `progress` in [0, 1] of training (a momentum update, for instance)."""
         del progress
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """A method that foresees views: what planners imagine with and retrieval measures.
+
+    Predictions are compared with goals by cosine; both live in the same space, whose embeddings of views may come
+    from another network than those of `Method.encode` (a momentum target, for instance).
+    """
+
+    def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b d"]:
+        """The embedding of the view to which an action would lead."""
+        ...
+
+    def goal(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
+        """The embeddings that a perfect prediction of these views would have, without gradient."""
+        ...
 
 
 @contextmanager

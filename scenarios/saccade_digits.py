@@ -19,6 +19,7 @@ Time
 from gazeworld.agents.config import ProbeConfig, TrainConfig
 
 from .command.scenario import Scenario
+from .command.sizes import NO_CONDITIONING, SMALL
 
 scenario = Scenario(
     world={
@@ -32,16 +33,7 @@ scenario = Scenario(
         "saliency": "contrast",
     },
     policy={"name": "saliency", "map": "contrast", "sigma": 0.0, "ior": True, "radius": 8.0, "shape": "circle"},
-    method={
-        "name": "seq-jepa",
-        "encoder": "small",
-        "dim": 64,
-        "width": 16,
-        "action_width": 16,
-        "hidden": 256,
-        "decay": 0.99,
-        "positions": True,
-    },
+    method=SMALL,
     train=TrainConfig(
         steps=6000,
         batch=128,
@@ -58,7 +50,7 @@ scenario = Scenario(
 
 variants = {
     "demo": scenario.changed(train={"steps": 2500}, probe={"scenes": 2000, "epochs_linear": 100}),
-    "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
+    "no-conditioning": scenario.changed(method=NO_CONDITIONING),
     "no-positions": scenario.changed(method={"positions": False}),
     "uniform": scenario.changed(world={"first": "uniform"}, policy={"map": "uniform"}),
 }

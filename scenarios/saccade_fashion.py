@@ -15,6 +15,7 @@ Command
 from gazeworld.agents.config import ProbeConfig, TrainConfig
 
 from .command.scenario import Scenario
+from .command.sizes import NO_CONDITIONING, SMALL
 
 scenario = Scenario(
     world={
@@ -29,16 +30,7 @@ scenario = Scenario(
         "saliency": "contrast",
     },
     policy={"name": "saliency", "map": "contrast", "sigma": 0.0, "ior": True, "radius": 16.0, "shape": "circle"},
-    method={
-        "name": "seq-jepa",
-        "encoder": "small",
-        "dim": 64,
-        "width": 16,
-        "action_width": 16,
-        "hidden": 256,
-        "decay": 0.99,
-        "positions": True,
-    },
+    method=SMALL,
     train=TrainConfig(
         steps=6000,
         batch=128,
@@ -59,5 +51,5 @@ variants = {
         train={"epochs": 200, "batch": 512, "lr": 4e-4, "warmup": 0.02, "precision": "bf16-mixed", "compile": True},
         probe={"scenes": 0},
     ),
-    "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
+    "no-conditioning": scenario.changed(method=NO_CONDITIONING),
 }

@@ -69,6 +69,8 @@ class SaccadeWorld(World):
         if strange := set(observe) - {"saliency", "periphery"}:
             raise ValueError(f"observe holds {sorted(strange)}, expected 'saliency' and 'periphery' only")
         self.images = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
+        if not isinstance(self.images, Images):
+            raise ValueError(f"world 'saccade' looks at images, and source {source!r} holds objects")
         self.side = self.images.side
         # Integers only, so that 0 can mean one thing and a glimpse of zero pixels cannot arise from a tiny image.
         self.lattice = Lattice(self.side, glimpse or max(1, self.side // 3), padding)

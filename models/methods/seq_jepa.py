@@ -64,7 +64,7 @@ class SeqJEPA(Method):
         self.condition_predictor = condition_predictor
         self.action_width = action_width
         self.normalise = Normalise(mean, std)
-        network, self.view_dim = make_encoder(encoder, view_shape[0], dim=dim, width=width)
+        network, self.view_dim = make_encoder(encoder, view_shape, dim=dim, width=width)
         self.encoder = network.to(memory_format=torch.channels_last)  # as the views lie; a fifth faster on the CPU
         self.target = target_of(self.encoder)
         self.action_projection = nn.Linear(action_dim, action_width, bias=False)
@@ -102,6 +102,11 @@ class SeqJEPA(Method):
             aggregate = torch.cat([aggregate, self.embed(action)], dim=-1)
         return self.predictor(aggregate)
 
+    @torch.no_grad()
+    def goal(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
+        """What `predict` is trained to answer: the momentum target's embedding of each view."""
+        return self._through(self.target, views)
+
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Equation 5: one minus the cosine between the predicted and the target embedding of the last view."""
         if stream.length < 2:
@@ -109,8 +114,7 @@ class SeqJEPA(Method):
         encoded = self.encode(stream.views[:, :-1])  # b M d
         aggregate = self.aggregate(encoded, stream.actions[:, :-1])
         predicted = self.predict(aggregate, stream.actions[:, -1])
-        with torch.no_grad():
-            target = self._through(self.target, stream.views[:, -1:])[:, 0]
+        target = self.goal(stream.views[:, -1:])[:, 0]
         loss = 1 - F.cosine_similarity(predicted.float(), target.float(), dim=-1).mean()
         return loss, {}
 

@@ -71,6 +71,20 @@ class RolloutArguments:
 
 
 @dataclass(frozen=True)
+class ViewsArguments:
+    """Views of objects per second, packed and live, beside a Dataset that reads JPEGs one by one, in one run."""
+
+    root: str = ""
+    """tree in 3DIEBench's layout (empty: one is drawn for the occasion)"""
+    seconds: float = 1.0
+    """time per measurement"""
+    size: int = 128
+    """pixels per side"""
+    renderer: str = "auto"
+    """of live views: auto, opengl, embree or blender"""
+
+
+@dataclass(frozen=True)
 class StepArguments(Scenario):
     """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
 

@@ -10,7 +10,16 @@ import tyro
 from rich.console import Console
 
 from . import scenario as scenarios
-from .arguments import EvaluateArguments, RolloutArguments, StepArguments, TrainArguments, WatchArguments, scenario_of
+from .arguments import (
+    EvaluateArguments,
+    RolloutArguments,
+    StepArguments,
+    TrainArguments,
+    ViewsArguments,
+    WatchArguments,
+    scenario_of,
+)
+from .data_arguments import PackArguments, RenderArguments
 from .scenario import Scenario
 
 USAGE = """\
@@ -20,7 +29,8 @@ usage: gazeworld COMMAND …
   train SCENARIO        train a world model online and probe it
   evaluate RUN          probe a run by the protocol of its scenario
   watch SCENARIO|RUN    pictures of where a policy looks
-  bench rollout|step    speed of environments and of training steps
+  data render|pack      views of 3-D models drawn to disk, and packed into one file
+  bench rollout|views|step   speed of environments and of training steps
 
 gazeworld COMMAND --help says more."""
 
@@ -107,6 +117,24 @@ def _watch(words: list[str]) -> int:
     return watch(chosen, Console())
 
 
+def _data(words: list[str]) -> int:
+    kind = words[0] if words else "--help"
+    if kind == "render":
+        chosen = tyro.cli(RenderArguments, args=words[1:], prog="gazeworld data render")
+        from .data import render
+
+        return render(chosen, Console())
+    if kind == "pack":
+        packed = tyro.cli(PackArguments, args=words[1:], prog="gazeworld data pack")
+        from .data import pack
+
+        return pack(packed, Console())
+    if kind in ("-h", "--help"):
+        print("usage: gazeworld data render [OPTIONS]\n       gazeworld data pack ROOT [OPTIONS]")
+        return 0 if words else 2
+    return _fail(f"unknown data command {kind!r}; there are: render, pack")
+
+
 def _bench(words: list[str]) -> int:
     kind = words[0] if words else "--help"
     if kind == "rollout":
@@ -114,6 +142,12 @@ def _bench(words: list[str]) -> int:
         from gazeworld.agents.bench import rollout_bench
 
         rollout_bench(**dataclasses.asdict(chosen))
+        return 0
+    if kind == "views":
+        viewed = tyro.cli(ViewsArguments, args=words[1:], prog="gazeworld bench views")
+        from gazeworld.agents.bench_views import views_bench
+
+        views_bench(**dataclasses.asdict(viewed))
         return 0
     if kind == "step":
         name, found = _scenario_argument(words[1:], "bench step")
@@ -126,9 +160,9 @@ def _bench(words: list[str]) -> int:
         step_bench(scenario_of(timed), timed.timed, timed.device, Console())
         return 0
     if kind in ("-h", "--help"):
-        print("usage: gazeworld bench rollout [OPTIONS]\n       gazeworld bench step SCENARIO [OPTIONS]")
+        print("usage: gazeworld bench rollout|views [OPTIONS]\n       gazeworld bench step SCENARIO [OPTIONS]")
         return 0 if words else 2
-    return _fail(f"unknown bench {kind!r}; there are: rollout, step")
+    return _fail(f"unknown bench {kind!r}; there are: rollout, views, step")
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
@@ -136,6 +170,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": _train,
     "evaluate": _evaluate,
     "watch": _watch,
+    "data": _data,
     "bench": _bench,
 }
 

@@ -89,7 +89,7 @@ def test_recognition_of_a_seeing_and_a_blind_method(found: dict) -> None:
 
 
 def test_position_of_a_seeing_and_a_blind_method(found: dict) -> None:
-    for kind in ("relative", "absolute"):
+    for kind in ("relative position", "absolute position"):
         values = found["position"][kind]["values"]
         assert values["trained"]["ridge"]["mean"] > 0.99
         assert values["trained"]["linear"]["mean"] > 0.1
@@ -151,7 +151,7 @@ def test_table_names_everything(found: dict, width: int) -> None:
     text = StringIO()
     results.show(found, Console(file=text, width=width))
     words = " ".join(text.getvalue().split())
-    for word in ("z_AGG", "mean z", "centre", "untrained", "here split", "there split", "sum of commanded actions"):
+    for word in ("z_AGG", "mean z", "centre", "untrained", "here split", "there split", "commanded actions composed"):
         assert word in words
     assert "…" not in words.replace("z_1 … z_M", "").replace("z_1 …", "")
     assert max(len(line) for line in text.getvalue().splitlines()) <= width
@@ -162,7 +162,7 @@ def test_path_integration_takes_fewer_scenes() -> None:
     found = evaluate(Oracle(), Oracle(True), arena(), arena(noise=1.0), config)
     for entry in found["path_integration"].values():
         assert (entry["heads trained on"]["streams"], entry["scored on"]["streams"]) == (30, 30)
-    assert found["position"]["absolute"]["heads trained on"]["streams"] == 120
+    assert found["position"]["absolute position"]["heads trained on"]["streams"] == 120
 
 
 def test_same_seed_same_result() -> None:
@@ -171,7 +171,7 @@ def test_same_seed_same_result() -> None:
     assert one == two
     assert list(one["path_integration"]) == ["without_noise"]
     assert one["path_integration"]["without_noise"]["scored on"]["streams"] == 20
-    assert list(one["position"]) == ["absolute"]  # one view is no pair
+    assert list(one["position"]) == ["absolute position"]  # one view is no pair
 
 
 def test_other_policies_stand_beside_uniform_fixations() -> None:

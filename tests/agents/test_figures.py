@@ -35,7 +35,7 @@ class PicturedWorld(CountingWorld):
 
 
 def entry(**values: object) -> dict:
-    return {"views": VIEWS, "values": values}
+    return {"views": VIEWS, "heads": ["linear", "ridge"], "values": values}
 
 
 def top1(*models: str, views: list[int] = VIEWS) -> dict:
@@ -108,10 +108,10 @@ def test_paths_show_three_curves_in_the_papers_colours(found: dict, tmp_path: Pa
     assert colours == ["#c62828", "#1565c0", "#2e7d32"]
     np.testing.assert_allclose(lines["full"].get_ydata(), [0.99, 0.98, 0.97])
     assert min(lines["actions ablated"].get_ydata()) == -0.25  # R² = −8 is drawn at the edge
-    assert "sum of commanded actions" in lines
+    assert "commanded actions composed" in lines
     assert "motor noise σ = 0.05" in figure.axes[1].get_title()
     del found["path_integration"]["with_noise"]
-    assert len(figures.paths(found, "ridge").axes) == 2
+    assert len(figures.paths(found).axes) == 2
 
 
 def test_training_takes_whatever_was_recorded(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Three-dimensional objects: meshes, the stage they stand on, stored views of them, and how these are drawn."""

@@ -1,0 +1,226 @@
+"""Furniture of Sweet Home 3D: archives (.sh3f) of real models with a catalogue, as Debian's sweethome3d-furniture.
+
+The archives of version 1.8 hold 820 models, 489 of them in the twelve classes of `RULES`. An archive's models are read
+where they lie, one at a time, and stand on the z axis with their fronts towards +y, where the camera is.
+"""
+
+import functools
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..images import DataError
+from . import wavefront
+from .besides import Besides
+from .loading import UPRIGHT, turned
+from .mesh import Item, Mesh
+from .properties import properties
+from .soup import join
+
+VERSION = 1  # of classes and meshes: raise it whenever the same archives give others
+FOLDER = Path("/usr/share/sweethome3d/furniture")
+CATALOGUE = "PluginFurnitureCatalog.properties"
+
+# Textures and libraries that these models name are not in the archives of version 1.8 (they carry paths of the
+# machines where they were made); Sweet Home 3D shows such surfaces in their diffuse colour.
+INCOMPLETE = frozenset((
+    "blendswap-cc-0/bed1", "blendswap-cc-0/bed2", "blendswap-cc-0/technicalTable1", "blendswap-cc-0/technicalTable2",
+    "blendswap-cc-0/textMarker", "blendswap-cc-by/luckyBamboo", "katorlegaz/oriental-rug", "scopia/bar_chair",
+    "scopia/beige_sofa", "scopia/beige_sofa_2seats", "scopia/calla_lily_with_roses", "scopia/intercom",
+    "scopia/intercom_with_screen", "scopia/iron_bed", "scopia/kids_shelves", "scopia/kitchen_stool",
+    "scopia/living_room_lamp1", "scopia/passage-a-niveau", "scopia/rectangle-swimming-pool",
+    "scopia/round-swimming-pool", "scopia/tubular_chair",
+))  # fmt: skip
+
+_FRONT = np.diag([-1.0, -1.0, 1.0]) @ UPRIGHT  # fronts point along +z in the archives
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a model's name, tags or category must contain (regular expressions, lower case) to be of a class."""
+
+    category: str
+    name: str = ""
+    tags: str = ""
+    place: str = ""
+
+
+RULES = (
+    Rule(
+        "", r"toilet|swing|dog house|doll house|baby bottle|table tennis bat|cup cake|knife stand|island bath|\bplug\b"
+    ),
+    Rule("", r"spray bottle|flower box|day bed"),
+    Rule("person", tags=r"\bhuman\b"),
+    Rule("vehicle", place=r"vehicles"),
+    Rule("vehicle", r"^(biplane|car model|toy train|rowboat|motorbike|wheelchair)$"),
+    Rule("window-door", place=r"doors and windows"),
+    Rule("", r"candle"),
+    Rule("lamp", place=r"lights"),
+    Rule("lamp", r"\blantern\b"),
+    Rule("plant", r"\b(plant|tree|flowers?|tulips|orchids|lily|bamboo|cactus|ficus|palm|hedge|bush)\b"),
+    Rule("plant", tags=r"\b(plant|tree)\b"),
+    Rule("sofa", r"\b(sofa|couch)\b"),
+    Rule("electronics", r"^(tv|speaker|phone|tv remote control)$"),
+    Rule("electronics", tags=r"\b(electronics|computer)\b"),
+    Rule("storage", r"\b(cabinet|cupboard|wardrobe|bookcase|shelves|dresser|drawers|locker|island|bedside|tv stand)\b"),
+    Rule("storage", r"^chest$"),
+    Rule("appliance", tags=r"\bappliance\b"),
+    Rule("table", r"\b(table|desk|workbench)\b"),
+    Rule("", r"abdominal"),
+    Rule("chair", r"\b(chair|armchair|stool|bench|seat|bank|lounge|ottoman|puff)\b"),
+    Rule(
+        "tableware",
+        r"\b(glass|cup|mug|bowl|plate|teapot|creamer|sugar|kettle|boiler|press|bottle|jar|vase|pottery|tray|servers)\b"
+        r"|\b(spoon|fork|knife|pan|shaker|cutlery|utensils|squeezer|tools?)\b",
+        place=r"kitchen|bathroom|miscellaneous",
+    ),
+)
+"""The first rule that fits decides; the class "" leaves a model out. At least 20 models of version 1.8 are in each."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A model of a catalogue."""
+
+    archive: Path
+    model: str
+    credit: str
+    rotation: tuple[float, ...]
+
+    @property
+    def where(self) -> str:
+        """What errors call it."""
+        return f"{self.archive}:{self.model}"
+
+
+def walk(folder: Path = FOLDER) -> list[Item]:
+    """The models of the archives in a folder (or of one archive) that belong to a class, in the order of their keys.
+
+    Nothing is loaded yet. Keys are "class/library_folder"; every item carries library, model, author and licence.
+    Raises DataError naming the archive for one that cannot be read, holds a path that leaves it, or has no catalogue
+    or an incomplete one, and for a folder without archives.
+    """
+    folder = Path(folder).expanduser()
+    archives = [folder] if folder.is_file() else sorted(folder.glob("*.sh3f"))
+    if not archives:
+        raise DataError(
+            f"{folder}: no furniture archive found, expected files ending in .sh3f (Debian: sweethome3d-furniture)"
+        )
+    items: dict[str, Item] = {}
+    for archive in archives:
+        for fields, entry in _entries(archive):
+            category = category_of(fields)
+            if not category:
+                continue
+            key = f"{category}/{re.sub(r'[^A-Za-z0-9.+-]+', '_', posixpath.dirname(entry.model))}"
+            if key in items:
+                raise DataError(f"{entry.where}: a second model called {key}, expected one")
+            items[key] = Item(category, key, functools.partial(_load, entry), entry.credit)
+    return [items[key] for key in sorted(items)]
+
+
+def category_of(fields: dict[str, str]) -> str:
+    """The class of a catalogue's entry with `name`, `tags` and `category`; "" for none."""
+    name, tags, place = (fields.get(key, "").lower() for key in ("name", "tags", "category"))
+    for rule in RULES:
+        if re.search(rule.name, name) and re.search(rule.tags, tags) and re.search(rule.place, place):
+            return rule.category
+    return ""
+
+
+def _entries(archive: Path) -> Iterator[tuple[dict[str, str], _Entry]]:
+    """What the catalogue of an archive says of every model."""
+    with _opened(archive) as file:
+        for name in file.namelist():
+            if _leaves(name):
+                raise DataError(f"{archive}: the path {name!r} leaves the archive, expected paths within it")
+        if CATALOGUE not in file.namelist():
+            raise DataError(f"{archive}: no {CATALOGUE} in it, expected a furniture archive of Sweet Home 3D")
+        found = properties(_bytes(file, CATALOGUE, archive))
+    models: dict[int, dict[str, str]] = {}
+    for key, value in found.items():
+        what, _, number = key.partition("#")
+        if number.isdecimal():
+            models.setdefault(int(number), {})[what] = value
+    library = f"{found.get('name', archive.stem)} {found.get('version', '')}".strip()
+    for number, fields in sorted(models.items()):
+        missing = [key for key in ("name", "model", "category") if key not in fields]
+        if missing:
+            raise DataError(f"{archive}: {CATALOGUE} says nothing of {missing[0]}#{number}, expected it")
+        model = fields["model"].lstrip("/")
+        if _leaves(model):
+            raise DataError(
+                f"{archive}: the path {model!r} of model {number} leaves the archive, expected one within it"
+            )
+        author, licence = fields.get("creator", "author unknown"), found.get("license", "licence unknown")
+        credit = f"{library}: {fields['name']} ({model}) by {author}, {licence}"
+        yield fields, _Entry(archive, model, credit, _rotation(fields.get("modelRotation", ""), archive, number))
+
+
+def _rotation(text: str, archive: Path, number: int) -> tuple[float, ...]:
+    """Nine numbers, row by row; none where a model needs no rotation."""
+    try:
+        found = tuple(float(word) for word in text.split())
+    except ValueError:
+        found = (0.0,)
+    rotation = np.array(found).reshape(3, 3) if len(found) == 9 else np.eye(3) * (not found)
+    if not np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-3:
+        raise DataError(f"{archive}: modelRotation#{number} is {text!r}, expected the 9 numbers of a rotation")
+    return found
+
+
+def _load(entry: _Entry) -> Mesh:
+    """The mesh of a model: its rotation applied, upright, its front to +y."""
+    with _opened(entry.archive) as file:
+        besides = _Archived(entry, file)
+        data = besides.find(posixpath.basename(entry.model))
+        if data is None:
+            raise DataError(f"{entry.where}: not in the archive, expected the model of its catalogue")
+        soups = wavefront.read(data, besides)
+    turn = _FRONT @ (np.array(entry.rotation).reshape(3, 3) if entry.rotation else np.eye(3))
+    return join([turned(soup, turn) for soup in soups], entry.where)
+
+
+class _Archived(Besides):
+    """Files of an archive, by their path from a model's folder."""
+
+    def __init__(self, entry: _Entry, file: zipfile.ZipFile) -> None:
+        self._folder = posixpath.dirname(entry.model)
+        super().__init__(entry.where, lenient=self._folder in INCOMPLETE)
+        self._archive, self._file = entry.archive, file
+        self._names = {name.lower(): name for name in file.namelist()}
+
+    def _read(self, name: str) -> bytes | None:
+        path = posixpath.normpath(posixpath.join(self._folder, name))
+        if path.startswith("../"):
+            raise DataError(f"{self.name}: the path {name!r} leaves the archive, expected one within it")
+        found = self._names.get(path.lower())
+        return None if found is None else _bytes(self._file, found, self._archive)
+
+
+def _leaves(name: str) -> bool:
+    """Whether a path points out of the archive that holds it."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+
+
+def _opened(archive: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(archive)
+    except _DAMAGED as error:
+        raise DataError(f"{archive}: cannot be opened ({error}), expected a furniture archive (zip)") from error
+
+
+def _bytes(file: zipfile.ZipFile, name: str, archive: Path) -> bytes:
+    """A file of an archive, its checksum checked."""
+    try:
+        return file.read(name)
+    except _DAMAGED as error:
+        raise DataError(f"{archive}: {name} is damaged ({error}), expected it whole") from error

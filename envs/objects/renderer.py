@@ -1,0 +1,142 @@
+"""What every file on the shelf `envs/renderers` can do: keep meshes ready, and draw views of them on the stage."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Int32, Int64, UInt8
+from torch import Tensor
+
+from .. import shelf
+from .mesh import Mesh
+from .stage import Shots
+
+SHELF = "gazeworld.envs.renderers"
+
+Placed = TypeVar("Placed")
+
+
+class UnavailableError(ValueError):
+    """A renderer that cannot be had on this machine: the message says what is missing and how to get it."""
+
+
+class Renderer(ABC, Generic[Placed]):
+    """Draws square RGB pictures of `size` pixels a side, `samples` per pixel against jagged edges.
+
+    Meshes are first placed, which may take a while (device memory, search trees), and then drawn by number. `Placed`
+    is what a renderer makes of a mesh. A renderer stays in the process that made it, and serves one thread at a time.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, size: int, samples: int = 4) -> None:
+        if size < 1 or samples < 1:
+            raise ValueError(f"renderer {self.name!r}: size {size} and samples {samples}, expected at least 1 of each")
+        self.size = size
+        self.samples = samples
+        self._kept: dict[int, tuple[Mesh, Placed]] = {}
+        self._order: list[Placed] = []
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Renderer, library and driver with their versions, to be recorded with what was drawn."""
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether a GPU draws."""
+        return False
+
+    def place(self, meshes: Sequence[Mesh]) -> None:
+        """Keep exactly these meshes ready to be drawn, in this order; those already there are not prepared again.
+
+        A mesh is known by identity: the same arrays in another `Mesh` count as another one.
+        """
+        self._order = []  # should a mesh below be refused, none is left that is no longer there
+        wanted = {id(mesh): mesh for mesh in meshes}
+        for key in [key for key in self._kept if key not in wanted]:
+            self._drop(self._kept.pop(key)[1])
+        for key, mesh in wanted.items():
+            if key not in self._kept:
+                self._kept[key] = (mesh, self._prepare(mesh))
+        self._order = [self._kept[id(mesh)][1] for mesh in meshes]
+
+    def render(self, which: Int64[Tensor, " b"], shots: Shots) -> UInt8[Tensor, "b h w 3"]:
+        """One picture, on the CPU, for each pair of a mesh (its number among those placed) and a shot.
+
+        Raises ValueError for numbers of meshes that were not placed and for batches of different lengths.
+        """
+        if len(which) != len(shots):
+            raise ValueError(f"renderer {self.name!r}: {len(which)} meshes for {len(shots)} shots")
+        numbers = which.detach().cpu().numpy()
+        if len(numbers) == 0:
+            return torch.zeros((0, self.size, self.size, 3), dtype=torch.uint8)
+        if numbers.min() < 0 or numbers.max() >= len(self._order):
+            raise ValueError(
+                f"renderer {self.name!r}: asked for meshes {numbers.min()} … {numbers.max()}, "
+                f"{len(self._order)} have been placed"
+            )
+        return torch.from_numpy(self._draw([self._order[i] for i in numbers], shots))
+
+    def close(self) -> None:
+        """Give back what the placed meshes and the renderer itself hold; afterwards it can only be closed again."""
+        self.place(())
+
+    @abstractmethod
+    def _prepare(self, mesh: Mesh) -> Placed:
+        """What is needed to draw this mesh again and again."""
+
+    @abstractmethod
+    def _drop(self, placed: Placed) -> None:
+        """Give back what `_prepare` took."""
+
+    @abstractmethod
+    def _draw(self, placed: Sequence[Placed], shots: Shots) -> UInt8[np.ndarray, "b h w 3"]:
+        """One picture for each shot, of the placed mesh beside it; there is at least one."""
+
+
+def make_renderer(name: str, size: int, **options: Any) -> Renderer:
+    """A renderer from the shelf by its name, or "auto": the fastest that can be had.
+
+    That is OpenGL where it runs on a GPU, otherwise embree, and OpenGL in software where embree is missing. `options`
+    are those of the class (`samples`, …). Raises UnknownNameError for a name that is not on the shelf,
+    UnavailableError where a library or driver is missing, ValueError for options that the class does not have.
+    """
+    if name == "auto":
+        return _fastest(size, **options)
+    kind = shelf.concrete(SHELF, name, Renderer)
+    try:
+        return kind(size, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise ValueError(f"renderer {name!r}: {error}") from error
+
+
+def _fastest(size: int, **options: Any) -> Renderer:
+    try:
+        opengl = make_renderer("opengl", size, **options)
+    except UnavailableError:
+        return make_renderer("embree", size, **options)
+    if opengl.accelerated:
+        return opengl
+    try:
+        embree = make_renderer("embree", size, **options)
+    except UnavailableError:
+        return opengl
+    opengl.close()
+    return embree
+
+
+def outward(mesh: Mesh) -> Int32[np.ndarray, "f 3"]:
+    """The mesh's faces, each wound so that its own normal is on the side of the normals at its corners.
+
+    Files often disagree with themselves; afterwards the sides of a face and its shading normals mean the same.
+    """
+    a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))  # f 3
+    wound = np.cross(b - a, c - a)
+    meant = mesh.normals[mesh.faces].sum(1)
+    wrong = np.einsum("fi,fi->f", wound, meant) < 0
+    return np.where(wrong[:, None], mesh.faces[:, ::-1], mesh.faces)

@@ -1,0 +1,30 @@
+"""Furniture and other things of Sweet Home 3D's model archives, drawn here."""
+
+from pathlib import Path
+
+from ..files import identity
+from ..objects import furniture
+from ..objects.drawn import Drawing, drawn
+from ..objects.gallery import Objects
+
+
+def load(
+    split: str = "train",
+    root: str = "",
+    *,
+    size: int = 128,
+    views: int = 50,
+    region: str = "paper",
+    renderer: str = "embree",
+    seed: int = 0,
+) -> Objects:
+    """The archives in `root` (empty: where Debian's sweethome3d-furniture puts them), classes as `furniture.walk` says.
+
+    Every fifth object of a class is tested on. Views are drawn at the first look and kept in the cache, which takes
+    minutes; `gazeworld data render --source furniture` draws the same to a folder instead. Raises DataError for
+    archives that are missing or damaged.
+    """
+    folder = Path(root).expanduser() if root else furniture.FOLDER
+    items = furniture.walk(folder)
+    key = {"archives": {file.name: identity(file) for file in sorted(folder.glob("*.sh3f"))}, "rule": furniture.VERSION}
+    return drawn("furniture", items, split, key, Drawing(size, views, region, renderer, seed))

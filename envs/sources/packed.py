@@ -1,0 +1,67 @@
+"""A packed store: views of objects in one memory-mapped file, made of a 3DIEBench tree by `gazeworld data pack`.
+
+Opening one takes next to no memory and gathering views from it goes at the speed of memory, or of the disk where the
+store does not fit.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from ..files import digest
+from ..images import DataError
+from ..objects import store
+from ..objects.gallery import ArrayGallery, Objects, ReadAhead
+from ..objects.layout import check_split
+from ..objects.pack import verify
+
+
+def load(split: str = "train", root: str = "", *, views: int = 0, check: bool = False) -> Objects:
+    """Objects of one split ("train", "test", also called "val", or "all") of the store in the folder `root`.
+
+    `views` limits how many views of each object are used (0: all). The files' sizes, latents and labels are checked at
+    once; the views only if `check` is set, which reads all of them. Raises DataError naming a file that is missing or
+    damaged, ValueError for impossible options.
+    """
+    if not root:
+        raise ValueError("source 'packed': no root given, expected the folder of a packed store")
+    split, out = check_split(split), Path(root).expanduser().resolve()
+    manifest = store.read_manifest(out)
+    if not 0 <= views <= manifest.views:
+        raise ValueError(f"source 'packed': views={views}, but the objects in {out} have {manifest.views}")
+    if check:
+        verify(out)
+    first, last = manifest.splits[split] if split != "all" else (0, len(manifest.names))
+    if first == last:
+        raise DataError(f"{out}: no object in split {split!r}, expected some")
+    part, used = slice(first, last), views or manifest.views
+    stored = store.open_views(out / store.VIEWS_FILE, manifest)
+    latents, labels = store.read_latents(out, manifest), store.read_labels(out, manifest)
+    return Objects(
+        name="packed",
+        split=split,
+        gallery=ArrayGallery(stored[part, :used], _ahead(out / store.VIEWS_FILE, manifest, first)),
+        latents=torch.from_numpy(latents[part, :used].copy()),
+        labels=torch.from_numpy(labels[part].copy()),
+        classes=manifest.classes,
+        mean=manifest.mean,
+        std=manifest.std,
+        fingerprint=digest(source="packed", store=manifest.fingerprint, split=split, views=used),
+        names=manifest.names[part],
+        renderer=manifest.renderer,
+    )
+
+
+def _ahead(path: Path, manifest: store.Manifest, first: int) -> ReadAhead | None:
+    """Reading ahead, for files that memory cannot hold; systems other than Linux have no call for it."""
+    if sys.platform != "linux":
+        return None
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = path.stat().st_size
+    if size < memory / 2:
+        return None
+    n, v, s = manifest.shape[:3]
+    view = s * s * 3
+    return ReadAhead(path, size - (n - first) * v * view, v, view)

@@ -1,0 +1,433 @@
+"""Packed stores: the same views as the tree, gathered from one file; packing that can be killed at any time."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from trees import write_tree
+
+from gazeworld.envs import shelf
+from gazeworld.envs.images import DataError
+from gazeworld.envs.objects import pack as module
+from gazeworld.envs.objects import plan as planning
+from gazeworld.envs.objects.pack import pack, verify
+from gazeworld.envs.sources import packed
+
+SIZE, V, N = 16, 3, 14
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("packing") / "tree"
+    write_tree(root, views=V, side=32, index=True)
+    (root / "render.json").write_text(json.dumps({"renderer": "made by hand"}))
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(tree: Path) -> Path:
+    return pack(tree, tree.parent / "whole", SIZE)
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The images that have been decoded, as a list that grows."""
+    seen: list[str] = []
+    real = planning.decoded
+
+    def decoded(path: Path, size: int) -> np.ndarray:
+        seen.append(str(path))
+        return real(path, size)
+
+    monkeypatch.setattr(planning, "decoded", decoded)
+    return seen
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(count: int) -> Callable[[int, int], None]:
+    def progress(done: int, n: int) -> None:
+        assert n == N
+        if done == count:
+            raise Stop
+
+    return progress
+
+
+@pytest.mark.parametrize("split", ["train", "test", "val", "all"])
+@pytest.mark.parametrize("views", [0, 2])
+def test_a_store_holds_what_the_tree_does(tree: Path, whole: Path, split: str, views: int) -> None:
+    folder = shelf.module("gazeworld.envs.sources", "3diebench").load(split, str(tree), size=SIZE, views=views)
+    store = packed.load(split, str(whole), views=views)
+    assert store.gallery.shape == folder.gallery.shape
+    n, v = store.gallery.shape[:2]
+    every = torch.arange(n).repeat_interleave(v), torch.arange(v).repeat(n)
+    assert torch.equal(store.gallery(*every), folder.gallery(*every))
+    assert torch.equal(store.latents, folder.latents)
+    assert torch.equal(store.labels, folder.labels)
+    assert (store.names, store.classes, store.split) == (folder.names, folder.classes, folder.split)
+    assert store.renderer == folder.renderer == "made by hand"
+    if not views:
+        assert (store.mean, store.std) == (folder.mean, folder.std)
+
+
+def test_a_store_is_four_files_that_numpy_reads(whole: Path) -> None:
+    assert sorted(files(whole)) == ["labels.npy", "latents.npy", "pack.json", "views.npy"]
+    assert np.load(whole / "views.npy").shape == (N, V, SIZE, SIZE, 3)
+    assert np.load(whole / "latents.npy").shape == (N, V, 7)
+    assert np.load(whole / "labels.npy").shape == (N,)
+    verify(whole)
+    assert packed.load("train", str(whole), check=True).split == "train"
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, N])
+def test_packing_goes_on_after_an_error(
+    tree: Path, whole: Path, tmp_path: Path, decodings: list[str], count: int
+) -> None:
+    out = tmp_path / "store"
+    if count:
+        with pytest.raises(Stop):
+            pack(tree, out, SIZE, progress=stop_after(count))
+        with pytest.raises(DataError, match=r"pack.json: not there, packing was not finished"):
+            packed.load("train", str(out))
+    decodings.clear()
+    seen: list[int] = []
+    pack(tree, out, SIZE, progress=lambda done, n: seen.append(done))
+    assert len(decodings) == len(set(decodings)) == (N - count) * V
+    assert seen == list(range(1, N + 1))
+    assert files(out) == files(whole)
+
+
+def test_packing_goes_on_after_a_kill(tree: Path, whole: Path, tmp_path: Path, decodings: list[str]) -> None:
+    out = tmp_path / "store"
+    code = (
+        "import os, signal, sys; from pathlib import Path; from gazeworld.envs.objects.pack import pack\n"
+        "kill = lambda done, n: os.kill(os.getpid(), signal.SIGKILL) if done == 5 else None\n"
+        f"pack(Path({str(tree)!r}), Path({str(out)!r}), {SIZE}, progress=kill)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert sorted(files(out)) == ["pack.part", "views.npy.part"]
+    pack(tree, out, SIZE)
+    assert len(decodings) == (N - 5) * V
+    assert files(out) == files(whole)
+
+
+@pytest.mark.parametrize("step", ["write_bytes", "replace", "write_text", "unlink"])
+def test_a_kill_while_finishing_costs_nothing(
+    tree: Path, whole: Path, tmp_path: Path, decodings: list[str], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    out = tmp_path / "store"
+
+    def stop(*_: object, **__: object) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patch:
+        if step == "unlink":
+            patch.setattr(Path, "unlink", stop)
+        elif step == "replace":
+            patch.setattr(module, "os", SimpleNamespace(replace=stop, fsync=os.fsync))
+        else:
+            patch.setattr(module, step, stop)
+        with pytest.raises(Stop):
+            pack(tree, out, SIZE)
+    decodings.clear()
+    pack(tree, out, SIZE)
+    assert not decodings
+    assert files(out) == files(whole)
+
+
+@pytest.mark.parametrize("damage", ["log cut", "log empty", "views cut", "views gone", "byte flipped", "junk behind"])
+def test_what_is_not_whole_is_done_again(
+    tree: Path, whole: Path, tmp_path: Path, decodings: list[str], damage: str
+) -> None:
+    out = tmp_path / "store"
+    with pytest.raises(Stop):
+        pack(tree, out, SIZE, progress=stop_after(6))
+    part, log = out / "views.npy.part", out / "pack.part"
+    lines, data, size = log.read_bytes(), bytearray(part.read_bytes()), V * SIZE * SIZE * 3
+    begin = len(data) - 6 * size
+    kept = 6
+    if damage == "log cut":
+        log.write_bytes(lines[:-3])
+        kept = 5
+    if damage == "log empty":
+        log.write_bytes(b"")
+        kept = 0
+    if damage == "views cut":
+        part.write_bytes(data[: begin + 4 * size + 10])
+        kept = 4
+    if damage == "views gone":
+        part.unlink()
+        kept = 0
+    if damage == "byte flipped":
+        data[begin + 2 * size + 7] ^= 1
+        part.write_bytes(data)
+        kept = 2
+    if damage == "junk behind":
+        part.write_bytes(data + b"x" * (N * size))
+        log.write_bytes(lines + b"0123")
+    decodings.clear()
+    with pytest.raises(Stop):
+        pack(tree, out, SIZE, progress=stop_after(10))
+    order = [name[1:-1] for name in planning.read_tree(tree, "all").names]
+    done = {order.index("/".join(Path(path).parts[-3:-1])) for path in decodings}
+    assert set(range(kept, 10)) <= done <= set(range(kept, N))  # a few objects are decoded ahead
+    assert log.read_bytes().count(b"\n") == 11
+    decodings.clear()
+    pack(tree, out, SIZE)
+    assert len(decodings) == (N - 10) * V  # what was done again is known to be whole
+    assert files(out) == files(whole)
+
+
+def test_a_store_that_is_there_is_left_alone(tree: Path, whole: Path, decodings: list[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in [whole, *whole.iterdir()]}
+    assert pack(tree, whole, SIZE) == whole
+    assert {path: path.stat().st_mtime_ns for path in [whole, *whole.iterdir()]} == before
+    assert not decodings
+
+
+def test_a_bad_image_stops_packing_and_what_was_packed_stays(tmp_path: Path, decodings: list[str]) -> None:
+    names = write_tree(tmp_path / "tree", {"a": 30}, V, 32)
+    order = planning.read_tree(tmp_path / "tree", "all").names
+    bad = tmp_path / "tree" / order[20][1:] / "image_1.jpg"
+    good = bad.read_bytes()
+    bad.write_bytes(good[: len(good) // 2])
+    with pytest.raises(DataError, match=rf"{order[20][1:]}image_1.jpg: cannot be decoded"):
+        pack(tmp_path / "tree", tmp_path / "store", SIZE)
+    assert (tmp_path / "store" / "pack.part").read_text().count("\n") == 21
+    bad.write_bytes(good)
+    decodings.clear()
+    pack(tmp_path / "tree", tmp_path / "store", SIZE)
+    assert len(decodings) == (len(names) - 20) * V
+    pack(tmp_path / "tree", tmp_path / "other", SIZE)
+    assert files(tmp_path / "store") == files(tmp_path / "other")
+
+
+def test_images_that_changed_meanwhile_are_packed_again(tmp_path: Path, decodings: list[str]) -> None:
+    root, out = tmp_path / "tree", tmp_path / "store"
+    write_tree(root, views=V, side=32)
+    with pytest.raises(Stop):
+        pack(root, out, SIZE, progress=stop_after(6))
+    third = root / planning.read_tree(root, "all").names[3][1:]
+    Image.new("RGB", (48, 48), (1, 200, 3)).save(third / "image_0.jpg")
+    decodings.clear()
+    pack(root, out, SIZE)
+    assert len(decodings) == (N - 3) * V
+    assert abs(int(np.load(out / "views.npy")[3, 0, 5, 5, 1]) - 200) <= 3
+    Image.new("RGB", (48, 48), (200, 200, 3)).save(third / "image_1.jpg")
+    with pytest.raises(DataError, match=r"store: holds a store of other data or another size \(14 objects, 3 views"):
+        pack(root, out, SIZE)
+
+
+def test_a_folder_with_something_else_is_refused(tree: Path, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"whole: holds a store of other data or another size .* of 16 px"):
+        pack(tree, whole, SIZE + 1)
+    with pytest.raises(DataError, match=r"whole: holds a store of other data"):
+        pack(tree, whole, SIZE, index="none")
+    with pytest.raises(Stop):
+        pack(tree, tmp_path / "store", SIZE, progress=stop_after(2))
+    with pytest.raises(DataError, match=r"pack.part: begun from other data or with another size"):
+        pack(tree, tmp_path / "store", SIZE + 1)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "views.npy").write_text("mine")
+    with pytest.raises(DataError, match=r"full: holds views.npy and is no packed store"):
+        pack(tree, tmp_path / "full", SIZE)
+    assert files(tmp_path / "full") == {"views.npy": b"mine"}
+    with pytest.raises(ValueError, match=r"inside: lies in the tree"):
+        pack(tree, tree / "inside", SIZE)
+    with pytest.raises(ValueError, match=r"size=0"):
+        pack(tree, tmp_path / "none", 0)
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(
+    tree: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decodings: list[str]
+) -> None:
+    out = tmp_path / "store"
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        with pytest.raises(OSError, match=r"store: the disk is full \(0.0 MB more are needed and 0.0 MB are free\)"):
+            pack(tree, out, SIZE)
+    assert not decodings
+    real, written = module._append, []
+
+    def append(file: object, data: bytes) -> None:
+        written.append(len(data))
+        if len(written) == 8:  # a header line, then views and a line for each object
+            real(file, bytes(data)[:100])  # type: ignore[arg-type]
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(file, data)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_append", append)
+        with pytest.raises(
+            OSError, match=r"the disk is full \(No space left on device\); what is packed so far is kept"
+        ):
+            pack(tree, out, SIZE)
+    with pytest.raises(DataError, match=r"packing was not finished"):
+        packed.load("train", str(out))
+    decodings.clear()
+    pack(tree, out, SIZE)
+    assert len(decodings) == (N - 3) * V
+    assert files(out) == files(whole)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be locked there")
+def test_two_processes_do_not_pack_into_one_folder(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "store"
+
+    def progress(done: int, n: int) -> None:
+        with pytest.raises(OSError, match=r"store: another process is packing into this folder"):
+            pack(tree, out, SIZE)
+        raise Stop
+
+    with pytest.raises(Stop):
+        pack(tree, out, SIZE, progress=progress)
+    verify(pack(tree, out, SIZE))
+
+
+def test_damage_is_found(whole: Path, tmp_path: Path) -> None:
+    def damaged(name: str, change: Callable[[bytearray], bytes]) -> str:
+        out = tmp_path / name
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(whole, out)
+        data = bytearray((out / name).read_bytes())
+        (out / name).write_bytes(change(data))
+        return str(out)
+
+    def flip(data: bytearray) -> bytes:
+        data[-5] ^= 1
+        return bytes(data)
+
+    out = damaged("views.npy", flip)
+    packed.load("train", out)  # says nothing: it does not read the views
+    last = packed.load("all", str(whole)).names[-1]
+    with pytest.raises(DataError, match=rf"views.npy: 1 of 14 objects do not have the checksums .* first is {last}"):
+        packed.load("train", out, check=True)
+    for name in ("latents.npy", "labels.npy"):
+        with pytest.raises(DataError, match=rf"{name}: checksum \w+, expected \w+"):
+            packed.load("train", damaged(name, flip))
+    for name in ("views.npy", "latents.npy", "labels.npy"):
+        with pytest.raises(DataError, match=rf"{name}: not a whole .npy file"):
+            packed.load("train", damaged(name, lambda data: data[:-1]))
+        out = damaged(name, flip)
+        (Path(out) / name).unlink()
+        with pytest.raises(DataError, match=rf"{name}: not there"):
+            packed.load("train", out)
+        np.save(Path(out) / name, np.zeros(3, np.int16))
+        with pytest.raises(DataError, match=rf"{name}: holds int16 of shape \(3,\), expected"):
+            packed.load("train", out)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[: len(text) // 2], r"pack.json: not what packing writes"),
+        (lambda text: "[]", r"pack.json: not what packing writes"),
+        (lambda text: text.replace('"size"', '"side"'), r"pack.json: not what packing writes .*size"),
+        (lambda text: text.replace('"format": 1', '"format": 2'), r"pack.json: format 2, expected 1"),
+        (lambda text: text.replace('"02691156"', '"02691156", "more"'), r""),
+    ],
+)
+def test_a_bad_manifest_is_named(whole: Path, tmp_path: Path, change: Callable[[str], str], message: str) -> None:
+    shutil.copytree(whole, tmp_path / "store")
+    path = tmp_path / "store" / "pack.json"
+    path.write_text(change(path.read_text()))
+    if not message:
+        assert "more" in packed.load("train", str(tmp_path / "store")).classes
+        return
+    with pytest.raises(DataError, match=message):
+        packed.load("train", str(tmp_path / "store"))
+
+
+def test_checksums_must_be_as_many_as_objects(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "store")
+    path = tmp_path / "store" / "pack.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "checksums": found["checksums"][1:]}))
+    with pytest.raises(DataError, match=r"pack.json: splits .*, 13 checksums for 14 objects"):
+        packed.load("train", str(tmp_path / "store"))
+
+
+def test_a_store_larger_than_memory_is_opened_and_looked_at(whole: Path, tmp_path: Path) -> None:
+    """256 GB of views, most of them a hole in the file: nothing may read or reserve all of it."""
+    out = tmp_path / "store"
+    shutil.copytree(whole, out)
+    manifest = module.store.read_manifest(out)
+    views = 2**38 // (N * SIZE * SIZE * 3)
+    huge = replace(manifest, views=views)
+    with (out / "views.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": huge.shape})
+        begin = file.tell()
+        file.truncate(begin + int(np.prod(huge.shape, dtype=np.int64)))
+    mapped = module.store.open_views(out / "views.npy", huge)
+    assert mapped.nbytes > 2**37
+    gallery = planning.ArrayGallery(mapped, packed._ahead(out / "views.npy", huge, 0))
+    assert not gallery(torch.tensor([0, N - 1]), torch.tensor([0, views - 1])).any()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this system cannot be told what will be read")
+def test_a_store_beyond_memory_is_read_ahead(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert packed.load("test", str(whole)).gallery._ahead is None  # type: ignore[attr-defined]
+    plain = packed.load("test", str(whole))
+    n = len(plain)
+    every = torch.arange(n).repeat_interleave(V), torch.arange(V).repeat(n)
+    monkeypatch.setattr(packed.os, "sysconf", lambda _: 4)
+    ahead = packed.load("test", str(whole))
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, where, length, how: told.append((where, length)))
+    found = ahead.gallery(*every)
+    assert torch.equal(found, plain.gallery(*every))
+    raw = (whole / "views.npy").read_bytes()
+    assert [raw[where : where + length] for where, length in told] == [view.numpy().tobytes() for view in found]
+
+
+def test_fingerprints_tell_stores_and_splits_apart(tree: Path, whole: Path, tmp_path: Path) -> None:
+    other = pack(tree, tmp_path / "other", SIZE + 1)
+    walked = pack(tree, tmp_path / "walked", SIZE, index="none")
+    stores = [packed.load(split, str(out)) for split in ("train", "test", "all") for out in (whole, other, walked)]
+    assert len({store.fingerprint for store in stores}) == 9
+    shutil.copytree(whole, tmp_path / "copy")
+    assert packed.load("train", str(tmp_path / "copy")).fingerprint == stores[0].fingerprint
+
+
+def test_progress_of_verification_is_told(whole: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    verify(whole, lambda done, n: seen.append((done, n)))
+    assert seen == [(i, N) for i in range(1, N + 1)]
+
+
+def test_impossible_options_are_named(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no root given"):
+        packed.load()
+    with pytest.raises(ValueError, match=r"views=4, but the objects in .* have 3"):
+        packed.load("train", str(whole), views=4)
+    with pytest.raises(ValueError, match=r"unknown split 'x'"):
+        packed.load("x", str(whole))
+    with pytest.raises(DataError, match=r"pack.json: not there, expected a packed store"):
+        packed.load("train", str(tmp_path))
+
+
+def test_a_store_may_lack_a_split(tmp_path: Path) -> None:
+    write_tree(tmp_path / "tree", {"a": 1, "b": 1}, 2, 16)
+    out = pack(tmp_path / "tree", tmp_path / "store", 16)
+    assert len(packed.load("train", str(out))) == 2
+    with pytest.raises(DataError, match=r"store: no object in split 'test'"):
+        packed.load("test", str(out))
