@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from trees import write_tree
 
 from gazeworld.envs import shelf
+from gazeworld.envs.objects.pack import pack
 from gazeworld.scenarios.command import runs, scenario
 from gazeworld.scenarios.command.scenario import SCENARIOS
 
@@ -36,7 +38,15 @@ def fashion(root: Path) -> None:
             (root / f"{split}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + data.tobytes()))
 
 
-MAKERS = {"stl10": stl10, "fashion-mnist": fashion}
+def packed(root: Path) -> None:
+    """A store of a tree with views of 128 px and more of them than any scenario looks at."""
+    write_tree(root / "tree", {"chair": 6, "table": 6}, views=10, side=128)
+    for file in pack(root / "tree", root / "store").iterdir():
+        file.rename(root / file.name)
+
+
+MAKERS = {"stl10": stl10, "fashion-mnist": fashion, "packed": packed}
+SMALLER = {"solids": {"per_family": 3, "size": 32, "views": 10}}
 
 
 def test_names_come_from_files_and_their_variants() -> None:
@@ -77,6 +87,8 @@ def test_changed_merges_and_refuses_unknown_fields() -> None:
 def test_three_steps(name: str, tmp_path: Path) -> None:
     one = scenario.load(name)
     world = {}
+    if one.world["source"] in SMALLER:
+        world = {"source_options": SMALLER[one.world["source"]]}
     if one.world["source"] in MAKERS:
         MAKERS[one.world["source"]](tmp_path)
         world = {"root": str(tmp_path)}
