@@ -71,7 +71,7 @@ def views_bench(root: str = "", seconds: float = 1.0, size: int = 128, renderer:
         store = pack(tree, work / "store", size)
         stored = RotationWorld("packed", "all", str(store))
         live = RotationWorld("solids", live=True, size=size, renderer=renderer, source_options={"per_family": 10})
-        ways = _ours("packed", stored, "unseen") | _ours(f"live, {live.renderer.partition(":")[0]}", live, "uniform")
+        ways = _ours("packed", stored, "unseen") | _ours(f"live, {live.renderer.partition(':')[0]}", live, "uniform")
         ways |= _baselines(tree, stored, size)
         speeds: dict[tuple[str, int], list[float]] = {name: [] for name in ways}
         threads = torch.get_num_threads()
