@@ -1,0 +1,86 @@
+"""Stored views by their numbers: what retrieval, neighbours and odd ones out choose from."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Float, Float32, Int64, UInt8
+from torch import Tensor
+
+from gazeworld.envs.objects.views import StoredViews
+from gazeworld.envs.world import Scene, World
+from gazeworld.envs.worlds.rotation import RotationWorld
+from gazeworld.models.method import Method, frozen
+
+from .features import Tick, quiet
+from .parallel import parallel
+
+Reader = Callable[[UInt8[Tensor, "b t c h w"]], Float[Tensor, "b t d"]]
+"""Turns views into embeddings: a method's `encode` or `goal`."""
+
+
+class Stored:
+    """The v views that a world holds of each of its n objects.
+
+    `poses` (n v p) and `labels` (n; -1: unknown) lie on the world's device. Raises ValueError for a world that draws
+    its views or looks at images.
+    """
+
+    def __init__(self, world: World) -> None:
+        if not isinstance(world, RotationWorld) or not isinstance(world.views, StoredViews):
+            raise ValueError(f"this needs a world of stored views, and {type(world).__name__} has none here")
+        self.world = world
+        self.poses: Float32[Tensor, "n v p"] = world.views.poses
+        self.labels: Int64[Tensor, " n"] = world.objects.labels.to(world.device)
+
+    @property
+    def views(self) -> int:
+        """V, the number of views of each object."""
+        return self.poses.shape[1]
+
+    @property
+    def split(self) -> str:
+        """The name of the split that the objects are."""
+        return self.world.objects.split
+
+    def look(self, objects: Int64[Tensor, " b"], views: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
+        """What view `views[i]` of object `objects[i]` shows."""
+        pose = self.poses[objects, views]
+        return self.world.look(Scene(objects, self.labels[objects], pose), pose)
+
+    def number(self, objects: Int64[Tensor, " b"], poses: Float32[Tensor, "b t p"]) -> Int64[Tensor, "b t"]:
+        """Which of the object's views was taken from each pose. Raises ValueError where none was."""
+        same = (self.poses[objects][:, None] == poses[:, :, None]).all(-1)  # b t v
+        if not bool(same.any(-1).all()):
+            row = int((~same.any(-1)).any(1).nonzero()[0, 0])
+            raise ValueError(f"stream {row} shows object {int(objects[row])} from a pose that none of its views has")
+        return same.to(torch.uint8).argmax(-1)
+
+    def encode(
+        self,
+        method: Method,
+        reader: Reader,
+        objects: Int64[Tensor, " b"],
+        views: Int64[Tensor, " b"],
+        tick: Tick = quiet,
+    ) -> Float[Tensor, "b d"]:
+        """Embeddings of views by a method in eval mode, on its device; `reader` is its `encode` or `goal`."""
+        device = next(method.parameters()).device
+        cuda = device.type == "cuda"
+        size = 1024 if cuda else 64  # on the CPU few enough for the cache of a core
+        found = torch.empty(len(objects), method.view_dim, device=device)
+
+        def job(rows: slice) -> None:
+            with torch.inference_mode():  # a thread does not inherit it
+                seen = self.look(objects[rows], views[rows]).to(device)
+                found[rows] = reader(seen[:, None])[:, 0].float()
+
+        jobs = [partial(job, slice(start, start + size)) for start in range(0, len(objects), size)]
+        with frozen(method):
+            if cuda:
+                for i, work in enumerate(jobs):
+                    work()
+                    tick("encoding stored views", i + 1, len(jobs))
+            else:
+                parallel(jobs, lambda done: tick("encoding stored views", done, len(jobs)))
+        return found
