@@ -79,6 +79,12 @@ class ProbeConfig:
     """samples per step of a read-out"""
     noise: float = 0.05
     """motor noise of the second path-integration experiment, in the world's units of action (0: leave it out)"""
+    puzzle_epochs: int = 60
+    """epochs in which the aggregator is fine-tuned to find the odd one out (worlds of objects; 0: leave it out)"""
+    regions: tuple[str, ...] = ()
+    """other regions of rotations in which heads are scored, too (sources that draw their views: ood, held-out …)"""
+    maps: bool = False
+    """draw two-dimensional maps of embeddings (needs umap-learn)"""
     online: int = 512
     """scenes per split of the online probe during training (0: no online probe)"""
     seed: int = 0
@@ -88,6 +94,7 @@ class ProbeConfig:
         for name in ("views", "rounds", "epochs_linear", "epochs_position", "epochs_mlp", "hidden", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("scenes", "path_scenes", "noise", "online"):
+        object.__setattr__(self, "regions", tuple(self.regions))  # JSON knows lists only
+        for name in ("scenes", "path_scenes", "noise", "online", "puzzle_epochs"):
             if getattr(self, name) < 0:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected 0 or more")

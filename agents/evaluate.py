@@ -11,7 +11,7 @@ from gazeworld.models.method import Method
 from .config import ProbeConfig
 from .features import Features, Tick, ablated, centred, features, quiet, rollouts, spread_over
 from .measures import Pair, Pairs, chance, path_integration, position, recognition
-from .policy import make_policy
+from .policy import Policy, make_policy
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Arena:
     policy: dict[str, Any] = field(default_factory=lambda: {"name": "uniform"})
     train_split: str = "train"
     test_split: str = "test"
+
+    def test_policy(self) -> Policy:
+        """The policy, for the world of the test split."""
+        options = dict(self.policy)
+        return make_policy(options.pop("name"), self.test.world, **options)
 
     def visit(self, length: int, config: ProbeConfig, rounds: int, **policy: Any) -> "Streams":
         """Streams of both splits by the arena's policy or the one given; the test split is visited once."""
@@ -124,7 +129,7 @@ def evaluate(
     tick("done", 1, 1)
     return {
         "note": f"heads are trained on the {arena.train_split} split and scored on the {arena.test_split} split",
-        "config": asdict(config),
+        "config": asdict(config) | {"regions": list(config.regions)},
         "chance": {"top-1 of the majority class": base, "classes": classes},
         "recognition": named,
         "position": where,

@@ -43,7 +43,7 @@ def _recognition(results: dict[str, Any]) -> Table:
     named = results["recognition"]
     entry = named["policy"]["aggregate"]
     base = results["chance"]["top-1 of the majority class"]
-    table = _table(
+    table = new_table(
         "Recognition: top-1 (%) of linear classifiers after M views",
         f"z_AGG: aggregate of the first M views; z_M alone: view M; mean z: mean of z_1 … z_M; "
         f"chance {100 * base:.1f} %; {_splits(entry)}",
@@ -61,7 +61,7 @@ def _recognition(results: dict[str, Any]) -> Table:
 
 def _position(results: dict[str, Any]) -> Table:
     entries = results["position"]
-    table = _table(
+    table = new_table(
         "Where: R² of the paper's regressors (Adam) and of a linear one in closed form (ridge)",
         f"relative from (z_1, z_2), absolute from z_1; {_splits(next(iter(entries.values())))}",
         ("read out", "model"),
@@ -89,7 +89,7 @@ def _paths(entry: dict[str, Any], name: str, *, wide: bool) -> Table:
     if "noise" in entry:
         title += f" (σ = {entry['noise']} per action and axis)"
     heads = entry["heads"] if wide else entry["heads"][:1]
-    table = _table(
+    table = new_table(
         f"{title}: R² of regressors ({'Adam / ridge' if wide else 'Adam; ridge stands in probes.json'})",
         f"from z_AGG of M views and the embedding of the next action; {_splits(entry)}",
         ("model", "input"),
@@ -116,7 +116,8 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if value > -10 else "< −10"
 
 
-def _table(title: str, caption: str, names: tuple[str, ...], scores: list[str]) -> Table:
+def new_table(title: str, caption: str, names: tuple[str, ...], scores: list[str]) -> Table:
+    """An empty table whose first columns hold names and whose others hold scores."""
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in names:
         table.add_column(name)

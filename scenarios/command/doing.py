@@ -2,17 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 from torch import distributed
 
-from gazeworld.agents import figures, results, scanpath
+from gazeworld.agents import embedding, figures, neighbours, results, scanpath, turning_tables
 from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.evaluate import Arena, evaluate
 from gazeworld.agents.loop import POLICY, collect
+from gazeworld.agents.turning import has_stored_views, turning
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.world import World
 
@@ -59,15 +61,24 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     untrained = calibrate(build.method_of(run.scenario, world).to(world.device), known)
     noisy = arena(run.scenario, config, fabric.device, noise=config.noise) if config.noise else None
     with console.status("probing") as status:
-        found = evaluate(
-            method,
-            untrained,
-            plain,
-            noisy,
-            config,
-            tick=lambda what, done, total: status.update(f"probing: {what} {done}/{total}"),
-        )
+
+        def told(what: str, done: int, total: int) -> None:
+            status.update(f"probing: {what} {done}/{total}")
+
+        found = evaluate(method, untrained, plain, noisy, config, tick=told)
+        if has_stored_views(plain):
+            both = {"trained": method, "untrained": untrained}
+            others = {name: arena(run.scenario, config, fabric.device, region=name) for name in config.regions}
+            found["objects"] = turning(both, plain, others, config, told)
     results.show(found, console)
+    if "objects" in found:
+        turning_tables.show(found["objects"], console)
+        nearest = neighbours.figure(plain.test.world, found["objects"]["neighbours"])
+        _save(nearest, run.figures / "neighbours.png", console)
+    if config.maps:
+        size = embedding.MapConfig(views=min(embedding.MapConfig.views, config.views))
+        seen = embedding.embedding({"trained": method}, plain.test, plain.test_policy(), config, size, told)
+        _save(embedding.figure(seen), run.figures / "maps.png", console)
     results.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / "probes.json")
     _save(figures.recognition(found), run.figures / "recognition.png", console)
     _save(figures.paths(found), run.figures / "path_integration.png", console)
@@ -75,9 +86,16 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     return 0
 
 
-def arena(chosen: Scenario, config: ProbeConfig, device: object, **changes: float) -> Arena:
-    """The scenario's world over the two splits that probes are trained and scored on."""
+def arena(chosen: Scenario, config: ProbeConfig, device: object, *, region: str = "", **changes: Any) -> Arena:
+    """The scenario's world over the two splits that probes are trained and scored on.
+
+    `region` has the views of objects drawn with rotations from another region; in "ood", whose rotations differ from
+    the paper's in the sign of their quaternions only, signs are left as the angles give them.
+    """
     chosen = chosen.changed(probe={"views": config.views})
+    if region:
+        changes["source_options"] = {**chosen.world.get("source_options", {}), "region": region}
+        changes["sign"] = "free" if region == "ood" else chosen.world.get("sign", "canonical")
     places = []
     for split in (chosen.probe_split, chosen.test_split):
         world = build.world_of(chosen, split, str(device), **changes)

@@ -1,0 +1,64 @@
+"""All probes of object worlds in one call, from a method to tables, and other regions beside."""
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+import torch
+from pictures import noise
+from rich.console import Console
+from shapes import objects
+
+from gazeworld.agents import turning_tables
+from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.evaluate import Arena
+from gazeworld.agents.turning import has_stored_views, turning
+from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.world import World
+from gazeworld.envs.worlds.rotation import RotationWorld
+from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.models.method import make_method
+
+CONFIG = ProbeConfig(views=2, rounds=1, epochs_linear=2, epochs_mlp=2, hidden=8, puzzle_epochs=1)
+
+
+def arena(*worlds: World) -> Arena:
+    train, test = (ActiveVisionVectorEnv(6, world, episode_steps=3, tensors=True) for world in worlds)
+    return Arena(train, test, {"name": "unseen"})
+
+
+def test_everything_is_measured_and_shown() -> None:
+    train, test = (RotationWorld(replace(objects(n=9, v=8, seed=s), split=p)) for s, p in ((0, "train"), (1, "test")))
+    torch.manual_seed(0)
+    options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 16, "hidden": 16}
+    one, other = (
+        make_method("seq-jepa", view_shape=(3, 8, 8), action_dim=4, mean=(0.5,) * 3, std=(0.25,) * 3, **options).eval()
+        for _ in range(2)
+    )
+    before = [value.clone() for value in one.state_dict().values()]
+    here, there = arena(train, test), arena(train, RotationWorld(objects(n=9, v=8, seed=2), sign="free"))
+    found = turning({"trained": one, "untrained": other}, here, {"ood": there}, CONFIG)
+    assert json.loads(json.dumps(found, allow_nan=False)).keys() == {
+        "retrieval",
+        "neighbours",
+        "odd_one_out",
+        "elsewhere",
+    }
+    assert found["retrieval"]["candidates"] == 8
+    assert found["elsewhere"]["ood"]["recognition"]["scored on"]["there"]["split"] == "ood"
+    assert all(torch.equal(a, b) for a, b in zip(before, one.state_dict().values(), strict=True))
+    out = Console(file=StringIO(), width=120)
+    turning_tables.show(found, out)
+    text = out.file.getvalue()
+    for words in ("Retrieval", "Nearest neighbours", "Odd one out of 3 views", "scored on “ood”", "absolute rotation"):
+        assert words in text
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_only_worlds_with_stored_views_are_searched(live: bool) -> None:
+    options = {"source_options": {"per_family": 2, "size": 16, "views": 3}}
+    world = RotationWorld("solids", live=live, renderer="embree", **options)
+    assert has_stored_views(arena(world, world)) == (not live)
+    images = SaccadeWorld(noise())
+    assert not has_stored_views(arena(images, images))
