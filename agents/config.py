@@ -94,7 +94,6 @@ class ProbeConfig:
         for name in ("views", "rounds", "epochs_linear", "epochs_position", "epochs_mlp", "hidden", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected at least 1")
-        object.__setattr__(self, "regions", tuple(self.regions))  # JSON knows lists only
         for name in ("scenes", "path_scenes", "noise", "online", "puzzle_epochs"):
             if getattr(self, name) < 0:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected 0 or more")

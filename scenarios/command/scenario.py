@@ -82,7 +82,7 @@ def from_json(data: dict[str, Any], file: Path) -> Scenario:
     try:
         parts = dict(data)
         parts["train"] = TrainConfig(**parts["train"])
-        parts["probe"] = ProbeConfig(**parts["probe"])
+        parts["probe"] = ProbeConfig(**{**parts["probe"], "regions": tuple(parts["probe"].get("regions", ()))})
         return Scenario(**parts)
     except (TypeError, KeyError) as error:
         raise ValueError(f"{file}: not the configuration of a run of this version: {error}") from error

@@ -76,7 +76,7 @@ def test_bench_step_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
 MISTAKES = {
     "unknown command": (["fly"], "unknown command 'fly'"),
     "unknown scenario": (["train", "saccade-fingers"], "unknown scenario 'saccade-fingers'; there are: "),
-    "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: digits"),
+    "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: 3diebench, digits"),
     "unknown policy": (["--policy.name", "lucky"], "unknown policy 'lucky'"),
     "unknown method": (["--method.name", "seq-vae"], "unknown method 'seq-vae'"),
     "unknown map": (["--policy.map", "moon"], "unknown saliency map 'moon'"),
