@@ -1,7 +1,8 @@
 """Objects whose views this machine draws itself: from meshes to everything that a source gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class LazyGallery(Gallery):
     _found: ArrayGallery | None
 
 
-def drawn(name: str, items: Sequence[Item], split: str, key: dict[str, object], drawing: Drawing) -> Objects:
+def drawn(name: str, items: Sequence[Item], split: str, key: Mapping[str, Any], drawing: Drawing) -> Objects:
     """One split ("train" or "test", by object) of a collection, with views that are drawn once and kept on disk.
 
     `key` says what the meshes depend on beside their names; the cache is keyed by it. Raises ValueError for an unknown
@@ -72,7 +73,7 @@ def drawn(name: str, items: Sequence[Item], split: str, key: dict[str, object], 
     region = Region(drawing.region)
     latents = torch.stack([of_object(region, item.key, drawing.seed, drawing.views) for item in chosen])
     renderer = make_renderer(drawing.renderer, drawing.size)
-    whole = {"what": "views", "version": VERSION, "by": renderer.version, **vars(drawing), "of": key}
+    whole: dict[str, Any] = {"what": "views", "version": VERSION, "by": renderer.version, **vars(drawing), "of": key}
     shape = (len(chosen), drawing.views, drawing.size, drawing.size, 3)
 
     def views() -> np.ndarray:
@@ -110,7 +111,7 @@ def _views(renderer: Renderer, item: Item, latents: Tensor) -> np.ndarray:
 
 
 def _statistics(
-    name: str, training: Sequence[Item], whole: dict[str, object], drawing: Drawing
+    name: str, training: Sequence[Item], whole: dict[str, Any], drawing: Drawing
 ) -> list[tuple[float, ...]]:
     """Mean and standard deviation per channel, from first views of training objects spread evenly over them."""
     some = training[:: max(1, len(training) // _SAMPLE)][:_SAMPLE]

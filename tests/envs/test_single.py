@@ -34,7 +34,7 @@ def make(**options: Any) -> ActiveVisionEnv:
 @pytest.mark.parametrize("world", WORLDS)
 def test_gymnasium_finds_no_fault(world: str) -> None:
     """Warnings are errors here. The checker is to be given the bare environment."""
-    options = SMALL if world == "saccade" else {}
+    options = SMALL if world == "saccade" else {"source_options": {"per_family": 2, "size": 40, "views": 3}}
     env = gymnasium.make(name(world), render_mode="rgb_array", **options)
     assert isinstance(env.unwrapped, ActiveVisionEnv)
     check_env(env.unwrapped)
@@ -49,6 +49,11 @@ def test_gymnasium_finds_no_fault_with_options(options: dict) -> None:
 def test_stable_baselines3_finds_no_fault(observe: list[str]) -> None:
     env = gymnasium.make("gazeworld/Saccade-v0", glimpse=36, observe=observe, **SMALL)
     check_env_of_sb3(env.unwrapped, warn=True)
+
+
+def test_stable_baselines3_finds_no_fault_with_objects() -> None:
+    options = {"source_options": {"per_family": 2, "size": 40, "views": 3}, "action": "rotcolor"}
+    check_env_of_sb3(gymnasium.make("gazeworld/Rotation-v0", **options).unwrapped, warn=True)
 
 
 def test_stable_baselines3_says_only_that_its_network_is_made_for_larger_images() -> None:
