@@ -36,7 +36,7 @@ gazeworld COMMAND --help says more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0 done, 1 training failed, 2 wrong use or bad input."""
+    """Entry point; returns the exit code: 0 done, 1 training failed, 2 wrong use or bad input, 130 interrupted."""
     # Threads of torch that wait should sleep: while they spin, a busy machine does nothing else. Read at its import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[command](rest)
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
     except (ValueError, OSError) as error:
         return _fail(str(error))
 

@@ -143,7 +143,7 @@ def test_the_paper_sizes() -> None:
     assert method.predictor[0].weight.shape == (1024, 768)
     assert len(method.aggregator.layers) == 3
     assert method.aggregator.layers[0].self_attn.num_heads == 4
-    # UPSTREAM.md: 27.3 M trainable parameters; theirs has one more LayerNorm (1 280 numbers).
+    # The released model has 27.3 M trainable parameters, among them one more LayerNorm (1 280 numbers).
     trainable = sum(p.numel() for p in method.parameters() if p.requires_grad)
     assert trainable == pytest.approx(27.3e6, rel=0.01)
 
