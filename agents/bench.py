@@ -6,7 +6,7 @@ The two take turns within one run, so that both meet the same machine; what coun
 import statistics
 import time
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,8 @@ POLICIES = ("uniform", "saliency")
 _BATCHES = (64, 256)  # of the loader; the faster one is what we are compared with
 _WORKERS = 2
 _REPEATS = 5
+
+Name = TypeVar("Name")
 
 
 class GlimpseDataset(Dataset):
@@ -85,16 +87,7 @@ def rollout_bench(
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     world = SaccadeWorld(source, split, root, device=place, **options)
     ways = _ours(world) | _baselines(world)
-    speeds: dict[tuple[str, str, int], list[float]] = {name: [] for name in ways}
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)  # as in each of the loader's workers: these operations are too small to be shared
-        for _ in range(_REPEATS):
-            for name, start in ways.items():
-                speeds[name].append(measure(start(), seconds))
-    finally:
-        torch.set_num_threads(threads)
-    medians = {name: statistics.median(found) for name, found in speeds.items()}
+    medians = in_turns({name: lambda start=start: measure(start(), seconds) for name, start in ways.items()}, _REPEATS)
     table = [_row(medians, policy, n, str(world.device)) for policy in POLICIES for n in ENVIRONMENTS]
     images = f"{world.images.name}/{world.images.split}, {world.side} px"
     _show(table, f"{images}, glimpses of {world.glimpse} px, {VIEWS} views a stream")
@@ -137,6 +130,20 @@ def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], G
         for policy in POLICIES
         for batch in _BATCHES
     }
+
+
+def in_turns(ways: dict[Name, Callable[[], float]], repeats: int) -> dict[Name, float]:
+    """The median of what each way measures in `repeats` turns, with one thread."""
+    speeds: dict[Name, list[float]] = {name: [] for name in ways}
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)  # as in each of the loader's workers: these operations are too small to be shared
+        for _ in range(repeats):
+            for name, way in ways.items():
+                speeds[name].append(way())
+    finally:
+        torch.set_num_threads(threads)
+    return {name: statistics.median(found) for name, found in speeds.items()}
 
 
 def measure(rounds: Generator[int, None, None], seconds: float, *, workers: int = _WORKERS) -> float:

@@ -3,10 +3,10 @@
 All ways take turns within one run, so that they meet the same machine; what counts is their ratio.
 """
 
-import statistics
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from gazeworld.envs.sources import solids
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 
-from .bench import measure
+from .bench import in_turns, measure
 from .loop import POLICY, collect
 from .policy import make_policy
 
@@ -73,18 +73,14 @@ def views_bench(root: str = "", seconds: float = 1.0, size: int = 128, renderer:
         live = RotationWorld("solids", live=True, size=size, renderer=renderer, source_options={"per_family": 10})
         ways = _ours("packed", stored, "unseen") | _ours(f"live, {live.renderer.partition(':')[0]}", live, "uniform")
         ways |= _baselines(tree, stored, size)
-        speeds: dict[tuple[str, int], list[float]] = {name: [] for name in ways}
-        threads = torch.get_num_threads()
-        try:
-            torch.set_num_threads(1)
-            for _ in range(_REPEATS):
-                for name, start in ways.items():
-                    speeds[name].append(measure(start(), seconds, workers=_WORKERS * (name[0] == "DataLoader")))
-        finally:
-            torch.set_num_threads(threads)
-    rows = _rows({name: statistics.median(found) for name, found in speeds.items()})
+        medians = in_turns({name: partial(_speed, name[0], start, seconds) for name, start in ways.items()}, _REPEATS)
+    rows = _rows(medians)
     _show(rows, f"{stored.size} objects, views of {size} px, {VIEWS} views a stream")
     return rows
+
+
+def _speed(name: str, start: Way, seconds: float) -> float:
+    return measure(start(), seconds, workers=_WORKERS if name == "DataLoader" else 0)
 
 
 def _draw(out: Path) -> Path:

@@ -101,7 +101,7 @@ def generalisation(
 
 
 def _recognition(here: Pairs, there: dict[str, Features], classes: int, config: ProbeConfig) -> dict[str, Any]:
-    made = measures._entry(here, config, "linear classifier", "z_AGG of the first M views (aggregate), z_1", "class")
+    made = measures.entry(here, config, "linear classifier", "z_AGG of the first M views (aggregate), z_1", "class")
     m = next(iter(there.values())).encodings.shape[1]
     values = {}
     for name, pair in here.items():
@@ -127,18 +127,20 @@ def _quantity(
     tensor = "concatenation of z_1 and z_2" if kind == "relative" else "z_1"
     target = f"relative {quantity.name} from view 1 to view 2" if kind == "relative" else f"{quantity.name} of view 1"
     heads = [quantity.head, "ridge"]
-    made = measures._entry(here, config, f"{quantity.head} regressor", tensor, target)
+    made = measures.entry(here, config, f"{quantity.head} regressor", tensor, target)
     made |= {"score": _SCORE, "heads": heads, "values": {}}
     for name, pair in here.items():
-        x, y = measures._read_from(pair.train, kind), getattr(pair.train, kind)[quantity.name]
+        x, y = measures.read_from(pair.train, kind), getattr(pair.train, kind)[quantity.name]
         made["values"][name] = {}
         for head in heads:
-            fitted = measures._fit(head, x, y[None], config)
+            fitted = measures.fit(head, x, y[None], config)
             made["values"][name][head] = _answers(fitted, pair.test, there[name], kind, quantity)
     if quantity.angular:
         places = {"here": next(iter(here.values())).test, "there": next(iter(there.values()))}
         made["perfect"] = {place: _perfect(seen, kind, quantity.name) for place, seen in places.items()}
-        made["constant"] = {place: _constant(getattr(seen, kind)[quantity.name]) for place, seen in places.items()}
+        made["constant"] = {
+            place: measures.constant(getattr(seen, kind)[quantity.name]) for place, seen in places.items()
+        }
     return made
 
 
@@ -151,7 +153,7 @@ _SCORE = (
 def _answers(heads: Heads, here: Features, there: Features, kind: str, quantity: Quantity) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place, seen in (("here", here), ("there", there)):
-        answer = heads(measures._read_from(seen, kind))[0]
+        answer = heads(measures.read_from(seen, kind))[0]
         truth = getattr(seen, kind)[quantity.name]
         found[place] = score_rotation(answer, truth) if quantity.angular else {"raw": _r2(answer, truth)}
         if quantity.angular and place == "here":
@@ -172,7 +174,7 @@ def score_rotation(answer: Float[Tensor, "n 4"], truth: Float[Tensor, "n 4"]) ->
     return {
         "raw": _r2(answer, truth),
         "sign-invariant": _r2(turned, rotations.canonical(truth)),
-        **measures._degrees(answer, truth),
+        **measures.degrees(answer, truth),
     }
 
 
@@ -206,9 +208,3 @@ def _perfect(seen: Features, kind: str, name: str) -> dict[str, Any]:
         second = rotations.canonical(rotations.multiply(first, truth))
         answers[PRODUCT] = rotations.relative(first, second)
     return {sign: score_rotation(answer, truth) for sign, answer in answers.items()}
-
-
-def _constant(truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
-    """Angles left by the rotation that is nearest to all truths: least sum of sin² of half the angle."""
-    _, vectors = torch.linalg.eigh(truth.double().T @ truth.double())
-    return measures._degrees(vectors[:, -1].to(truth.dtype).expand_as(truth), truth)

@@ -4,10 +4,7 @@ Every random number of step k is a function of (seed, k), so nothing but weights
 to resume exactly.
 """
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from gazeworld.models.method import Method, frozen
 
 from . import checkpoint
 from .config import TrainConfig
+from .interrupt import interruptible
 from .monitor import effective_rank, spread
 from .optimiser import set_learning_rate
 from .policy import Memory, Policy
@@ -100,7 +98,7 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     step = saved = start
     if start == 0:
         _invite(session, recorder, 0)
-    with _interruptible() as stop:
+    with interruptible() as stop:
         while step < config.steps and not stop.is_set():
             progress = step / config.steps
             set_learning_rate(session.optimiser, progress, config)
@@ -196,24 +194,3 @@ def _require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) ->
         f"the loss of step {step} is {float(loss)}; its scenes were {scenes.tolist()[:16]}"
         f"{' …' if len(scenes) > 16 else ''}; last good checkpoint: {good.path if good else 'none yet'}"
     )
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set instead of tearing a step apart; a second Ctrl-C ends at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals can only be handled in the main thread
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

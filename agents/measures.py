@@ -44,7 +44,7 @@ def recognition(pairs: Pairs, classes: int, config: ProbeConfig, *, single: bool
     m = next(iter(pairs.values())).train.encodings.shape[1]
     counts = list(range(1, m + 1))
     found = {
-        "aggregate": _entry(pairs, config, "linear classifier", "z_AGG of the first M views", "class")
+        "aggregate": entry(pairs, config, "linear classifier", "z_AGG of the first M views", "class")
         | {"score": "top-1 accuracy", "views": counts, "values": {}}
     }
     if single:
@@ -78,7 +78,7 @@ def position(pairs: Pairs, quantities: tuple[Quantity, ...], config: ProbeConfig
         ):
             if kind == "relative" and next(iter(pairs.values())).train.encodings.shape[1] < 2:
                 continue
-            made = _entry(pairs, config, f"{quantity.head} regressor", tensor, target)
+            made = entry(pairs, config, f"{quantity.head} regressor", tensor, target)
             scores = {name: _both_heads(pair, kind, quantity, config) for name, pair in pairs.items()}
             made |= {"score": _R2, "heads": _heads(quantity), "values": scores}
             if quantity.angular:
@@ -98,7 +98,7 @@ def path_integration(pairs: Pairs, quantity: Quantity, config: ProbeConfig) -> d
     """
     some = next(iter(pairs.values()))
     counts = list(range(1, some.train.encodings.shape[1] + 1))
-    made = _entry(
+    made = entry(
         pairs,
         config,
         f"{quantity.head} regressor",
@@ -115,7 +115,8 @@ def path_integration(pairs: Pairs, quantity: Quantity, config: ProbeConfig) -> d
 _R2 = "R², mean over outputs, and each output in `components`"
 
 
-def _entry(pairs: Pairs, config: ProbeConfig, protocol: str, tensor: str, target: str) -> dict[str, Any]:
+def entry(pairs: Pairs, config: ProbeConfig, protocol: str, tensor: str, target: str) -> dict[str, Any]:
+    """What every entry says of how it came about: tensor, target, protocol, budget, seed and splits."""
     pair = next(iter(pairs.values()))
     classifier = "classifier" in protocol
     epochs = {
@@ -157,20 +158,21 @@ def _heads(quantity: Quantity) -> list[str]:
 
 def _both_heads(pair: Pair, kind: str, quantity: Quantity, config: ProbeConfig) -> dict[str, Any]:
     """Scores of both regressors for the relative or absolute value of one quantity."""
-    x, test = (_read_from(seen, kind) for seen in (pair.train, pair.test))
+    x, test = (read_from(seen, kind) for seen in (pair.train, pair.test))
     y, truth = (getattr(seen, kind)[quantity.name][None] for seen in (pair.train, pair.test))  # 1 n o
     found = {}
     for name in _heads(quantity):
-        answer = _fit(name, x, y, config)(test)
-        found[name] = _single(_score(answer, truth)) | (_degrees(answer[0], truth[0]) if quantity.angular else {})
+        answer = fit(name, x, y, config)(test)
+        found[name] = _single(_score(answer, truth)) | (degrees(answer[0], truth[0]) if quantity.angular else {})
     return found
 
 
-def _read_from(seen: Features, kind: str) -> Float[Tensor, "1 n d"]:
+def read_from(seen: Features, kind: str) -> Float[Tensor, "1 n d"]:
+    """What `relative` and `absolute` quantities are read from: z_1 and z_2 side by side, or z_1."""
     return seen.encodings[:, : 2 if kind == "relative" else 1].flatten(1)[None]
 
 
-def _degrees(answer: Float[Tensor, "n 4"], truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
+def degrees(answer: Float[Tensor, "n 4"], truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
     """Angles between rotations, whatever their signs; an answer is a rotation once it has length 1."""
     apart = torch.rad2deg(rotations.angle(rotations.unit(answer), truth))
     return {"degrees": {"mean": float(apart.mean()), "median": float(apart.median())}}
@@ -179,13 +181,17 @@ def _degrees(answer: Float[Tensor, "n 4"], truth: Float[Tensor, "n 4"]) -> dict[
 def _unbeatable(truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
     """What a decoder that knows every rotation would score, and the errors of one that knows nothing at all."""
     perfect = _single(_score(rotations.canonical(truth)[None], truth[None]))
-    # The constant answer with the least sum of squared cosines of half the angles left over.
+    return {"perfect": perfect, "constant": constant(truth)}
+
+
+def constant(truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
+    """Angles left by the rotation that is nearest to all truths: least sum of sin² of half the angle."""
     _, vectors = torch.linalg.eigh(truth.double().T @ truth.double())
-    constant = vectors[:, -1].to(truth.dtype).expand_as(truth)
-    return {"perfect": perfect, "constant": _degrees(constant, truth)}
+    return degrees(vectors[:, -1].to(truth.dtype).expand_as(truth), truth)
 
 
-def _fit(name: str, x: Tensor, y: Tensor, config: ProbeConfig) -> Heads:
+def fit(name: str, x: Tensor, y: Tensor, config: ProbeConfig) -> Heads:
+    """Regressors called `linear`, `mlp` or `ridge`, trained with the budget that the configuration gives them."""
     match name:
         case "linear":
             return fit_regressor(x, y, Budget(config.epochs_position, config.batch, config.seed))
@@ -203,11 +209,11 @@ def _path_curves(pair: Pair, heads: list[str], config: ProbeConfig) -> dict[str,
     truth = pair.test.displacements.transpose(0, 1)[:m]
     curves: dict[str, Any] = {name: {} for name in heads}
     for name in heads:
-        trained = _fit(name, _path_input(pair.train, FULL), targets, config)
+        trained = fit(name, _path_input(pair.train, FULL), targets, config)
         curves[name][FULL] = _score(trained(_path_input(pair.test, FULL)), truth)
         for ablation in (NO_ACTIONS, NO_VISION):
             test = _path_input(pair.test, ablation)
-            again = _fit(name, _path_input(pair.train, ablation), targets, config)
+            again = fit(name, _path_input(pair.train, ablation), targets, config)
             curves[name][ablation] = {
                 "at_inference": _score(trained(test), truth),
                 "retrained_head": _score(again(test), truth),

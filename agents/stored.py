@@ -1,19 +1,16 @@
 """Stored views by their numbers: what retrieval, neighbours and odd ones out choose from."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from gazeworld.envs.objects.views import StoredViews
 from gazeworld.envs.world import Scene, World
-from gazeworld.envs.worlds.rotation import RotationWorld
+from gazeworld.envs.worlds.rotation import RotationWorld, stored_views
 from gazeworld.models.method import Method, frozen
 
-from .features import Tick, quiet
-from .parallel import parallel
+from .features import Tick, in_chunks, quiet
 
 Reader = Callable[[UInt8[Tensor, "b t c h w"]], Float[Tensor, "b t d"]]
 """Turns views into embeddings: a method's `encode` or `goal`."""
@@ -27,10 +24,11 @@ class Stored:
     """
 
     def __init__(self, world: World) -> None:
-        if not isinstance(world, RotationWorld) or not isinstance(world.views, StoredViews):
+        views = stored_views(world)
+        if views is None or not isinstance(world, RotationWorld):
             raise ValueError(f"this needs a world of stored views, and {type(world).__name__} has none here")
         self.world = world
-        self.poses: Float32[Tensor, "n v p"] = world.views.poses
+        self.poses: Float32[Tensor, "n v p"] = views.poses
         self.labels: Int64[Tensor, " n"] = world.objects.labels.to(world.device)
 
     @property
@@ -66,21 +64,12 @@ class Stored:
     ) -> Float[Tensor, "b d"]:
         """Embeddings of views by a method in eval mode, on its device; `reader` is its `encode` or `goal`."""
         device = next(method.parameters()).device
-        cuda = device.type == "cuda"
-        size = 1024 if cuda else 64  # on the CPU few enough for the cache of a core
         found = torch.empty(len(objects), method.view_dim, device=device)
 
-        def job(rows: slice) -> None:
-            with torch.inference_mode():  # a thread does not inherit it
-                seen = self.look(objects[rows], views[rows]).to(device)
-                found[rows] = reader(seen[:, None])[:, 0].float()
+        def encode(rows: slice) -> None:
+            seen = self.look(objects[rows], views[rows]).to(device)
+            found[rows] = reader(seen[:, None])[:, 0].float()
 
-        jobs = [partial(job, slice(start, start + size)) for start in range(0, len(objects), size)]
         with frozen(method):
-            if cuda:
-                for i, work in enumerate(jobs):
-                    work()
-                    tick("encoding stored views", i + 1, len(jobs))
-            else:
-                parallel(jobs, lambda done: tick("encoding stored views", done, len(jobs)))
+            in_chunks(encode, len(objects), device, "encoding stored views", tick)
         return found

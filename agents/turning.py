@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from gazeworld.envs.objects.views import StoredViews
-from gazeworld.envs.worlds.rotation import RotationWorld
+from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import Method
 
 from .config import ProbeConfig
@@ -17,8 +16,7 @@ from .retrieval import retrieval
 
 def has_stored_views(arena: Arena) -> bool:
     """Whether the probes of this module can be made: they search among the stored views of objects."""
-    world = arena.test.world
-    return isinstance(world, RotationWorld) and isinstance(world.views, StoredViews)
+    return stored_views(arena.test.world) is not None
 
 
 def turning(

@@ -10,10 +10,12 @@ Command
     gazeworld train rotation-furniture --world.root data/furniture-packed
 """
 
-from gazeworld.agents.config import ProbeConfig, TrainConfig
+from dataclasses import replace
+
+from gazeworld.agents.config import ProbeConfig
 
 from .command.scenario import Scenario
-from .command.sizes import NO_CONDITIONING, SMALL
+from .command.sizes import NO_CONDITIONING, SHORT, SMALL
 
 scenario = Scenario(
     world={
@@ -26,17 +28,7 @@ scenario = Scenario(
     },
     policy={"name": "unseen"},
     method={**SMALL, "dim": 96, "width": 8, "action_width": 32},
-    train=TrainConfig(
-        steps=4000,
-        batch=128,
-        observed=3,
-        lr=2e-3,
-        warmup=0.05,
-        threads=1,
-        log_every=100,
-        probe_every=500,
-        save_every=500,
-    ),
+    train=replace(SHORT, steps=4000, observed=3),
     probe=ProbeConfig(views=8, rounds=5, noise=0.0, epochs_mlp=100, hidden=256, online=99),
 )
 

@@ -18,10 +18,10 @@ Time
     6000 steps at 60 ms on one CPU core, then about a minute of probing.
 """
 
-from gazeworld.agents.config import ProbeConfig, TrainConfig
+from gazeworld.agents.config import ProbeConfig
 
 from .command.scenario import Scenario
-from .command.sizes import NO_CONDITIONING, SMALL
+from .command.sizes import NO_CONDITIONING, SHORT, SMALL
 
 scenario = Scenario(
     world={
@@ -36,17 +36,7 @@ scenario = Scenario(
     },
     policy={"name": "saliency", "map": "contrast", "sigma": 0.0, "ior": True, "radius": 8.0, "shape": "circle"},
     method=SMALL,
-    train=TrainConfig(
-        steps=6000,
-        batch=128,
-        observed=4,
-        lr=2e-3,
-        warmup=0.05,
-        threads=1,
-        log_every=100,
-        probe_every=500,
-        save_every=500,
-    ),
+    train=SHORT,
     probe=ProbeConfig(scenes=4000, rounds=1),
 )
 

@@ -18,6 +18,7 @@ Time
 from gazeworld.agents.config import ProbeConfig, TrainConfig
 
 from .command.scenario import Scenario
+from .command.sizes import NO_CONDITIONING
 
 scenario = Scenario(
     world={
@@ -60,7 +61,7 @@ scenario = Scenario(
 )
 
 variants = {
-    "no-conditioning": scenario.changed(method={"condition_transformer": False, "condition_predictor": False}),
+    "no-conditioning": scenario.changed(method=NO_CONDITIONING),
     "no-saliency": scenario.changed(
         world={"first": "uniform"}, policy={"map": "uniform"}
     ),  # inhibition of return alone, which the released code cannot run

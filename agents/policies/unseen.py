@@ -3,9 +3,8 @@
 import torch
 
 from gazeworld.envs.draws import Draws
-from gazeworld.envs.objects.views import StoredViews
 from gazeworld.envs.world import World
-from gazeworld.envs.worlds.rotation import RotationWorld
+from gazeworld.envs.worlds.rotation import stored_views
 
 from ..policy import Choice, Memory, Policy
 
@@ -17,9 +16,10 @@ class UnseenPolicy(Policy):
     """
 
     def __init__(self, world: World) -> None:
-        if not isinstance(world, RotationWorld) or not isinstance(world.views, StoredViews):
+        views = stored_views(world)
+        if views is None:
             raise ValueError(f"policy 'unseen' needs a world of stored views, and {type(world).__name__} has none here")
-        self._world, self._views = world, world.views
+        self._world, self._views = world, views
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to a view not seen yet, and its log-probability."""

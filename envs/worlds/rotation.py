@@ -165,3 +165,8 @@ class RotationWorld(World):
             raise ValueError(f"live=True needs meshes, and source {self.objects.name!r} holds stored views only")
         drawer = make_renderer(renderer, size or self.objects.side)
         return LiveViews(self.objects.items, drawer, Region(region), canonical=self._canonical)
+
+
+def stored_views(world: World) -> StoredViews | None:
+    """The stored views that a world looks at, or None if it draws its views or looks at something else."""
+    return world.views if isinstance(world, RotationWorld) and isinstance(world.views, StoredViews) else None

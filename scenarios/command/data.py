@@ -2,8 +2,6 @@
 
 import dataclasses
 import shlex
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gazeworld.agents.interrupt import interruptible
 from gazeworld.envs.objects import families, furniture, loading, splits, studio
 from gazeworld.envs.objects import pack as packing
 from gazeworld.envs.objects.mesh import Item
@@ -40,7 +39,7 @@ def render(arguments: RenderArguments, console: Console) -> int:
     try:
         part = f", of which this run draws shard {arguments.shard}" if config.shard[1] > 1 else ""
         _say(console, f"{len(items)} objects{part}; renderer: {renderer.version}")
-        with _interruptible() as stop, _bar(console) as tell:
+        with interruptible() as stop, _bar(console) as tell:
 
             def progress(report: Report) -> bool:
                 tell(report.done, report.total, _rate(report.views, report.seconds, "views/s"))
@@ -105,7 +104,7 @@ def collection(arguments: RenderArguments) -> list[Item]:
 def pack(arguments: PackArguments, console: Console) -> int:
     """`gazeworld data pack`; returns the exit code: 0 done, 130 stopped by Ctrl-C."""
     out, started = arguments.out.expanduser(), time.monotonic()
-    with _interruptible() as stop:
+    with interruptible() as stop:
 
         def counted(tell: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
             def progress(done: int, total: int) -> None:
@@ -198,24 +197,3 @@ def _bar(console: Console) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None, rate="")
         yield lambda done, total, rate: progress.update(task, completed=done, total=total, rate=rate)
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set instead of tearing an object apart; a second one ends at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals can only be handled in the main thread
-        return
-
-    def handle(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
