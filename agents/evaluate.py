@@ -18,7 +18,8 @@ from .policy import Policy, make_policy
 class Arena:
     """A world to be probed in: an environment over each split (giving tensors) and how to look around in them.
 
-    `policy` holds the name of a policy and its options. Episodes must have at least as many steps as views are probed.
+    `policy` holds the name of a policy and its options; `model` is what policies are attached to that look with a world
+    model. Episodes must have at least as many steps as views are probed.
     """
 
     train: ActiveVisionVectorEnv
@@ -26,20 +27,19 @@ class Arena:
     policy: dict[str, Any] = field(default_factory=lambda: {"name": "uniform"})
     train_split: str = "train"
     test_split: str = "test"
+    model: Method | None = None
 
     def test_policy(self) -> Policy:
         """The policy, for the world of the test split."""
-        options = dict(self.policy)
-        return make_policy(options.pop("name"), self.test.world, **options)
+        return self._policy(self.test, self.policy)
 
     def visit(self, length: int, config: ProbeConfig, rounds: int, **policy: Any) -> "Streams":
         """Streams of both splits by the arena's policy or the one given; the test split is visited once."""
-        chosen = dict(policy or self.policy)
-        name = chosen.pop("name")
+        chosen = policy or self.policy
         train, test = (
             rollouts(
                 env,
-                make_policy(name, env.world, **chosen),
+                self._policy(env, chosen),
                 length,
                 scenes=min(config.scenes, env.world.size),
                 rounds=times,
@@ -48,6 +48,13 @@ class Arena:
             for env, times in ((self.train, rounds), (self.test, 1))
         )
         return Streams(self, train, test)
+
+    def _policy(self, env: ActiveVisionVectorEnv, chosen: dict[str, Any]) -> Policy:
+        options = dict(chosen)
+        policy = make_policy(options.pop("name"), env.world, **options)
+        if self.model is not None:
+            policy.attach(self.model)
+        return policy
 
     def glance(self, config: ProbeConfig) -> "Streams":
         """One view of every scene of both splits, from the middle."""

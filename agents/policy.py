@@ -11,6 +11,7 @@ from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.world import World
+from gazeworld.models.method import Method
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Policy(ABC):
     @abstractmethod
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The next action of every episode; all randomness comes from `rng`, one stream per episode."""
+
+    def attach(self, method: Method) -> None:
+        """Be given the world model that is being trained or probed; policies that need none ignore it."""
+        del method
 
     def learn(self, episode: Stream) -> dict[str, float]:
         """Learn from finished episodes; policies that do not learn return nothing."""

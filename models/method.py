@@ -30,11 +30,14 @@ class Method(nn.Module, ABC):
     """A way to learn from streams; it never sees a file, a device or a logger.
 
     `view_dim` and `aggregate_dim` are d and e. Actions go in as worlds produce them; normalising pixels is the
-    method's own business.
+    method's own business. `least_views` and `most_views` (None: any number) say how long a stream may be that it
+    learns from.
     """
 
     view_dim: int
     aggregate_dim: int
+    least_views: int = 2
+    most_views: int | None = None
 
     @abstractmethod
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:

@@ -15,9 +15,11 @@ from gazeworld.agents.loop import Session
 from gazeworld.agents.online import Look, OnlineProbe
 from gazeworld.agents.optimiser import make_optimiser
 from gazeworld.agents.policy import Policy, make_policy
+from gazeworld.agents.trained import made_for
+from gazeworld.envs import shelf
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World, make_world
-from gazeworld.models.method import Method, make_method
+from gazeworld.models.method import METHODS, Method
 
 from .scenario import Scenario
 
@@ -59,16 +61,21 @@ def place_of(scenario: Scenario, world: World, rows: int, *, first_row: int = 0,
 
 def method_of(scenario: Scenario, world: World) -> Method:
     """The untrained method, initialised from the seed; on the CPU first, so that it is the same on every device."""
-    name, options = named(scenario.method)
     torch.manual_seed(scenario.seed)
-    return make_method(
-        name,
-        view_shape=world.view_shape,
-        action_dim=world.action_dim,
-        mean=world.mean,
-        std=world.std,
-        **options,
-    )
+    return made_for(scenario.method, world)
+
+
+def check_views(scenario: Scenario) -> None:
+    """Raise ValueError if the method cannot learn from streams of as many views as the scenario gives."""
+    name, _ = named(scenario.method)
+    kind, given = shelf.concrete(METHODS, name, Method), scenario.train.observed + 1
+    most = kind.most_views
+    if given < kind.least_views or (most is not None and given > most):
+        least = kind.least_views
+        wanted = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(
+            f"method {name!r} learns from {wanted} views, but train.observed={scenario.train.observed} gives {given}"
+        )
 
 
 def fabric_of(scenario: Scenario, device: str, processes: int = 1) -> Fabric:
@@ -106,9 +113,11 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     rows, rest = divmod(scenario.train.batch, fabric.world_size)
     if rest:
         raise ValueError(f"train.batch is {scenario.train.batch}, not divisible by {fabric.world_size} processes")
+    check_views(scenario)
     first = fabric.global_rank * rows
     place = place_of(scenario, world, rows, first_row=first)
     module = method_of(scenario, world)
+    place.policy.attach(module)
     optimiser = make_optimiser(module, scenario.train)
     if scenario.train.compile:
         for part in module.children():  # in place, so that the names of the weights stay as they are
@@ -117,15 +126,19 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     method.mark_forward_method("loss")
     guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
     if scenario.probe.online and fabric.is_global_zero:
-        guests = (online_probe(scenario, world.device),)
+        guests = (online_probe(scenario, module, world.device),)
     return Session(fabric, method, module, optimiser, place.env, place.policy, scenario.seed, first, guests)
 
 
-def online_probe(scenario: Scenario, device: torch.device) -> OnlineProbe:
-    """The guest that measures recognition and position while training goes on."""
+def online_probe(scenario: Scenario, module: Method, device: torch.device) -> OnlineProbe:
+    """The guest that measures recognition and position while training goes on.
+
+    Its streams are collected once, so a policy that looks with the model chooses with the model as it is now.
+    """
     looks = []
     for split in (scenario.probe_split, scenario.test_split):
         world = world_of(scenario, split, device)
         place = place_of(scenario, world, min(world.size, scenario.probe.online))
+        place.policy.attach(module)
         looks.append(Look.at(place.env, place.policy, scenario.train.observed + 1, scenario.seed))
     return OnlineProbe(*looks, classes=len(world.classes))

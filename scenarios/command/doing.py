@@ -9,14 +9,16 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from torch import distributed
 
-from gazeworld.agents import embedding, figures, neighbours, results, scanpath, turning_tables
+from gazeworld.agents import checkpoint, embedding, figures, neighbours, results, scanpath, turning_tables
 from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.evaluate import Arena, evaluate
 from gazeworld.agents.loop import POLICY, collect
+from gazeworld.agents.trained import load_method
 from gazeworld.agents.turning import has_stored_views, turning
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.world import World
+from gazeworld.models.method import Method
 
 from . import build, runs, scenario
 from .arguments import TrainArguments, WatchArguments, scenario_of
@@ -55,11 +57,11 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     run = runs.open_run(folder)
     fabric = build.fabric_of(run.scenario, device)
     world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
-    method, step = runs.trained(run, world)
-    plain = arena(run.scenario, config, fabric.device)
+    method, step = load_method(folder, world)
+    plain = arena(run.scenario, config, method)
     known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=_CALIBRATE), 1).train
     untrained = calibrate(build.method_of(run.scenario, world).to(world.device), known)
-    noisy = arena(run.scenario, config, fabric.device, noise=config.noise) if config.noise else None
+    noisy = arena(run.scenario, config, method, noise=config.noise) if config.noise else None
     with console.status("probing") as status:
 
         def told(what: str, done: int, total: int) -> None:
@@ -68,7 +70,7 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
         found = evaluate(method, untrained, plain, noisy, config, tick=told)
         if has_stored_views(plain):
             both = {"trained": method, "untrained": untrained}
-            others = {name: arena(run.scenario, config, fabric.device, region=name) for name in config.regions}
+            others = {name: arena(run.scenario, config, method, region=name) for name in config.regions}
             found["objects"] = turning(both, plain, others, config, told)
     results.show(found, console)
     if "objects" in found:
@@ -86,8 +88,8 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     return 0
 
 
-def arena(chosen: Scenario, config: ProbeConfig, device: object, *, region: str = "", **changes: Any) -> Arena:
-    """The scenario's world over the two splits that probes are trained and scored on.
+def arena(chosen: Scenario, config: ProbeConfig, method: Method, *, region: str = "", **changes: Any) -> Arena:
+    """The scenario's world over the two splits that probes are trained and scored on, where the method is.
 
     `region` has the views of objects drawn with rotations from another region; in "ood", whose rotations differ from
     the paper's in the sign of their quaternions only, signs are left as the angles give them.
@@ -96,12 +98,12 @@ def arena(chosen: Scenario, config: ProbeConfig, device: object, *, region: str 
     if region:
         changes["source_options"] = {**chosen.world.get("source_options", {}), "region": region}
         changes["sign"] = "free" if region == "ood" else chosen.world.get("sign", "canonical")
-    places = []
+    places, device = [], next(method.parameters()).device
     for split in (chosen.probe_split, chosen.test_split):
-        world = build.world_of(chosen, split, str(device), **changes)
+        world = build.world_of(chosen, split, device, **changes)
         places.append(build.place_of(chosen, world, min(_ROWS, world.size)))
     train_place, test_place = places
-    return Arena(train_place.env, test_place.env, chosen.policy, chosen.probe_split, chosen.test_split)
+    return Arena(train_place.env, test_place.env, chosen.policy, chosen.probe_split, chosen.test_split, method)
 
 
 def watch(chosen: WatchArguments, console: Console) -> int:
@@ -109,6 +111,7 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     if chosen.scenes < 1:
         raise ValueError(f"scenes is {chosen.scenes}, expected at least 1")
     target = Path(chosen.target)
+    trained = checkpoint.latest(target / "checkpoints") is not None
     if (target / "config.json").is_file():
         run = runs.open_run(target)
         found, folder = run.scenario, chosen.out or run.figures
@@ -121,6 +124,7 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     if chosen.scenes > world.size:
         raise ValueError(f"scenes is {chosen.scenes}, but the {split} split has {world.size}")
     place = build.place_of(found, world, chosen.scenes)
+    place.policy.attach(load_method(target, world)[0] if trained else build.method_of(found, world))
     place.env.reset(seed=chosen.seed)
     rng = Draws.rows(chosen.seed, chosen.scenes).fold(POLICY)
     stream = collect(place.env, place.policy, found.train.observed + 1, rng, {"episode": 0})

@@ -19,8 +19,9 @@ from rich.console import Console
 from gazeworld.agents import checkpoint
 from gazeworld.agents.loop import train
 from gazeworld.agents.recorder import Recorder
+from gazeworld.agents.trained import read_config
 from gazeworld.envs.world import World
-from gazeworld.models.method import CheckpointError, Method
+from gazeworld.models.method import Method
 
 from . import build, scenario
 from .scenario import Scenario
@@ -49,16 +50,8 @@ class Run:
 
 def open_run(folder: Path) -> Run:
     """The run in a folder. Raises ValueError where there is none or config.json does not fit this version."""
-    file = folder / "config.json"
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
-    try:
-        data = json.loads(file.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file}: not JSON: {error}") from error
-    if not isinstance(data, dict) or not {"scenario", "config"} <= data.keys():
-        raise ValueError(f"{file}: expected the keys 'scenario' and 'config', found {sorted(data)[:5]}")
-    return Run(folder, data["scenario"], scenario.from_json(data["config"], file))
+    data = read_config(folder)
+    return Run(folder, data["scenario"], scenario.from_json(data["config"], folder / "config.json"))
 
 
 def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, processes: int = 1) -> tuple[Run, bool]:
@@ -97,18 +90,8 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
     return run, done == steps
 
 
-def trained(run: Run, world: World) -> tuple[Method, int]:
-    """The method of a run with the weights of its newest checkpoint, on the world's device, and that step."""
-    found = checkpoint.latest(run.checkpoints)
-    if found is None:
-        raise CheckpointError(f"{run.checkpoints}: no checkpoint yet; expected at least one step-… folder")
-    method = build.method_of(run.scenario, world)
-    checkpoint.load_model(found, method)
-    return method.to(world.device).eval(), found.step
-
-
 def _restore(run: Run, method: Method, optimiser: torch.optim.Optimizer, world: World) -> int:
-    written = json.loads((run.folder / "config.json").read_text())["made_by"]["fingerprint"]
+    written = read_config(run.folder)["made_by"]["fingerprint"]
     if written != world.fingerprint:
         raise ValueError(f"{run.folder}: trained on data {written}, but the source now is {world.fingerprint}")
     found = checkpoint.latest(run.checkpoints)
