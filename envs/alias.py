@@ -44,14 +44,16 @@ def build(mass: Float[Tensor, "m cells"]) -> Integer[Tensor, "m cells"]:
     return ((torch.where(full, 0, own) << _shift(cells)) | alias).to(entry_type(cells))
 
 
-def draw(table: Integer[Tensor, "m cells"], rows: Int64[Tensor, " b"], rng: Draws, k: int) -> Int64[Tensor, "b {k}"]:
-    """K independent cells for every one of `rows`, distributed exactly as the table's masses.
+def draw(
+    table: Integer[Tensor, "m cells"], rows: Int64[Tensor, " b"], rng: Draws, k: int, skip: int = 0
+) -> Int64[Tensor, "b {k}"]:
+    """K independent cells for every one of `rows`, distributed exactly as the table's masses; the first are skipped.
 
     (But for a bias below cells / 2^42 in the choice of the entry, from mapping random bits to a range.)
     """
     cells = table.shape[1]
     fine = min(42, 62 - cells.bit_length())  # the product below has to fit into 63 bits
-    words = rng.bits(k)  # the highest bits choose the entry, the lowest 15 between its two cells
+    words = rng.bits(k, skip)  # the highest bits choose the entry, the lowest 15 between its two cells
     first = (words >> (64 - fine)).bitwise_and_((1 << fine) - 1).mul_(cells)
     first >>= fine
     entry = pick(table.flatten(), torch.add(first, rows[:, None], alpha=cells))

@@ -46,8 +46,8 @@ def _mix_array(x: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=256)
-def _steps(k: int, device: torch.device) -> Int64[Tensor, " {k}"]:
-    return torch.arange(1, k + 1, device=device) * _GAMMA
+def _steps(k: int, skip: int, device: torch.device) -> Int64[Tensor, " {k}"]:
+    return torch.arange(skip + 1, skip + k + 1, device=device) * _GAMMA
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Draws:
             return Draws(_mix(self.keys + number))
         return Draws(_mix(self.keys + (2 * number + 1) * _GAMMA))
 
-    def bits(self, k: int) -> Int64[Tensor, "n {k}"]:
-        """K words of 64 random bits a row."""
-        return _mix(_mix(self.keys)[:, None] + _steps(k, self.keys.device))
+    def bits(self, k: int, skip: int = 0) -> Int64[Tensor, "n {k}"]:
+        """K words of 64 random bits a row, after the first `skip` words."""
+        return _mix(_mix(self.keys)[:, None] + _steps(k, skip, self.keys.device))
 
     def uniform(self, k: int) -> Float32[Tensor, "n {k}"]:
         """Uniform in [0, 1), with the 24 bits that a float32 can hold exactly."""

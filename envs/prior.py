@@ -22,10 +22,13 @@ from .fixations import Inhibition, Lattice
 from .images import DataError, Images
 from .saliency import base_kind, check_kind, chunks, maps_key, maps_of, require_mass, shift_of
 
-# Candidates drawn at once where something is inhibited: FEW, and as many again for every two visited places (but never
-# more than MANY); then MANY for rows that lost them all. Any numbers are exact. With these, on digit scenes, one row in
-# a hundred needs the second lot after four visits, and next to none the pass over the whole map that comes last.
+# Candidates drawn where something is inhibited: FEW, and as many again for every two visited places (but never more
+# than MANY); then MANY for rows that lost them all. Any numbers are exact. With these, on digit scenes, one row in a
+# hundred needs the second lot after four visits, and next to none the pass over the whole map that comes last.
+# A candidate is an access to a table of a gigabyte, so the CPU first draws AT_ONCE of them only; a GPU has them all at
+# once, because it would be waited for in between. Either way the same candidate is chosen.
 FEW, MANY = 4, 64
+AT_ONCE = 3
 _CHUNK = 64  # rows whose whole maps are held at once, in a dense pass or while tables are built: a few MB
 
 
@@ -79,10 +82,11 @@ class FixationPrior:
             return self._poses.index_select(0, alias.draw(self._table, rows, rng, 1)[:, 0])
         seen = self._seen(visited, inhibition)
         few = min(FEW + FEW * ((len(seen) + 1) // 2), MANY)
-        cells, lost = self._propose(rows, rng, seen, inhibition, few)
+        first = AT_ONCE if self.device.type == "cpu" else few
+        cells, lost = self._propose(rows, rng, seen, inhibition, range(first))
         left = lost.nonzero()[:, 0]  # here a GPU is waited for; what follows is rare
         if len(left):
-            cells[left] = self._insist(rows[left], rng[left].fold(2), seen[:, left], inhibition)
+            cells[left] = self._insist(rows[left], rng[left], seen[:, left], inhibition, range(first, few))
         return self._poses.index_select(0, cells)
 
     def log_prob(
@@ -156,26 +160,33 @@ class FixationPrior:
         return torch.where(weights.any(1, keepdim=True), weights, fallback)
 
     def _propose(
-        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "j b"], inhibition: Inhibition, k: int
+        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "j b"], inhibition: Inhibition, places: range
     ) -> tuple[Int64[Tensor, " b"], Bool[Tensor, " b"]]:
-        """The first of k candidates per row that is not inhibited, and whether there was none."""
-        cells = alias.draw(self._table, rows, rng, k)
+        """The first of each row's candidates at `places` that is not inhibited, and whether there was none."""
+        k, skip = len(places), places.start
+        cells = alias.draw(self._table, rows, rng, k, skip)
         near = self._inhibits(inhibition)
         blocked = alias.pick(near, alias.pick(self._codes, cells) - seen[:, :, None]).amax(0)  # b k
         if inhibition.kept:
-            blocked &= (rng.fold(1).bits(k) & (alias.UNIT - 1)) >= inhibition.kept
+            blocked &= (rng.fold(1).bits(k, skip) & (alias.UNIT - 1)) >= inhibition.kept
         # The smallest value stands first where the first candidate that is not blocked does.
         none, first = blocked.min(1, keepdim=True)
         return cells.gather(1, first)[:, 0], none[:, 0].bool()
 
     def _insist(
-        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "j b"], inhibition: Inhibition
+        self, rows: Int64[Tensor, " b"], rng: Draws, seen: Int64[Tensor, "j b"], inhibition: Inhibition, places: range
     ) -> Int64[Tensor, " b"]:
-        """Cells for rows whose mass is mostly inhibited: many candidates, then one pass over the whole map."""
-        cells, lost = self._propose(rows, rng, seen, inhibition, MANY)
+        """Cells for rows that lost their first candidates: those at `places`, many others, a pass over the whole map.
+
+        Each of these is for the rows that the one before left without a cell.
+        """
+        if not places:
+            return self._insist(rows, rng.fold(2), seen, inhibition, range(MANY))
+        cells, lost = self._propose(rows, rng, seen, inhibition, places)
         left = lost.nonzero()[:, 0]
         if len(left):
-            cells[left] = self._dense(rows[left], rng[left].fold(2), seen[:, left], inhibition)
+            again = rows[left], rng[left].fold(2), seen[:, left], inhibition
+            cells[left] = self._dense(*again) if places == range(MANY) else self._insist(*again, range(MANY))
         return cells
 
     def _dense(

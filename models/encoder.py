@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-ENCODERS = ("resnet18", "cifar-resnet18", "small")
+ENCODERS = ("resnet18", "cifar-resnet18", "small", "small-grid")
 
 
 class Normalise(nn.Module):
@@ -28,18 +28,19 @@ class Normalise(nn.Module):
 
 
 class SmallEncoder(nn.Module):
-    """A convolutional encoder for CPU work: stages of strided 3 x 3 convolutions, then the mean over places.
+    """A convolutional encoder for CPU work: stages of strided 3 x 3 convolutions, then one embedding of all places.
 
     `width` is the channel count of the first stage; it doubles at every stage but the last, whose width is `dim`.
     There are three stages for views of up to 32 pixels and one more for every doubling, so that a grid of 2 x 2 to
-    4 x 4 places is left before the mean.
+    4 x 4 places is left. The embedding is their mean, or with `grid` a linear map of them, which keeps what lies where:
+    the pose of an object that fills the view is hard to tell from a mean of so few channels.
 
     The embedding is batch-normalised without gain or offset, and there is no ReLU before it. A ReLU leaves all
     embeddings in one orthant, nearly parallel: a predictor that always answers their mean then has a cosine loss of
     0.1 and little reason to look for content.
     """
 
-    def __init__(self, channels: int, side: int, dim: int, width: int) -> None:
+    def __init__(self, channels: int, side: int, dim: int, width: int, *, grid: bool = False) -> None:
         super().__init__()
         stages = max(3, math.ceil(math.log2(side / 4)))
         widths = [channels, *(width * 2**i for i in range(stages - 1)), dim]
@@ -48,7 +49,11 @@ class SmallEncoder(nn.Module):
             convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-        self.stages = nn.Sequential(*layers[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        if grid:
+            places = math.ceil(side / 2**stages) ** 2
+            self.stages = nn.Sequential(*layers, nn.Flatten(), nn.Linear(places * dim, dim, bias=False))
+        else:
+            self.stages = nn.Sequential(*layers[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.norm = nn.BatchNorm1d(dim, affine=False)
 
     def forward(self, views: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
@@ -75,13 +80,15 @@ def _resnet(channels: int, cifar: bool) -> nn.Module:
 def make_encoder(kind: str, view_shape: tuple[int, int, int], *, dim: int, width: int) -> tuple[nn.Module, int]:
     """An encoder of normalised views (c, h, w) and the width of its embedding.
 
-    `dim` and `width` are used by `small` alone; a ResNet-18 always gives 512 numbers.
+    `dim` and `width` are used by the small ones alone; a ResNet-18 always gives 512 numbers.
     Raises ValueError for an unknown kind.
     """
     channels = view_shape[0]
     match kind:
         case "small":
             return SmallEncoder(channels, view_shape[1], dim, width), dim
+        case "small-grid":
+            return SmallEncoder(channels, view_shape[1], dim, width, grid=True), dim
         case "cifar-resnet18":
             return _resnet(channels, cifar=True), 512
         case "resnet18":
