@@ -64,12 +64,16 @@ class Stored:
     ) -> Float[Tensor, "b d"]:
         """Embeddings of views by a method in eval mode, on its device; `reader` is its `encode` or `goal`."""
         device = next(method.parameters()).device
-        found = torch.empty(len(objects), method.view_dim, device=device)
 
-        def encode(rows: slice) -> None:
+        def read(rows: slice) -> Float[Tensor, "r d"]:
             seen = self.look(objects[rows], views[rows]).to(device)
-            found[rows] = reader(seen[:, None])[:, 0].float()
+            return reader(seen[:, None])[:, 0].float()
+
+        def fill(rows: slice) -> None:
+            found[rows] = read(rows)
 
         with frozen(method):
-            in_chunks(encode, len(objects), device, "encoding stored views", tick)
+            # A goal need not be as wide as an embedding: some methods foresee projections.
+            found = torch.empty(len(objects), read(slice(1)).shape[1], device=device)
+            in_chunks(fill, len(objects), device, "encoding stored views", tick)
         return found

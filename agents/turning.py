@@ -3,7 +3,7 @@
 from typing import Any
 
 from gazeworld.envs.worlds.rotation import stored_views
-from gazeworld.models.method import Method
+from gazeworld.models.method import Method, Predicts
 
 from .config import ProbeConfig
 from .evaluate import Arena
@@ -29,10 +29,13 @@ def turning(
     """Retrieval by the predictor, nearest neighbours, odd one out, and heads trained here used elsewhere.
 
     `places` are other worlds with the same classes and actions, by name: rotations of another region, for instance.
+    Retrieval is left out where a method foresees no views (see `Predicts`).
     The result is JSON-able; the modules that measure say what its entries hold.
     """
-    tick("retrieval", 0, 1)
-    found: dict[str, Any] = {"retrieval": retrieval(methods, arena.test, arena.test_policy(), config, tick=tick)}
+    found: dict[str, Any] = {}
+    if all(isinstance(method, Predicts) for method in methods.values()):
+        tick("retrieval", 0, 1)
+        found["retrieval"] = retrieval(methods, arena.test, arena.test_policy(), config, tick=tick)
     tick("neighbours", 0, 1)
     found["neighbours"] = neighbours(methods, arena.test.world, config, tick=tick)
     tick("odd one out", 0, 1)

@@ -9,8 +9,10 @@ from .results import new_table as new
 
 
 def show(found: dict[str, Any], console: Console) -> None:
-    """Print retrieval, neighbours, odd one out and, where they were measured, other regions."""
-    console.print(_retrieval(found["retrieval"]), _neighbours(found["neighbours"]), _odd(found["odd_one_out"]))
+    """Print neighbours and odd one out and, where they were measured, retrieval and other regions."""
+    if "retrieval" in found:
+        console.print(_retrieval(found["retrieval"]))
+    console.print(_neighbours(found["neighbours"]), _odd(found["odd_one_out"]))
     for name, entry in found.get("elsewhere", {}).items():
         console.print(_elsewhere(name, entry))
 

@@ -45,7 +45,7 @@ class World(ABC):
     the environments. `size` is the number of scenes, `classes` the names of the labels, `fingerprint` identifies the
     data, `mean` and `std` are the channel statistics that a method's encoder normalises with. `middle` is the pose
     from which a single look is the obvious one (the centre of an image), where there is such a thing. `noisy` says
-    whether the sensor may land elsewhere than it aims (see `land`).
+    whether the sensor may land elsewhere than it aims (see `land`), `additive` whether actions compose as sums.
     """
 
     view_shape: tuple[int, int, int]  # c, h, w
@@ -61,6 +61,7 @@ class World(ABC):
     device: torch.device
     middle: tuple[float, ...] | None = None
     noisy: bool = False
+    additive: bool = True
 
     def sample(self, n: int, rng: Draws) -> Scene:
         """Scenes drawn uniformly with replacement, and their first poses."""

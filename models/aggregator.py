@@ -1,5 +1,7 @@
 """The sequence aggregator g of seq-JEPA: a small transformer encoder with one learnable token."""
 
+import copy
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,11 +14,19 @@ class Aggregator(nn.Module):
     positions: there is no dropout by default (the released code has 0.1) and no positional encoding, as in the
     released code. The tokens are then a set, of which the missing action marks the last one. `positions` adds the
     sinusoids of Vaswani et al. (2017), counted back from the last token so that any number of them can be read.
-    Layers are initialised independently, where `nn.TransformerEncoder` would start them as copies of one another.
+    `final_norm` normalises what comes out of the last layer once more, as the released code does.
+    Layers are initialised independently; `start_as_copies` is how `nn.TransformerEncoder` starts them.
     """
 
     def __init__(
-        self, dim: int, *, layers: int = 3, heads: int = 4, dropout: float = 0.0, positions: bool = False
+        self,
+        dim: int,
+        *,
+        layers: int = 3,
+        heads: int = 4,
+        dropout: float = 0.0,
+        positions: bool = False,
+        final_norm: bool = False,
     ) -> None:
         super().__init__()
         if dim % heads:
@@ -27,6 +37,12 @@ class Aggregator(nn.Module):
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=dropout, batch_first=True) for _ in range(layers)
         )
+        self.norm = nn.LayerNorm(dim) if final_norm else nn.Identity()
+
+    def start_as_copies(self) -> None:
+        """Make every layer a copy of the first and the token zero: how the released code starts."""
+        nn.init.zeros_(self.token)
+        self.layers = nn.ModuleList(copy.deepcopy(self.layers[0]) for _ in self.layers)
 
     def forward(self, tokens: Float[Tensor, "b m e"]) -> Float[Tensor, "b e"]:
         """The aggregate of m tokens, in whatever order they come."""
@@ -35,7 +51,7 @@ class Aggregator(nn.Module):
         x = torch.cat([self.token.expand(len(tokens), -1, -1), tokens], dim=1)  # b m+1 e
         for layer in self.layers:
             x = layer(x)
-        return x[:, 0]  # b e
+        return self.norm(x[:, 0])  # b e
 
 
 def sinusoids(count: int, dim: int, device: torch.device) -> Float[Tensor, "count dim"]:

@@ -31,13 +31,14 @@ class Method(nn.Module, ABC):
 
     `view_dim` and `aggregate_dim` are d and e. Actions go in as worlds produce them; normalising pixels is the
     method's own business. `least_views` and `most_views` (None: any number) say how long a stream may be that it
-    learns from.
+    learns from; `adds_actions` says whether it takes the sum of actions for the way that they lead together.
     """
 
     view_dim: int
     aggregate_dim: int
     least_views: int = 2
     most_views: int | None = None
+    adds_actions: bool = False
 
     @abstractmethod
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:

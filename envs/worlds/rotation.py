@@ -69,6 +69,7 @@ class RotationWorld(World):
         self.objects = found
         self.device = torch.device(device)
         self.action_dim = ACTIONS[action]
+        self.additive = action == "color"
         self._turns, self._tints, self._canonical = action != "color", action != "rot", sign == "canonical"
         self._labels = found.labels.to(self.device)
         self._views = self._live(size, region, renderer) if live else self._stored(size)

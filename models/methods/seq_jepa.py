@@ -14,6 +14,7 @@ from ..method import Method
 from ..schedule import momentum
 
 PREDICTOR_NORMS = ("batch", "none")
+ACTION_NORMS = ("none", "batch")
 
 
 class SeqJEPA(Method):
@@ -21,16 +22,23 @@ class SeqJEPA(Method):
 
     Departures and choices, where the paper leaves room:
     - the predictor's hidden layer is batch-normalised (as in BYOL, whose set-up the paper takes, and in the released
-      code); `predictor_norm="none"` is the letter of section 3.2;
+      code); `predictor_norm="none"` is the letter of section 3.2. `hidden=0` leaves the hidden layer out;
     - actions are projected linearly without bias, so that "no action" is the zero vector. Weights start at variance
       one, which gives actions about as much weight as views from the first step; the released code gets there with a
-      BatchNorm on the projection;
-    - `positions` tells the aggregator the order of the views (see `Aggregator`); off, as in the released code;
+      BatchNorm on the projection, without gain or offset: `action_norm="batch"`. The action missing after the last
+      view then counts in the batch's statistics as a row of zeros, as in the released saccade model (for 3DIEBench
+      the released code counts the action to the predicted view instead; in eval mode there is no difference);
+    - `positions`, `final_norm` and `dropout` are the aggregator's (see `Aggregator`): off here, while the released code
+      has a final norm and a dropout of 0.1; `identical_layers` has its layers start as copies of one another and its
+      token at zero, as there;
     - the target runs in train mode and keeps BatchNorm statistics of its own (see `ema.follow`);
-    - momentum is updated at every step (BYOL), the released code does so once an epoch.
+    - momentum is updated at every step (BYOL), the released code does so once an epoch;
+    - the released models hand two view embeddings to their probes, and where a single view is observed the second
+      comes from the target: that is `goal`, while `represent` always answers with the encoder.
 
-    `condition_transformer` and `condition_predictor` switch the two uses of actions (Table 4). `encoder` is one of
-    `resnet18`, `cifar-resnet18` and `small`; `dim` and `width` are used by `small` alone.
+    `condition_transformer` and `condition_predictor` switch the two uses of actions (Table 4); where both are off,
+    `action_width=0` leaves the projection out. `encoder` is one of those of `make_encoder`; `dim` and `width` are used
+    by the small ones alone. `models.published` reads the authors' checkpoints into this class.
     """
 
     def __init__(
@@ -48,6 +56,9 @@ class SeqJEPA(Method):
         heads: int = 4,
         dropout: float = 0.0,
         positions: bool = False,
+        final_norm: bool = False,
+        identical_layers: bool = False,
+        action_norm: str = "none",
         hidden: int = 1024,
         predictor_norm: str = "batch",
         decay: float = 0.996,
@@ -55,45 +66,63 @@ class SeqJEPA(Method):
         condition_predictor: bool = True,
     ) -> None:
         super().__init__()
-        if predictor_norm not in PREDICTOR_NORMS:
-            raise ValueError(f"unknown predictor_norm {predictor_norm!r}; there are: {', '.join(PREDICTOR_NORMS)}")
+        if action_norm not in ACTION_NORMS:
+            raise ValueError(f"unknown action_norm {action_norm!r}; there are: {', '.join(ACTION_NORMS)}")
         if not 0 <= decay <= 1:
             raise ValueError(f"decay is {decay}, expected a number from 0 to 1")
+        if action_width < (condition_transformer or condition_predictor or action_norm != "none"):
+            raise ValueError(f"action_width is {action_width}, expected at least 1 in a model that uses actions")
         self.decay = decay
         self.condition_transformer = condition_transformer
         self.condition_predictor = condition_predictor
         self.action_width = action_width
+        self.action_dim = action_dim
         self.normalise = Normalise(mean, std)
         network, self.view_dim = make_encoder(encoder, view_shape, dim=dim, width=width)
         self.encoder = network.to(memory_format=torch.channels_last)  # as the views lie; a fifth faster on the CPU
         self.target = target_of(self.encoder)
-        self.action_projection = nn.Linear(action_dim, action_width, bias=False)
-        nn.init.normal_(self.action_projection.weight)
+        self.action_projection = _projection(action_dim, action_width)
+        self.action_norm = nn.BatchNorm1d(action_width, affine=False) if action_norm == "batch" else nn.Identity()
+        self.counts_missing_action = action_norm == "batch"
         self.aggregate_dim = self.view_dim + action_width * condition_transformer
         self.aggregator = Aggregator(
-            self.aggregate_dim, layers=layers, heads=heads, dropout=dropout, positions=positions
+            self.aggregate_dim,
+            layers=layers,
+            heads=heads,
+            dropout=dropout,
+            positions=positions,
+            final_norm=final_norm,
         )
+        if identical_layers:
+            self.aggregator.start_as_copies()
         inputs = self.aggregate_dim + action_width * condition_predictor
-        self.predictor = nn.Sequential(
-            nn.Linear(inputs, hidden, bias=predictor_norm == "none"),
-            nn.BatchNorm1d(hidden) if predictor_norm == "batch" else nn.Identity(),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, self.view_dim),
-        )
+        self.predictor = _predictor(inputs, hidden, self.view_dim, predictor_norm)
 
     def encode(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
         """z_i = f(x_i), all views of the batch in one pass."""
         return self._through(self.encoder, views)
 
     def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
-        """The linear projection of actions (128-d by default); zero for no movement."""
-        return self.action_projection(actions)
+        """The projection of actions (128-d by default); zero for no movement, unless it is batch-normalised.
+
+        Raises ValueError for actions of another size than the model was made for.
+        """
+        if not self.action_width:
+            return actions
+        if actions.shape[-1] != self.action_dim:
+            raise ValueError(f"actions of {actions.shape[-1]} numbers, but this model was made for {self.action_dim}")
+        projected = self.action_projection(actions)
+        return self.action_norm(projected.reshape(-1, self.action_width)).reshape(projected.shape)
 
     def aggregate(self, encoded: Float[Tensor, "b t d"], actions: Float32[Tensor, "b t-1 a"]) -> Float[Tensor, "b e"]:
         """Equation 3: z_AGG = g((z_1, a_1), …, (z_{M−1}, a_{M−1}), z_M); the last view goes without an action."""
         if not self.condition_transformer:
             return self.aggregator(encoded)
-        embedded = F.pad(self.embed(actions), (0, 0, 0, 1))  # b t k: the action after the last view is zero
+        if self.counts_missing_action:
+            embedded = self.embed(F.pad(actions, (0, 0, 0, 1)))[:, :-1]
+        else:
+            embedded = self.embed(actions)
+        embedded = F.pad(embedded, (0, 0, 0, 1))  # b t k: the action after the last view is zero
         return self.aggregator(torch.cat([encoded, embedded], dim=-1))
 
     def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b d"]:
@@ -125,3 +154,27 @@ class SeqJEPA(Method):
     def _through(self, network: nn.Module, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
         flat = self.normalise(views.flatten(0, 1))
         return network(flat.contiguous(memory_format=torch.channels_last)).unflatten(0, views.shape[:2])
+
+
+def _projection(action_dim: int, width: int) -> nn.Module:
+    if not width:
+        return nn.Identity()
+    projection = nn.Linear(action_dim, width, bias=False)
+    nn.init.normal_(projection.weight)
+    return projection
+
+
+def _predictor(inputs: int, hidden: int, outputs: int, norm: str) -> nn.Sequential:
+    """The predictor h; a normalised layer needs no bias, since the norm takes the mean away."""
+    if norm not in PREDICTOR_NORMS:
+        raise ValueError(f"unknown predictor_norm {norm!r}; there are: {', '.join(PREDICTOR_NORMS)}")
+    if hidden < 0:
+        raise ValueError(f"hidden is {hidden}, expected a width or 0 for no hidden layer")
+    first = hidden or outputs
+    layers: list[nn.Module] = [
+        nn.Linear(inputs, first, bias=norm == "none"),
+        nn.BatchNorm1d(first) if norm == "batch" else nn.Identity(),
+    ]
+    if hidden:
+        layers += [nn.ReLU(inplace=True), nn.Linear(hidden, outputs)]
+    return nn.Sequential(*layers)

@@ -50,7 +50,7 @@ def place_of(scenario: Scenario, world: World, rows: int, *, first_row: int = 0,
     env = ActiveVisionVectorEnv(
         num_envs=rows,
         world=world,
-        episode_steps=max(scenario.train.observed, scenario.probe.views),
+        episode_steps=max(scenario.train.observed, scenario.probe.views, 2),
         tensors=True,
         autoreset_mode=AutoresetMode.DISABLED,
         first_row=first_row,
@@ -65,11 +65,16 @@ def method_of(scenario: Scenario, world: World) -> Method:
     return made_for(scenario.method, world)
 
 
-def check_views(scenario: Scenario) -> None:
-    """Raise ValueError if the method cannot learn from streams of as many views as the scenario gives."""
+def check_method(scenario: Scenario, world: World) -> None:
+    """Raise ValueError if the method cannot learn from streams of as many views, or from actions of such a world."""
     name, _ = named(scenario.method)
     kind, given = shelf.concrete(METHODS, name, Method), scenario.train.observed + 1
     most = kind.most_views
+    if kind.adds_actions and given > 2 and not world.additive:
+        raise ValueError(
+            f"method {name!r} adds up the actions between views, but those of world {scenario.world['name']!r} do not "
+            f"add: train.observed is {scenario.train.observed}, expected 1"
+        )
     if given < kind.least_views or (most is not None and given > most):
         least = kind.least_views
         wanted = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
@@ -113,7 +118,7 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     rows, rest = divmod(scenario.train.batch, fabric.world_size)
     if rest:
         raise ValueError(f"train.batch is {scenario.train.batch}, not divisible by {fabric.world_size} processes")
-    check_views(scenario)
+    check_method(scenario, world)
     first = fabric.global_rank * rows
     place = place_of(scenario, world, rows, first_row=first)
     module = method_of(scenario, world)
@@ -140,5 +145,6 @@ def online_probe(scenario: Scenario, module: Method, device: torch.device) -> On
         world = world_of(scenario, split, device)
         place = place_of(scenario, world, min(world.size, scenario.probe.online))
         place.policy.attach(module)
-        looks.append(Look.at(place.env, place.policy, scenario.train.observed + 1, scenario.seed))
+        length = max(scenario.train.observed, 2) + 1  # two views are read, also where the method trains on one
+        looks.append(Look.at(place.env, place.policy, length, scenario.seed))
     return OnlineProbe(*looks, classes=len(world.classes))

@@ -1,4 +1,4 @@
-"""seq-JEPA against the equations of section 2.2, and the rules that every method keeps."""
+"""seq-JEPA against the equations of section 2.2, its options, and the rules that every method keeps."""
 
 import copy
 
@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gazeworld.envs import shelf
 from gazeworld.envs.stream import Stream
-from gazeworld.models.method import METHODS, Method, make_method
+from gazeworld.models.method import Method, make_method
 
 SMALL = {"encoder": "small", "dim": 24, "width": 8, "action_width": 8, "hidden": 32}
 WORLD = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
@@ -21,10 +20,10 @@ def stream_of(b: int = 6, t: int = 4, c: int = 1, seed: int = 0) -> Stream:
     return Stream(views, poses[:, 1:] - poses[:, :-1], poses, torch.zeros(b).long(), torch.arange(b))
 
 
-@pytest.fixture(params=shelf.names(METHODS))
-def method(request: pytest.FixtureRequest) -> Method:
+@pytest.fixture
+def method() -> Method:
     torch.manual_seed(0)
-    return make_method(request.param, **WORLD, **SMALL)
+    return make_method("seq-jepa", **WORLD, **SMALL)
 
 
 @pytest.mark.parametrize("t", [2, 3, 4, 5, 6, 7])
@@ -124,6 +123,73 @@ def test_the_target_follows_parameters_and_keeps_its_own_batch_statistics() -> N
     assert any(not torch.equal(method.target.state_dict()[k], method.encoder.state_dict()[k]) for k in means)
 
 
+def test_batch_normalised_actions_gather_statistics_of_the_observed_then_of_the_last() -> None:
+    torch.manual_seed(0)
+    method = make_method("seq-jepa", **WORLD, **SMALL, action_norm="batch")
+    stream, running = stream_of(), torch.zeros(8)
+    weight = method.action_projection.weight.detach()
+    observed = torch.cat([stream.actions[:, :-1], torch.zeros(6, 1, 2)], 1)  # none follows the last observed view
+    for actions in (observed.flatten(0, 1), stream.actions[:, -1]):
+        running = 0.9 * running + 0.1 * (actions @ weight.T).mean(0)
+    method.loss(stream)
+    torch.testing.assert_close(method.action_norm.running_mean, running)
+    tokens = []
+    method.aggregator.register_forward_pre_hook(lambda _, inputs: tokens.append(inputs[0].detach()))
+    method.loss(stream)
+    projected = observed @ weight.T
+    normal = (projected - projected.mean((0, 1))) / (projected.var((0, 1), unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(tokens[-1][:, :-1, 24:], normal[:, :-1])
+    assert (tokens[-1][:, -1, 24:] == 0).all()
+    norm = method.eval().action_norm
+    straight = (stream.actions[0, 0] @ weight.T - norm.running_mean) / (norm.running_var + 1e-5).sqrt()
+    torch.testing.assert_close(method.embed(stream.actions[0, 0]), straight)
+    assert torch.isfinite(method.train().loss(stream_of(t=2))[0])
+
+
+@torch.no_grad()
+def test_the_ways_of_the_released_code_are_options() -> None:
+    released = {"action_norm": "batch", "final_norm": True}
+    torch.manual_seed(0)
+    plain = make_method("seq-jepa", **WORLD, **SMALL)
+    torch.manual_seed(0)
+    method = make_method("seq-jepa", **WORLD, **SMALL, **released)
+    state = method.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in plain.state_dict().items())
+    assert not any(torch.equal(p, q) for p, q in pairs_of_weights(method))
+    tokens = torch.randn(5, 3, 32)
+    aggregate = method.eval().aggregator(tokens)
+    method.aggregator.norm.weight.fill_(2.0)
+    torch.testing.assert_close(method.aggregator(tokens), 2 * aggregate)
+    torch.testing.assert_close(plain.eval().aggregator(tokens), aggregate, atol=1e-3, rtol=1e-3)  # just normalised
+    alike = make_method("seq-jepa", **WORLD, **SMALL, identical_layers=True)
+    assert all(torch.equal(p, q) for p, q in pairs_of_weights(alike))
+    assert not alike.aggregator.token.any()
+    alike.aggregator.layers[0].linear1.weight.zero_()
+    assert alike.aggregator.layers[1].linear1.weight.any()
+
+
+def pairs_of_weights(method: Method) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    first, *others = ([p for p in layer.parameters() if p.ndim > 1] for layer in method.aggregator.layers)
+    return [pair for other in others for pair in zip(first, other, strict=True)]
+
+
+def test_a_model_without_actions_and_without_a_hidden_layer() -> None:
+    bare = {"condition_transformer": False, "condition_predictor": False, "hidden": 0, "action_width": 0}
+    method = make_method("seq-jepa", **WORLD, **{**SMALL, **bare})
+    assert [tuple(p.shape) for p in method.predictor.parameters()] == [(24, 24), (24,), (24,)]
+    assert not [name for name in method.state_dict() if name.startswith("action")]
+    stream = stream_of()
+    assert torch.equal(method.embed(stream.actions), stream.actions)
+    method.loss(stream)[0].backward()
+    assert all(p.grad is not None for p in method.predictor.parameters())
+
+
+def test_actions_of_another_size_are_refused() -> None:
+    method = make_method("seq-jepa", **WORLD, **SMALL).eval()
+    with pytest.raises(ValueError, match="actions of 4 numbers, but this model was made for 2"):
+        method.represent(stream_of().views, torch.zeros(6, 3, 4))
+
+
 def test_one_batch_can_be_learnt_by_heart() -> None:
     torch.manual_seed(0)
     method = make_method("seq-jepa", **WORLD, **SMALL)
@@ -153,6 +219,9 @@ def test_the_paper_sizes() -> None:
     [
         ({"encoder": "vgg"}, "unknown encoder 'vgg'"),
         ({"predictor_norm": "layer"}, "unknown predictor_norm"),
+        ({"action_norm": "layer"}, "unknown action_norm 'layer'; there are: none, batch"),
+        ({"action_width": 0}, "action_width is 0, expected at least 1"),
+        ({"hidden": -1}, "hidden is -1"),
         ({"decay": 1.5}, "decay is 1.5"),
         ({"heads": 3}, "not divisible by 3 heads"),
         ({"colour": True}, "method 'seq-jepa'"),

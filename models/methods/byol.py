@@ -1,0 +1,62 @@
+"""BYOL: each of two views foretells what a momentum target makes of the other (Grill et al. 2020)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gazeworld.envs.stream import Stream
+
+from ..ema import follow, target_of
+from ..joint import JointEmbedding, each, fraction, make_projector, mlp, parts
+from ..losses import byol
+from ..schedule import momentum
+
+
+class BYOL(JointEmbedding):
+    """Encoder, projector and predictor, with a momentum copy of encoder and projector as target; actions play no part.
+
+    Appendix A.3: projector 2048-2048-2048, hidden layer of the predictor 512, decay from 0.996 to 1 on a cosine. The
+    projector's output is not normalised, as in BYOL; hidden layers are. The released code has a projector of two
+    layers (2048-128, output normalised), a predictor of 2048, and renews its target's decay once an epoch instead of at
+    every step. `projector="transformer"` is the variant of appendix B.2.
+    """
+
+    least_views = most_views = 2
+
+    def __init__(
+        self,
+        *,
+        view_shape: tuple[int, int, int],
+        action_dim: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        encoder: str = "cifar-resnet18",
+        dim: int = 128,
+        width: int = 32,
+        projector: str = "mlp",
+        projector_hidden: int = 2048,
+        projector_out: int = 2048,
+        hidden: int = 512,
+        decay: float = 0.996,
+    ) -> None:
+        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        self.decay = fraction("decay", decay)
+        self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
+        self.predictor = mlp((out, hidden, out), norm_last=False)
+        self.target = target_of(self.encoder)
+        self.target_projector = target_of(self.projector)
+
+    def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """BYOL's loss from view 1 to view 2 plus that from view 2 to view 1."""
+        self.check(stream)
+        one, other = each(self.predictor, each(self.projector, self.encode(stream.views))).unbind(1)
+        with torch.no_grad():
+            targets = each(self.target_projector, self.through(self.target, stream.views))
+        forth, back = byol(one, targets[:, 1]), byol(other, targets[:, 0])
+        return forth + back, parts({"forth": forth, "back": back})
+
+    def after_step(self, progress: float) -> None:
+        """Both targets follow; their decay rises from `decay` to 1 on a cosine."""
+        decay = momentum(progress, base=self.decay)
+        follow(self.target, self.encoder, decay)
+        follow(self.target_projector, self.projector, decay)

@@ -1,0 +1,77 @@
+"""Conditional BYOL: the predictor is told the action, so that views need not become alike (seq-JEPA, section 3.1)."""
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from gazeworld.envs.stream import Stream
+
+from ..ema import follow, target_of
+from ..joint import JointEmbedding, action_projection, each, fraction, make_projector, mlp, parts
+from ..losses import byol
+from ..schedule import momentum
+
+
+class ConditionalBYOL(JointEmbedding):
+    """BYOL from view 1 to view 2, with the action between them at the predictor's input.
+
+    Appendix A.3: BYOL's architecture and decay, and a linear action projection of 128 numbers. The loss goes one way,
+    in which the action leads, as in the released code; that one has BYOL's other differences, too. Predictions live in
+    the space of projections: `goal` is what the momentum target and its projector make of a view, and `predict` takes
+    a view's embedding (or the mean of several) through the projector first. `projector="transformer"` is the variant of
+    appendix B.2.
+    """
+
+    least_views = most_views = 2
+
+    def __init__(
+        self,
+        *,
+        view_shape: tuple[int, int, int],
+        action_dim: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        encoder: str = "cifar-resnet18",
+        dim: int = 128,
+        width: int = 32,
+        projector: str = "mlp",
+        projector_hidden: int = 2048,
+        projector_out: int = 2048,
+        action_width: int = 128,
+        hidden: int = 512,
+        decay: float = 0.996,
+    ) -> None:
+        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        self.decay = fraction("decay", decay)
+        self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
+        self.action_projection = action_projection(action_dim, action_width)
+        self.predictor = mlp((out + action_width, hidden, out), norm_last=False)
+        self.target = target_of(self.encoder)
+        self.target_projector = target_of(self.projector)
+
+    def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
+        """The linear projection of actions."""
+        return self.action_projection(actions)
+
+    def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b k"]:
+        """The projection of the view to which an action would lead."""
+        return self.predictor(torch.cat([self.projector(aggregate), self.embed(action)], dim=-1))
+
+    @torch.no_grad()
+    def goal(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t k"]:
+        """The momentum target's projection of each view."""
+        return each(self.target_projector, self.through(self.target, views))
+
+    def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """BYOL's loss between the prediction for the action and the target's projection of view 2."""
+        self.check(stream)
+        encoded = self.encode(stream.views[:, :1])[:, 0]
+        predicted = self.predict(encoded, stream.actions[:, 0])
+        loss = byol(predicted, self.goal(stream.views[:, 1:])[:, 0])
+        return loss, parts({"forth": loss})
+
+    def after_step(self, progress: float) -> None:
+        """Both targets follow; their decay rises from `decay` to 1 on a cosine."""
+        decay = momentum(progress, base=self.decay)
+        follow(self.target, self.encoder, decay)
+        follow(self.target_projector, self.projector, decay)

@@ -1,0 +1,92 @@
+"""Conv-JEPA: every view on its own foretells the last one, given the way there (seq-JEPA, section 3.1)."""
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor, nn
+
+from gazeworld.envs.stream import Stream
+
+from ..ema import follow, target_of
+from ..joint import JointEmbedding, action_projection, each, fraction, mlp, parts
+from ..losses import cosine
+from ..schedule import momentum
+
+REDUCTIONS = ("sum", "mean")
+
+
+class ConvJEPA(JointEmbedding):
+    """The saccade baseline: seq-JEPA's patches, encoder, predictor and target, without its aggregator.
+
+    M losses, one for each pair of an observed view and the last one, summed over the pairs as in section 3.1; the
+    released code takes their mean (`reduction="mean"`). The action of a pair is the sum of the actions on the way, so
+    more than two views need a world in which displacements add up: saccades and augmentations, not rotations.
+
+    Appendix A.3 is silent about this method: the predictor (hidden layer 1024, batch-normalised), the action projection
+    and the decay are seq-JEPA's, and the target is the embedding of the last view itself. `projector_out` > 0 puts a
+    projector of `projector_hidden` hidden units, with batch-normalised output, between them, as the released code has
+    (2048 and 128). `predict` takes a view's embedding (or the mean of several); `goal` is the momentum target's
+    embedding, or its projection where there is a projector.
+    """
+
+    adds_actions = True
+
+    def __init__(
+        self,
+        *,
+        view_shape: tuple[int, int, int],
+        action_dim: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        encoder: str = "cifar-resnet18",
+        dim: int = 128,
+        width: int = 32,
+        projector_hidden: int = 2048,
+        projector_out: int = 0,
+        action_width: int = 128,
+        hidden: int = 1024,
+        decay: float = 0.996,
+        reduction: str = "sum",
+    ) -> None:
+        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"unknown reduction {reduction!r}; there are: {', '.join(REDUCTIONS)}")
+        self.reduction = reduction
+        self.decay = fraction("decay", decay)
+        self.projects = projector_out > 0
+        out = projector_out or self.view_dim
+        widths = (self.view_dim, projector_hidden, projector_out)
+        self.projector = mlp(widths, norm_last=True) if self.projects else nn.Identity()
+        self.action_projection = action_projection(action_dim, action_width)
+        self.predictor = mlp((out + action_width, hidden, out), norm_last=False)
+        self.target = target_of(self.encoder)
+        self.target_projector = target_of(self.projector)
+
+    def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
+        """The linear projection of actions; zero for no movement."""
+        return self.action_projection(actions)
+
+    def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b k"]:
+        """The embedding of the view to which an action would lead."""
+        return self.predictor(torch.cat([self.projector(aggregate), self.embed(action)], dim=-1))
+
+    @torch.no_grad()
+    def goal(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t k"]:
+        """What `predict` is trained to answer: the momentum target's embedding of each view."""
+        return each(self.target_projector, self.through(self.target, views))
+
+    def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """One minus the cosine between prediction and target, summed over the M observed views."""
+        self.check(stream)
+        encoded = self.encode(stream.views[:, :-1])  # b M d
+        ways = stream.actions.flip(1).cumsum(1).flip(1)  # b M a: from each view to the last one
+        predicted = self.predict(encoded.flatten(0, 1), ways.flatten(0, 1))  # b·M k
+        target = self.goal(stream.views[:, -1:])[:, 0].repeat_interleave(encoded.shape[1], dim=0)
+        pair = cosine(predicted, target)
+        return pair * encoded.shape[1] if self.reduction == "sum" else pair, parts({"pair": pair})
+
+    def after_step(self, progress: float) -> None:
+        """Both targets follow; their decay rises from `decay` to 1 on a cosine."""
+        decay = momentum(progress, base=self.decay)
+        follow(self.target, self.encoder, decay)
+        if self.projects:
+            follow(self.target_projector, self.projector, decay)

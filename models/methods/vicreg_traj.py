@@ -1,0 +1,63 @@
+"""VICReg with trajectory regularisation: three views in a row shall lie on a straight path (Wang et al. 2024)."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from gazeworld.envs.stream import Stream
+
+from ..joint import JointEmbedding, each, make_projector, parts
+from ..losses import trajectory, vicreg, weighted
+
+PLACES = ("embedding", "projection")
+
+
+class VICRegTrajectory(JointEmbedding):
+    """VICReg on the first two of three views, and a loss on the bend of the path through all three.
+
+    Appendix A.3: VICReg's architecture and weights, λ_traj = 0.01 (the released code's default is 1). Actions play no
+    part: the path is taken to be straight whatever the sensor did. Wang et al. measure the bend on embeddings of the
+    encoder (`trajectory_on="embedding"`); the released code does so on projections, which it does not normalise
+    (`trajectory_on="projection"` normalises them). `projector="transformer"` is the variant of appendix B.2.
+    """
+
+    least_views = most_views = 3
+
+    def __init__(
+        self,
+        *,
+        view_shape: tuple[int, int, int],
+        action_dim: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        encoder: str = "cifar-resnet18",
+        dim: int = 128,
+        width: int = 32,
+        projector: str = "mlp",
+        projector_hidden: int = 2048,
+        projector_out: int = 2048,
+        invariance: float = 10.0,
+        variance: float = 10.0,
+        covariance: float = 1.0,
+        trajectory: float = 0.01,
+        trajectory_on: str = "embedding",
+    ) -> None:
+        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        if trajectory_on not in PLACES:
+            raise ValueError(f"unknown trajectory_on {trajectory_on!r}; there are: {', '.join(PLACES)}")
+        self.projector, _ = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
+        self.weights = {
+            "invariance": invariance,
+            "variance": variance,
+            "covariance": covariance,
+            "trajectory": trajectory,
+        }
+        self.trajectory_on = trajectory_on
+
+    def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """VICReg's terms between views 1 and 2, and the bend at view 2."""
+        self.check(stream)
+        encoded = self.encode(stream.views)
+        projected = each(self.projector, encoded)
+        path = encoded if self.trajectory_on == "embedding" else projected
+        terms = vicreg(projected[:, 0], projected[:, 1]) | {"trajectory": trajectory(*path.unbind(1))}
+        return weighted(terms, self.weights), parts(terms)

@@ -1,0 +1,247 @@
+"""The rules that every method on the shelf keeps, found by walking it."""
+
+import copy
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gazeworld.envs import shelf
+from gazeworld.envs.stream import Stream
+from gazeworld.models.method import METHODS, Method, Predicts, make_method
+
+NAMES = shelf.names(METHODS)
+WORLD = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
+SMALL = {
+    "encoder": "small",
+    "dim": 24,
+    "width": 8,
+    "action_width": 8,
+    "hidden": 32,
+    "projector_hidden": 32,
+    "projector_out": 16,
+    "transformer_width": 32,
+    "pairs": 4,
+    "context": 6,
+}
+"""Sizes by the names under which methods know them; each method gets those that it has."""
+
+
+def make(name: str, seed: int = 0, **options: object) -> Method:
+    known = inspect.signature(shelf.concrete(METHODS, name, Method)).parameters
+    torch.manual_seed(seed)
+    return make_method(name, **WORLD, **{k: v for k, v in SMALL.items() if k in known}, **options)
+
+
+def stream_of(b: int, t: int, seed: int = 0) -> Stream:
+    g = torch.Generator().manual_seed(seed)
+    views = torch.randint(0, 256, (b, t, 16, 16, 1), generator=g, dtype=torch.uint8).permute(0, 1, 4, 2, 3)
+    poses = torch.rand(b, t, 2, generator=g)
+    return Stream(views, poses[:, 1:] - poses[:, :-1], poses, torch.zeros(b).long(), torch.arange(b))
+
+
+def longest(method: Method) -> int:
+    return min(method.most_views or 6, 6)
+
+
+def fed(name: str) -> Method:
+    """A method that has seen one batch, in eval mode."""
+    method = make(name)
+    with torch.no_grad():
+        method.loss(stream_of(16, longest(method), seed=7))
+    return method.eval()
+
+
+def stepped(method: Method, stream: Stream, rate: float = 1e-3) -> torch.Tensor:
+    """The loss before one step of the optimiser."""
+    optimiser = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], rate)
+    loss, _ = method.loss(stream)
+    loss.backward()
+    optimiser.step()
+    return loss.detach()
+
+
+def test_every_method_of_the_paper_is_there() -> None:
+    paper = {"simclr", "byol", "vicreg", "vicreg-traj", "sen", "equimod", "sie", "conditional-byol", "conv-jepa"}
+    assert paper | {"seq-jepa", "contextssl"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lengths_that_are_allowed_work_and_others_do_not(name: str) -> None:
+    method = make(name)
+    allowed = range(method.least_views, longest(method) + 1)
+    assert allowed
+    for t in allowed:
+        loss, terms = method.loss(stream_of(6, t))
+        assert loss.shape == ()
+        assert torch.isfinite(loss)
+        assert all(torch.isfinite(v).all() and not v.requires_grad for v in terms.values())
+    others = [method.least_views - 1] + ([method.most_views + 1] if method.most_views else [])
+    for t in others:
+        with pytest.raises(ValueError, match=f"of {t} view"):
+            method.loss(stream_of(6, t))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "seq-jepa"])
+def test_a_batch_of_one_is_refused(name: str) -> None:
+    method = make(name)
+    with pytest.raises(ValueError, match="batch of 1 stream"):
+        method.loss(stream_of(1, method.least_views))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_reaches_everything_that_is_trained_and_no_target(name: str) -> None:
+    method = make(name)
+    method.loss(stream_of(8, longest(method)))[0].backward()
+    encoder = [p for n, p in method.named_parameters() if n.startswith("encoder.")]
+    assert encoder
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder)
+    assert [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None] == []  # as DDP demands
+    targets = [p for n, p in method.named_parameters() if n.startswith("target")]
+    assert all(not p.requires_grad and p.grad is None for p in targets)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_targets_follow_and_everything_else_stays(name: str) -> None:
+    method = make(name)
+    stepped(method, stream_of(8, longest(method)), rate=0.1)
+    before = {n: p.clone() for n, p in method.named_parameters()}
+    method.after_step(0.0)
+    for n, p in method.named_parameters():
+        if n.startswith("target"):
+            online = n.replace("target_projector", "projector").replace("target.", "encoder.")
+            torch.testing.assert_close(p, 0.996 * before[n] + 0.004 * before[online])
+            assert not torch.equal(p, before[n])
+        else:
+            assert torch.equal(p, before[n])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_represent_in_eval_mode_changes_nothing(name: str) -> None:
+    method = fed(name)
+    before, stream = copy.deepcopy(method.state_dict()), stream_of(6, 3)
+    first = method.represent(stream.views, stream.actions)
+    again = method.represent(stream.views, stream.actions)
+    assert first.views.shape == (6, 3, method.view_dim)
+    assert first.aggregate.shape == (6, method.aggregate_dim)
+    assert torch.equal(first.views, again.views)
+    assert torch.equal(first.aggregate, again.aggregate)
+    assert all(torch.equal(v, before[k]) for k, v in method.state_dict().items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_permuted_batch_gives_permuted_results(name: str) -> None:
+    method = fed(name)
+    stream, order = stream_of(6, 3), torch.tensor([3, 0, 5, 1, 2, 4])
+    straight = method.represent(stream.views, stream.actions)
+    shuffled = method.represent(stream.views[order], stream.actions[order])
+    torch.testing.assert_close(straight.views[order], shuffled.views)
+    torch.testing.assert_close(straight.aggregate[order], shuffled.aggregate)
+    alone = method.represent(stream.views[2:3], stream.actions[2:3])
+    torch.testing.assert_close(straight.aggregate[2:3], alone.aggregate)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_step_lowers_the_loss_of_its_batch(name: str) -> None:
+    method = make(name)
+    stream = stream_of(16, longest(method))
+    before = stepped(method, stream)
+    after, _ = method.loss(stream)
+    assert torch.isfinite(before)
+    assert after < before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_dict_is_the_whole_state(name: str) -> None:
+    method, other = fed(name), make(name, seed=1).eval()
+    stream = stream_of(6, longest(method))
+    assert not torch.allclose(method.encode(stream.views), other.encode(stream.views))
+    other.load_state_dict(method.state_dict())
+    seen = [m.represent(stream.views, stream.actions) for m in (method, other)]
+    assert torch.equal(seen[0].views, seen[1].views)
+    assert torch.equal(seen[0].aggregate, seen[1].aggregate)
+    assert torch.equal(method.loss(stream)[0], other.loss(stream)[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_predictions_live_where_goals_do_and_mind_the_action(name: str) -> None:
+    method = fed(name)
+    if not isinstance(method, Predicts):
+        assert name in ("simclr", "byol", "vicreg", "vicreg-traj", "contextssl")
+        return
+    stream = stream_of(6, 2)
+    aggregate = method.represent(stream.views[:, :1], stream.actions[:, :0]).aggregate
+    predicted = method.predict(aggregate, stream.actions[:, 0])
+    goal = method.goal(stream.views)
+    assert predicted.shape == goal[:, 1].shape
+    assert not goal.requires_grad
+    assert not torch.allclose(predicted, method.predict(aggregate, -stream.actions[:, 0]))
+
+
+TWO_PROJECTORS = [n for n in NAMES if "projector" in inspect.signature(shelf.concrete(METHODS, n, Method)).parameters]
+
+
+def test_the_methods_of_table_8_have_a_transformer_projector() -> None:
+    assert {"simclr", "byol", "vicreg", "vicreg-traj", "sen", "conditional-byol"} <= set(TWO_PROJECTORS)
+
+
+@pytest.mark.parametrize("name", TWO_PROJECTORS)
+def test_a_transformer_projector_trains_too(name: str) -> None:
+    method = make(name, projector="transformer")
+    stream = stream_of(16, longest(method))
+    before = stepped(method, stream)
+    assert method.loss(stream)[0] < before
+    with pytest.raises(ValueError, match="unknown projector 'tree'; there are: mlp, transformer"):
+        make(name, projector="tree")
+
+
+NEW = '''
+"""A method for a test: embeddings of views shall be small."""
+
+from torch import nn
+
+from gazeworld.models.method import Method
+
+
+class Shrink(Method):
+    """One linear layer."""
+
+    def __init__(self, *, view_shape, action_dim, mean, std, dim=3):
+        super().__init__()
+        c, h, w = view_shape
+        self.encoder = nn.Linear(c * h * w, dim)
+        self.view_dim = self.aggregate_dim = dim
+
+    def loss(self, stream):
+        """Mean square."""
+        return self.encode(stream.views).square().mean(), {}
+
+    def encode(self, views):
+        """Linear."""
+        return self.encoder(views.flatten(2) / 255)
+
+    def aggregate(self, encoded, actions):
+        """Mean."""
+        return encoded.mean(1)
+'''
+
+
+def test_a_file_on_the_shelf_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shrink_it.py").write_text(NEW)
+    package = importlib.import_module(METHODS)
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    importlib.invalidate_caches()
+    try:
+        assert shelf.names(METHODS) == sorted([*NAMES, "shrink-it"])
+        method, stream = make_method("shrink-it", **WORLD, dim=5), stream_of(4, 3)
+        assert method.represent(stream.views, stream.actions).aggregate.shape == (4, 5)
+        before = stepped(method, stream)
+        assert method.loss(stream)[0] < before
+        with pytest.raises(ValueError, match="method 'shrink-it'"):
+            make_method("shrink-it", **WORLD, colour=True)
+    finally:
+        sys.modules.pop(f"{METHODS}.shrink_it", None)
+        vars(package).pop("shrink_it", None)
