@@ -34,7 +34,8 @@ def make(**options: Any) -> ActiveVisionEnv:
 @pytest.mark.parametrize("world", WORLDS)
 def test_gymnasium_finds_no_fault(world: str) -> None:
     """Warnings are errors here. The checker is to be given the bare environment."""
-    options = SMALL if world == "saccade" else {"source_options": {"per_family": 2, "size": 40, "views": 3}}
+    objects = {"source_options": {"per_family": 2, "size": 40, "views": 3}}
+    options = objects if world == "rotation" else SMALL
     env = gymnasium.make(name(world), render_mode="rgb_array", **options)
     assert isinstance(env.unwrapped, ActiveVisionEnv)
     check_env(env.unwrapped)

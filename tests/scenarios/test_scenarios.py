@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from archives import write_cifar100, write_tiny_imagenet
 from rich.console import Console
 from trees import write_tree
 
 from gazeworld.envs import shelf
 from gazeworld.envs.objects.pack import pack
-from gazeworld.scenarios.command import runs, scenario
+from gazeworld.envs.world import World
+from gazeworld.envs.worlds.rotation import RotationWorld
+from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.scenarios.command import build, runs, scenario
 from gazeworld.scenarios.command.scenario import SCENARIOS
 
 HEADS = ("Claim", "Source", "Command")
@@ -45,7 +49,13 @@ def packed(root: Path) -> None:
         file.rename(root / file.name)
 
 
-MAKERS = {"stl10": stl10, "fashion-mnist": fashion, "packed": packed}
+MAKERS = {
+    "stl10": stl10,
+    "fashion-mnist": fashion,
+    "packed": packed,
+    "cifar100": write_cifar100,
+    "tiny-imagenet": lambda root: write_tiny_imagenet(root, train=4, val=4),
+}
 SMALLER = {"solids": {"per_family": 3, "size": 32, "views": 10}}
 
 
@@ -113,3 +123,22 @@ def test_three_steps(name: str, tmp_path: Path) -> None:
     assert runs.open_run(tmp_path / "run").scenario == short
     made_by = json.loads((tmp_path / "run/config.json").read_text())["made_by"]
     assert {"command", "versions", "fingerprint", "device"} <= made_by.keys()
+
+
+def test_streams_must_suit_the_method() -> None:
+    digits, solids = scenario.load("saccade-digits"), scenario.load("rotation-solids")
+    saccades, turns = World.__new__(SaccadeWorld), World.__new__(RotationWorld)
+    turns.additive = False
+
+    def method(one: scenario.Scenario, name: str, observed: int) -> scenario.Scenario:
+        return one.changed(method={"name": name}, train={"observed": observed})
+
+    build.check_method(method(digits, "simclr", 1), saccades)
+    build.check_method(method(digits, "conv-jepa", 4), saccades)
+    build.check_method(method(solids, "conv-jepa", 1), turns)
+    with pytest.raises(ValueError, match=r"'simclr' learns from 2 views, but train\.observed=4 gives 5"):
+        build.check_method(method(digits, "simclr", 4), saccades)
+    with pytest.raises(ValueError, match="'vicreg-traj' learns from 3 views"):
+        build.check_method(method(digits, "vicreg-traj", 1), saccades)
+    with pytest.raises(ValueError, match=r"do not add: train\.observed is 3, expected 1"):
+        build.check_method(method(solids, "conv-jepa", 3), turns)

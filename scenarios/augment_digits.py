@@ -1,0 +1,38 @@
+"""Augmented digits on one CPU core: scenes of 56 pixels, cropped, relit and blurred to views of 32.
+
+Claim
+    Not measured yet.
+Source
+    `digits`: the 1797 digits that ship with scikit-learn. They are grey, so that jitter is brightness and contrast.
+Command
+    gazeworld train augment-digits                             actions name crop, jitter and blur
+    gazeworld train augment-digits:crop                        … :jitter and :blur name one of them
+    gazeworld train augment-digits:no-conditioning
+"""
+
+from gazeworld.agents.config import ProbeConfig
+
+from .command.scenario import Scenario
+from .command.sizes import NO_CONDITIONING, SHORT, SMALL
+
+scenario = Scenario(
+    world={
+        "name": "augmentation",
+        "source": "digits",
+        "split": "train",
+        "root": "",
+        "action": "all",
+        "size": 32,
+        "kind": "either",
+    },
+    method=SMALL,
+    train=SHORT,
+    probe=ProbeConfig(scenes=2000, rounds=1, noise=0.0),
+).changed(train={"steps": 2500, "observed": 2})
+
+variants = {
+    "crop": scenario.changed(world={"action": "crop"}),
+    "jitter": scenario.changed(world={"action": "jitter"}),
+    "blur": scenario.changed(world={"action": "blur"}),
+    "no-conditioning": scenario.changed(method=NO_CONDITIONING),
+}
