@@ -1,0 +1,108 @@
+"""Heads on disk and in policies: safetensors and JSON in a folder beside the run whose model they belong to."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gazeworld.models.method import CheckpointError, Method
+
+from .ensemble import Heads, HeadsConfig, Sizes
+from .foresight import Foresight
+from .signature import signature
+
+FOLDER = "heads"
+"""Where in the folder of a run its heads are looked for."""
+_TENSORS, _FACTS = "heads.safetensors", "heads.json"
+
+
+def save(heads: Heads, folder: Path) -> None:
+    """Write the heads into a folder, whole or not at all; policies look for them in the folder `heads` of a run."""
+    draft = folder.with_name(f".{folder.name}-draft-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
+        save_file({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
+        (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def load(folder: Path, method: Method) -> Heads:
+    """Heads that `save` wrote, on the device of the method that they belong to.
+
+    Raises CheckpointError where there are none, where they are damaged and where they are for another model.
+    """
+    facts = _facts(folder / _FACTS)
+    own = signature(method)
+    if facts["model"] != own:
+        raise CheckpointError(
+            f"{folder / _FACTS}: these heads were fitted for the model {facts['model']}, and this one is {own}; fit "
+            "heads for it, or name the run that they belong to as the policy's option 'model'"
+        )
+    try:
+        heads = Heads(Sizes(**facts["sizes"]), HeadsConfig(**facts["config"]), own)
+        heads.load_state_dict(load_file(folder / _TENSORS))
+    except (SafetensorError, OSError, RuntimeError, TypeError) as error:
+        raise CheckpointError(f"{folder / _TENSORS}: not the heads that {_FACTS} describes: {error}") from error
+    return heads.to(next(method.parameters()).device).eval().requires_grad_(False)
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise CheckpointError(f"{file}: no such file; expected heads written by gazeworld.agents.heads.save")
+    try:
+        facts = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{file}: not JSON: {error}") from error
+    if not isinstance(facts, dict) or facts.keys() != {"model", "sizes", "config"}:
+        raise CheckpointError(f"{file}: expected an object with the keys model, sizes and config")
+    return facts
+
+
+class HeadsOf:
+    """The heads that a policy uses: those in a folder, or those that it was given in Python.
+
+    `folder` "" stands for the folder `heads` of the run `model`, if there is one. Errors as of `load`.
+    """
+
+    def __init__(self, foresight: Foresight, model: str, folder: str) -> None:
+        self._foresight = foresight
+        self._heads: Heads | None = None
+        beside = Path(model) / FOLDER
+        self._folder = Path(folder) if folder else beside if model and beside.is_dir() else None
+        if model and self._folder is not None:
+            self._heads = load(self._folder, foresight.method)
+
+    def attach(self) -> None:
+        """Hear that the policy was attached: heads of another model are dropped, those of a folder are read."""
+        if self._foresight.fixed:
+            return
+        if self._folder is not None:
+            self._heads = load(self._folder, self._foresight.method)
+        elif self._heads is not None and self._heads.model != signature(self._foresight.method):
+            self._heads = None
+
+    def equip(self, heads: Heads) -> None:
+        """Use these. Raises CheckpointError where they were fitted for another model than the policy's."""
+        own = signature(self._foresight.method)
+        if heads.model != own:
+            raise CheckpointError(f"heads for the model {heads.model} were given to a policy whose model is {own}")
+        self._heads = heads
+
+    def get(self) -> Heads:
+        """The heads. Raises ValueError where there are none."""
+        if self._heads is None:
+            raise ValueError(
+                f"policy {self._foresight.policy!r} has no heads: name their folder as its option 'heads', or fit some "
+                "with gazeworld.agents.ensemble.fit and give them to equip()"
+            )
+        return self._heads

@@ -1,0 +1,62 @@
+"""Looking where an ensemble of predictor heads disagrees most about what will be seen."""
+
+from typing import Any
+
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.world import World
+from gazeworld.models.method import Method
+
+from ..ensemble import Heads
+from ..foresight import Foresight
+from ..heads import HeadsOf
+from ..planning import search_of
+from ..policy import Choice, Memory, Policy
+
+
+class DisagreementPolicy(Policy):
+    """Goes to the view about which predictor heads disagree most (Pathak et al. 2019, with heads on a frozen model).
+
+    The worth of a candidate is the variance of the heads' predicted directions, 1 − |mean of the unit vectors|², 0 … 1.
+    `model` is the folder of a run; without it, the policy looks with the model that it is attached to. `heads` is the
+    folder that `gazeworld.agents.heads.save` wrote for that model ("": the folder `heads` of the run `model`);
+    `equip` gives it heads in Python. `grid` and `refine` say which candidates there are
+    (`gazeworld.agents.planning.Search`), `ior` switches inhibition of return, whose options are those of
+    `gazeworld.envs.fixations.Inhibition`.
+    Raises ValueError for bad options, in `act` without model or heads, and where what is foreseen is not finite;
+    CheckpointError for heads that were fitted for another model.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        model: str = "",
+        heads: str = "",
+        grid: int = 9,
+        refine: bool = False,
+        ior: bool = True,
+        **inhibition: Any,
+    ) -> None:
+        self._search = search_of("disagreement", world, grid=grid, refine=refine, ior=ior, inhibition=inhibition)
+        self._foresight = Foresight("disagreement", world, model)
+        self._heads = HeadsOf(self._foresight, model, heads)
+
+    def attach(self, method: Method) -> None:
+        """Look ahead with this model, unless a run was named."""
+        self._foresight.attach(method)
+        self._heads.attach()
+
+    def equip(self, heads: Heads) -> None:
+        """Use these heads, which were fitted for the policy's model."""
+        self._heads.equip(heads)
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The action that leads to the view about which the heads disagree most."""
+        past, heads = self._foresight.past(memory), self._heads.get()
+
+        def worth(actions: Float32[Tensor, "b k a"]) -> Float[Tensor, "b k"]:
+            return heads.disagreement(heads.foresee(self._foresight.method, past.aggregate, actions))
+
+        return self._search.best(memory, worth, rng)

@@ -1,0 +1,64 @@
+"""Looking where the next view is expected to say most about what the scene shows."""
+
+from typing import Any
+
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.world import World
+from gazeworld.models.method import Method
+
+from ..ensemble import Heads
+from ..foresight import Foresight
+from ..heads import HeadsOf
+from ..planning import search_of
+from ..policy import Choice, Memory, Policy
+
+
+class InformationPolicy(Policy):
+    """Goes to the view with the largest expected information gain about the label (BALD, Houlsby et al. 2011).
+
+    The worth of a candidate, in nats, is the entropy of the mean over heads of p(y | z_AGG, predicted embedding) minus
+    the mean of their entropies: what the heads' disagreement about the next view means for the label. A single head,
+    or heads that agree, give zero everywhere; then all candidates are equally likely. `model` is the folder of a run;
+    without it, the policy looks with the model that it is attached to. `heads` is the folder that
+    `gazeworld.agents.heads.save` wrote for that model ("": the folder `heads` of the run `model`), fitted on
+    labelled streams; `equip` gives it heads in Python. `grid` and `refine` say which candidates there are
+    (`gazeworld.agents.planning.Search`), `ior` switches inhibition of return, whose options are those of
+    `gazeworld.envs.fixations.Inhibition`.
+    Raises ValueError for bad options, in `act` without model, heads or label head, and where what is foreseen is not
+    finite; CheckpointError for heads that were fitted for another model.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        model: str = "",
+        heads: str = "",
+        grid: int = 9,
+        refine: bool = False,
+        ior: bool = True,
+        **inhibition: Any,
+    ) -> None:
+        self._search = search_of("information", world, grid=grid, refine=refine, ior=ior, inhibition=inhibition)
+        self._foresight = Foresight("information", world, model)
+        self._heads = HeadsOf(self._foresight, model, heads)
+
+    def attach(self, method: Method) -> None:
+        """Look ahead with this model, unless a run was named."""
+        self._foresight.attach(method)
+        self._heads.attach()
+
+    def equip(self, heads: Heads) -> None:
+        """Use these heads, which were fitted for the policy's model."""
+        self._heads.equip(heads)
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The action that leads to the most informative view."""
+        past, heads = self._foresight.past(memory), self._heads.get()
+
+        def worth(actions: Float32[Tensor, "b k a"]) -> Float[Tensor, "b k"]:
+            return heads.information(past.aggregate, heads.foresee(self._foresight.method, past.aggregate, actions))
+
+        return self._search.best(memory, worth, rng)

@@ -1,0 +1,223 @@
+"""Can a place be found whose embedding is given? Success of planners beside chance and beside what needs no model.
+
+In a world of fixations the goal is the view from another place of the same scene; it is reached when a fixation lies
+at most `within` pixels from that place. In a world of stored views it is one of the object's views that was not seen
+yet, and that very view has to be chosen: the first choice is Hit@1 among unseen views, the others are replans.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.objects import rotations
+from gazeworld.envs.prior import HasPriors
+from gazeworld.envs.world import Scene, World
+from gazeworld.envs.worlds.rotation import stored_views
+from gazeworld.models.method import Method
+
+from .features import Tick, quiet, spread_over
+from .loop import POLICY
+from .matching import PixelMatching
+from .planning import lattice_of
+from .policy import Memory, Policy, make_policy
+
+_Z = 1.959964  # of the normal distribution: intervals hold 95 %
+_SEEKING, _GOALS = 3, 4  # folds of the rows' streams; a world uses 0 and 1, an environment 2
+
+
+@runtime_checkable
+class Seeks(Protocol):
+    """A policy that can be told what to look for."""
+
+    def aim(self, views: UInt8[Tensor, "b c h w"]) -> None:
+        """Look for these views from now on, one per episode."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReachConfig:
+    """The task of reaching a goal. Raises ValueError for numbers that make no sense."""
+
+    saccades: int = 3
+    """actions until the goal has to be reached"""
+    within: float = 8.0
+    """largest distance in pixels from the goal that counts as reached (worlds of fixations)"""
+    seen: int = 1
+    """views looked at before the goal is given, at random places (stored views: without replacement)"""
+    scenes: int = 512
+    """scenes, spread evenly over the split (0: all)"""
+    batch: int = 256
+    """scenes at once; a matter of memory, but the random streams of a scene depend on its place in the batch"""
+    seed: int = 0
+    """seed of first views, goals and policies"""
+
+    def __post_init__(self) -> None:
+        for name, least in (("saccades", 1), ("seen", 1), ("scenes", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"reach.{name} is {getattr(self, name)}, expected at least {least}")
+        if not 0 <= self.within < float("inf"):
+            raise ValueError(f"reach.within is {self.within} px, expected a finite number, 0 or more")
+
+
+def seekers(
+    methods: dict[str, Method],
+    world: World,
+    config: ReachConfig | None = None,
+    goal: Mapping[str, Any] | None = None,
+    saliency: str = "image-signature",
+) -> dict[str, Policy]:
+    """Policies to compare: planning with each model (`goal` holds options of policy 'goal'), and without any.
+
+    Without a model there are, for fixations: uniform draws, draws from the map `saliency` with inhibition of return,
+    and `PixelMatching`; for stored views: unseen views at random. Where fixations look for a goal, whatever lies within
+    `within` pixels of a place that was tried is known not to be it, so that is the radius of their inhibition.
+    """
+    within = (config or ReachConfig()).within
+    options = {"radius": within} if lattice_of(world) is not None else {}
+    found: dict[str, Policy] = {}
+    for name, method in methods.items():
+        found[f"{name} model"] = make_policy("goal", world, **{**options, **(goal or {})})
+        found[f"{name} model"].attach(method)
+    if stored_views(world) is not None:
+        return found | {"unseen": make_policy("unseen", world)}
+    found["uniform"] = make_policy("uniform", world)
+    if isinstance(world, HasPriors):
+        found["saliency"] = make_policy("saliency", world, map=saliency)
+    return found | {"pixel matching": PixelMatching(world, Inhibition(radius=within))}
+
+
+def reach(
+    policies: Mapping[str, Policy], world: World, config: ReachConfig | None = None, tick: Tick = quiet
+) -> dict[str, Any]:
+    """How often each policy reaches the goal within 1, 2 … actions, from the same first views to the same goals.
+
+    Policies that can be aimed (`Seeks`) are shown the view looked for; the others look as they always do. Goals are
+    drawn uniformly from the legal places farther than `within` from everything seen, or from the views not yet seen.
+    The result is JSON-able: `values` has for every policy `reached`, the share of scenes for 1 … `saccades` actions,
+    with Wilson's `interval` of 95 %, and `nearest`, the mean over scenes of the smallest distance so far (pixels, or
+    degrees between rotations). `chance` is exact: independent uniform fixations, or unseen views at random. There is
+    no motor noise. Raises ValueError for other worlds, and where a scene has no place that could be a goal.
+    """
+    config = config or ReachConfig()
+    if lattice_of(world) is None and stored_views(world) is None:
+        raise ValueError(f"reaching needs a world of fixations or of stored views, and {type(world).__name__} is none")
+    index = spread_over(world.size, min(config.scenes, world.size)).to(world.device)
+    chances, distances = [], {name: [] for name in policies}
+    for i, part in enumerate(index.split(config.batch)):
+        rng = Draws.rows(config.seed + i * config.batch, len(part), device=world.device)
+        task = _task(world, part, config, rng)
+        chances.append(task.chance)
+        for name, policy in policies.items():
+            tick(f"reaching ({name})", i * config.batch, len(index))
+            distances[name].append(_seek(policy, world, task, config.saccades, rng))
+    within = 0.0 if lattice_of(world) is None else config.within
+    found = {name: torch.cat(parts) for name, parts in distances.items()}
+    return {
+        "task": _words(world, config),
+        "score": "share of scenes in which the goal was reached after so many actions, with a 95 % interval (Wilson); "
+        "mean smallest distance so far",
+        "unit": "pixels" if within or stored_views(world) is None else "degrees",
+        "seed": config.seed,
+        "scenes": len(index),
+        "actions": list(range(1, config.saccades + 1)),
+        "chance": torch.cat(chances).mean(0).tolist(),
+        "values": {name: _scores(values, within) for name, values in found.items()},
+    }
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Where a batch begins, what it looks for, and how likely chance is to reach it after 1, 2 … actions."""
+
+    memory: Memory
+    scene: Scene
+    goal: Float32[Tensor, "b p"]
+    chance: Float[Tensor, "b s"]
+
+
+def _task(world: World, index: Tensor, config: ReachConfig, rng: Draws) -> _Task:
+    scene = world.scene(index, rng)
+    view = world.look(scene, scene.pose)[:, None]
+    none = torch.zeros(len(index), 0, world.action_dim, device=world.device)
+    memory = Memory(view, none, scene.pose[:, None], index)
+    before = make_policy("uniform" if stored_views(world) is None else "unseen", world)
+    for i in range(config.seen - 1):
+        memory = _stepped(before, world, scene, memory, rng.fold(POLICY).fold(i))
+    legal = _legal(world, scene)  # b k p
+    k = legal.shape[1]
+    far = torch.stack([_apart(world, legal, at[:, None]) for at in memory.poses.unbind(1)]).amin(0)  # b k
+    free = far > (0.0 if lattice_of(world) is None else config.within)
+    if not bool(free.any(1).all()):
+        row = int((~free.any(1)).nonzero()[0, 0])
+        raise ValueError(f"scene {int(index[row])} has no place that could be a goal after {config.seen} views")
+    chosen = rng.fold(_GOALS).uniform64(k).masked_fill(~free, -1.0).argmax(1)
+    goal = legal[torch.arange(len(index), device=legal.device), chosen]
+    steps = torch.arange(1, config.saccades + 1, device=world.device)
+    if stored_views(world) is not None:
+        chance = (steps / free.sum(1, keepdim=True)).clamp_max(1)
+    else:
+        share = (_apart(world, legal, goal[:, None]) <= config.within).double().mean(1, keepdim=True)
+        chance = 1 - (1 - share) ** steps
+    return _Task(memory, scene, goal, chance.double())
+
+
+def _legal(world: World, scene: Scene) -> Float32[Tensor, "b k p"]:
+    """All legal poses of every scene."""
+    stored, lattice = stored_views(world), lattice_of(world)
+    if stored is not None:
+        return stored.poses.index_select(0, scene.index)
+    assert lattice is not None
+    steps = torch.arange(lattice.count, device=world.device)
+    places = lattice.poses(torch.cartesian_prod(steps, steps) + lattice.low)
+    return places.expand(len(scene.index), -1, -1)
+
+
+def _apart(world: World, poses: Float32[Tensor, "b k p"], to: Float32[Tensor, "b #k p"]) -> Float[Tensor, "b k"]:
+    """Pixels between fixations; degrees between the rotations of stored views, at least a hair between two views."""
+    lattice = lattice_of(world)
+    if lattice is not None:
+        return (lattice.places(poses) - lattice.places(to)).double().norm(dim=-1)
+    degrees = torch.rad2deg(rotations.angle(poses[..., :4], to.expand_as(poses)[..., :4])).double()
+    return torch.where((poses == to).all(-1), 0.0, degrees.clamp_min(1e-9))
+
+
+def _seek(policy: Policy, world: World, task: _Task, saccades: int, rng: Draws) -> Float[Tensor, "b s"]:
+    """Smallest distance from the goal after 1, 2 … actions."""
+    if isinstance(policy, Seeks):
+        policy.aim(world.look(task.scene, task.goal))
+    memory, first = task.memory, task.memory.poses.shape[1]
+    for i in range(saccades):
+        memory = _stepped(policy, world, task.scene, memory, rng.fold(POLICY).fold(_SEEKING).fold(i))
+    return _apart(world, memory.poses[:, first:], task.goal[:, None]).cummin(1).values
+
+
+def _stepped(policy: Policy, world: World, scene: Scene, memory: Memory, rng: Draws) -> Memory:
+    """What is remembered after one more action of the policy."""
+    here = memory.poses[:, -1]
+    there = world.move(Scene(scene.index, scene.label, here), here, policy.act(memory, rng).action)
+    return Memory(
+        torch.cat([memory.views, world.look(scene, there)[:, None]], 1),
+        torch.cat([memory.actions, world.difference(here, there)[:, None]], 1),
+        torch.cat([memory.poses, there[:, None]], 1),
+        memory.scenes,
+    )
+
+
+def _words(world: World, config: ReachConfig) -> str:
+    if lattice_of(world) is None:
+        return f"after {config.seen} views of an object, choose the unseen view whose embedding is given"
+    return f"after {config.seen} views, come within {config.within:g} px of the place whose embedding is given"
+
+
+def _scores(nearest: Float[Tensor, "n s"], within: float) -> dict[str, Any]:
+    reached, n = (nearest <= within).double().mean(0), len(nearest)
+    middle = (reached + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * (reached * (1 - reached) / n + (_Z / (2 * n)) ** 2).sqrt()
+    interval = torch.stack([middle - half, middle + half], 1)
+    return {"reached": reached.tolist(), "interval": interval.tolist(), "nearest": nearest.mean(0).tolist()}
