@@ -56,10 +56,10 @@ def save(
         save_file(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
         (draft / _STATE).write_text(json.dumps({"step": step, **state}, indent=2) + "\n")
         for file in draft.iterdir():
-            _flush(file)
+            flush(file)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(draft, final)
-        _flush(folder)
+        flush(folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -85,7 +85,7 @@ def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
     Raises CheckpointError if the file is damaged, or was written by another method or for other sizes.
     """
     file = checkpoint.path / _MODEL
-    tensors, own = _read(file), method.state_dict()
+    tensors, own = read(file), method.state_dict()
     missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or surplus:
         raise CheckpointError(
@@ -103,7 +103,7 @@ def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
 def load_optimiser(checkpoint: Checkpoint, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Restore the optimiser's state exactly, matched by parameter name."""
     file = checkpoint.path / _OPTIMISER
-    tensors, names = _read(file), {p: n for n, p in method.named_parameters()}
+    tensors, names = read(file), {p: n for n, p in method.named_parameters()}
     expected = {names[p] for group in optimiser.param_groups for p in group["params"]}
     found = {key.rpartition("/")[0] for key in tensors}
     if found and found != expected:
@@ -133,7 +133,8 @@ def _optimiser_tensors(method: nn.Module, optimiser: torch.optim.Optimizer) -> d
     }
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def read(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises CheckpointError for one that is missing or damaged."""
     try:
         return load_file(_existing(file))
     except SafetensorError as error:
@@ -146,7 +147,7 @@ def _existing(file: Path) -> Path:
     return file
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Force a file or folder to disk, so that the rename never outruns the data."""
     handle = os.open(path, os.O_RDONLY)
     try:

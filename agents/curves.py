@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .figures import new
 from .records import Point, aggregate
@@ -67,7 +68,7 @@ def recognition(rows: Sequence[Row]) -> Figure:
         axes.fill_between(views, means - spread, means + spread, color=f"C{i % _COLOURS}", alpha=0.15, lw=0)
     axes.set_xlabel("views at inference, M_val")
     axes.set_ylabel("top-1 (%) on the aggregate")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     made.legend(loc="outside lower left", fontsize=8, frameon=False)
     return made

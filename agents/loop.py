@@ -97,39 +97,40 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     pending: tuple[int, Tensor, Tensor] | None = None
     step = saved = start
     if start == 0:
-        _invite(session, recorder, 0)
+        invite(session, recorder, 0)
     with interruptible() as stop:
         while step < config.steps and not stop.is_set():
             progress = step / config.steps
             set_learning_rate(session.optimiser, progress, config)
             rng = policy_rng.fold(step)
             stream = collect(session.env, session.policy, config.observed + 1, rng, {"episode": step})
-            loss = _update(session, stream, step)
+            loss = update(session, stream, step)
             session.module.after_step(progress)
             # The loss of the step before is looked at only now, when this step's work is queued: a GPU never waits.
-            _require_finite(pending, folder)
+            require_finite(pending, folder)
             pending = (step, loss, stream.scenes)
             losses.append(loss)
             step += 1
             last = step == config.steps
             if step % config.log_every == 0 or last:
-                _log(session, recorder, step, losses, stream)
+                log(session, recorder, step, losses, stream)
                 losses = []
             if step % config.probe_every == 0 or last:
-                _invite(session, recorder, step)
+                invite(session, recorder, step)
             if step % config.save_every == 0 or last:
-                _require_finite(pending, folder)
+                require_finite(pending, folder)
                 _save(session, config, folder, step)
                 saved = step
     if saved != step:
-        _require_finite(pending, folder)
+        require_finite(pending, folder)
         _save(session, config, folder, step)
     if step < config.steps:
         recorder.say(f"stopped at step {step} of {config.steps}; everything is saved")
     return step
 
 
-def _update(session: Session, stream: Stream, step: int) -> Tensor:
+def update(session: Session, stream: Stream, step: int) -> Tensor:
+    """One optimiser step on a batch of streams; the loss, detached. What follows a step is not done here."""
     # Dropout and the like draw from torch's own generators; seeding them per step makes a resumed run the same run.
     torch.manual_seed(session.seed * 1_000_003 + step)
     loss, _ = session.method.loss(stream)
@@ -139,7 +140,8 @@ def _update(session: Session, stream: Stream, step: int) -> Tensor:
     return loss.detach()
 
 
-def _log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], stream: Stream) -> None:
+def log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], stream: Stream) -> None:
+    """Record and show the mean loss since the last time, the learning rate, and signs of collapse."""
     mean = session.fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")
     assert isinstance(mean, Tensor)
     values = {
@@ -164,7 +166,7 @@ def collapse(module: Method, stream: Stream, most: int = 512) -> dict[str, float
     }
 
 
-def _invite(session: Session, recorder: Recorder, step: int) -> None:
+def invite(session: Session, recorder: Recorder, step: int) -> None:
     """Let the guests measure; only the first process does, and the others wait."""
     if session.fabric.is_global_zero:
         for visit in session.guests:
@@ -183,7 +185,8 @@ def _save(session: Session, config: TrainConfig, folder: Path, step: int) -> Non
     session.fabric.barrier()
 
 
-def _require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) -> None:
+def require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) -> None:
+    """Raise NonFiniteLossError unless the loss of a step (its number, its loss, its scenes) is finite."""
     if pending is None:
         return
     step, loss, scenes = pending

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ORDER = ["envs", "models", "agents", "scenarios"]
 FILES = sorted(p for folder in ORDER for p in (ROOT / folder).rglob("*.py"))
-SHELVES = ["envs/worlds", "envs/sources", "envs/renderers", "models/methods", "agents/policies"]
+SHELVES = ["envs/worlds", "envs/sources", "envs/renderers", "models/methods", "agents/policies", "agents/rewards"]
 
 
 def imported(file: Path) -> set[str]:

@@ -28,7 +28,8 @@ def test_weights_and_step_come_back_in_eval_mode(tmp_path: Path) -> None:
     method, step = load_method(run(tmp_path, world), world)
     torch.manual_seed(3)
     expected = made_for(METHOD, world).state_dict()
-    assert step == 7 and not method.training
+    assert step == 7
+    assert not method.training
     assert all(torch.equal(value, expected[name]) for name, value in method.state_dict().items())
 
 

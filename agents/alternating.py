@@ -1,0 +1,237 @@
+"""Alternating phases: the world model learns while the policy is frozen, then the policy while the world model is.
+
+Phase k is a function of what was saved after phase k − 1 and of (seed, k): streams are drawn by step as in the loop,
+batches of the replay and the global generators that Stable-Baselines3 draws from are seeded, and the policy's episodes
+begin anew. So n phases, a restart and n phases are 2 n phases, bit for bit on one device with one number of threads:
+for PPO, RecurrentPPO and MaskablePPO with constant learning rates and, because the replay is saved with them, for SAC
+and CrossQ. SB3's own schedules run from 1 to 0 within each phase. What is not saved are SB3's statistics of the last
+episodes, which are begun anew in each phase, too.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gazeworld.envs.draws import Draws
+from gazeworld.models.method import CheckpointError, Method
+
+from . import checkpoint, loop
+from .config import TrainConfig
+from .episodes import memory_of
+from .interrupt import interruptible
+from .optimiser import set_learning_rate
+from .phases import PhaseConfig
+from .policy import Choice, Memory, Policy
+from .recorder import Recorder
+from .replay import StreamReplay
+from .reward import Reward, rewards_of
+from .sb3_agents import BaseAlgorithm, seeded
+from .sb3_files import adapter_of, restore_agent, save_agent
+from .sb3_pilot import Pilot
+
+_NEVER = 2**62  # SB3 writes its logs after so many rollouts or episodes
+_REWARDS, _REPLAY = "rewards.safetensors", "replay.safetensors"
+
+
+@dataclass(frozen=True)
+class Duet:
+    """The live objects of alternating training.
+
+    `session` holds the world model, its optimiser and the environment that its streams come from; `agent` acts in an
+    SB3VecEnv whose Remember looks with the same world model. `replay` holds at least one batch.
+    Raises ValueError where these do not belong together, and for several processes.
+    """
+
+    session: loop.Session
+    agent: BaseAlgorithm
+    replay: StreamReplay
+
+    def __post_init__(self) -> None:
+        if self.session.fabric.world_size > 1:
+            raise ValueError("alternating phases run in one process: the replay and the agent are not shared")
+        memory = memory_of(adapter_of(self.agent).env, "alternating phases")
+        if memory.method is not self.session.module:
+            raise ValueError("the agent's environment must look with the world model that is being trained")
+        batch = self.session.env.num_envs
+        if self.replay.capacity < batch:
+            raise ValueError(f"a replay of {self.replay.capacity} streams, expected at least a batch of {batch}")
+
+    @property
+    def rewards(self) -> list[Reward]:
+        """The rewards that the agent is trained with, innermost first."""
+        return rewards_of(adapter_of(self.agent).env)
+
+
+class LivePolicy(Policy):
+    """The present policy of an agent, as a policy of gazeworld; it samples from the stream that `act` is given."""
+
+    def __init__(self, agent: BaseAlgorithm, session: loop.Session) -> None:
+        self._pilot, self._method = Pilot.of(agent, session.env.world), session.module
+
+    def attach(self, method: Method) -> None:
+        """Look with this world model."""
+        self._method = method
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The next action of every episode."""
+        return self._pilot.act(self._method, memory, rng)
+
+
+def alternate(
+    duet: Duet, phases: PhaseConfig, config: TrainConfig, folder: Path, recorder: Recorder, start: int = 0
+) -> int:
+    """Run phases `start` … `phases.phases` − 1, with a checkpoint in `folder` after each; gives how many are done.
+
+    `config` says how the world model is trained; its number of steps is that of the phases. Ctrl-C finishes the phase,
+    saves and returns early. Raises NonFiniteLossError for a loss, ValueError for a policy that is not finite any more.
+    """
+    phase = start
+    with interruptible() as stop:
+        while phase < phases.phases and not stop.is_set():
+            _model_phase(duet, phases, config, folder, recorder, phase)
+            values = _policy_phase(duet, phases, phase)
+            _require_finite(duet.agent, phase, folder)
+            phase += 1
+            step = phase * phases.model_steps
+            recorder.scalars(step, values)
+            recorder.say(f"phase {phase}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+            save(duet, phases, folder, phase)
+            loop.invite(duet.session, recorder, step)
+    if phase < phases.phases:
+        recorder.say(f"stopped after phase {phase} of {phases.phases}; everything is saved")
+    return phase
+
+
+def save(duet: Duet, phases: PhaseConfig, folder: Path, phase: int) -> Path:
+    """Write everything after `phase` phases into `folder/step-…` at once, and delete all but the newest checkpoints.
+
+    Beside the files of the loop's checkpoints (method, optimiser, state) there are those of the policy and the agent
+    (`sb3_files`), the heads of the rewards and the replay; no part is seen without the others.
+    """
+    session, draft = duet.session, folder / f".draft-phase-{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    state = {
+        "method": type(session.module).__name__,
+        "seed": session.seed,
+        "steps": phases.phases * phases.model_steps,
+        "phase": phase,
+        "policy_steps": duet.agent.num_timesteps,
+    }
+    step = phase * phases.model_steps
+    try:
+        made = checkpoint.save(draft, step, session.module, session.optimiser, state, keep=0).path
+        save_agent(duet.agent, made)
+        heads = {
+            f"{i}/{reward.name}/{name}": value.cpu()
+            for i, reward in enumerate(duet.rewards)
+            for name, value in reward.state_dict().items()
+        }
+        save_file(heads, made / _REWARDS)
+        save_file(duet.replay.state_dict(), made / _REPLAY)
+        for file in made.iterdir():
+            checkpoint.flush(file)
+        final = folder / made.name
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(made, final)
+        checkpoint.flush(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    for old in checkpoint.every(folder)[: -phases.keep] if phases.keep else []:
+        shutil.rmtree(old.path)
+    return final
+
+
+def restore(duet: Duet, folder: Path) -> int:
+    """Fill a duet, made as the saved one was, from the newest checkpoint of `folder`; gives the phases done.
+
+    Without a checkpoint nothing is changed and 0 returned. Raises CheckpointError for files that are damaged or of
+    another configuration.
+    """
+    found = checkpoint.latest(folder)
+    if found is None:
+        return 0
+    state, session = found.state(), duet.session
+    if "phase" not in state:
+        raise CheckpointError(f"{found.path}: a checkpoint of plain training, expected one of alternating phases")
+    checkpoint.load_model(found, session.module)
+    checkpoint.load_optimiser(found, session.module, session.optimiser)
+    restore_agent(duet.agent, found.path)
+    heads = checkpoint.read(found.path / _REWARDS)
+    for i, reward in enumerate(duet.rewards):
+        start = f"{i}/{reward.name}/"
+        reward.load_state_dict({n.removeprefix(start): x for n, x in heads.items() if n.startswith(start)})
+    duet.replay.load_state_dict(checkpoint.read(found.path / _REPLAY), session.env.world.device)
+    return int(state["phase"])
+
+
+def _model_phase(
+    duet: Duet, phases: PhaseConfig, config: TrainConfig, folder: Path, recorder: Recorder, phase: int
+) -> None:
+    """The world model learns from streams that the frozen policy looks at, and from the replay."""
+    session, losses = duet.session, list[Tensor]()
+    policy = session.policy if phase < phases.warmup else LivePolicy(duet.agent, session)
+    rows = Draws.rows(session.seed, session.env.num_envs, device=session.env.world.device).fold(loop.POLICY)
+    total, first = phases.phases * phases.model_steps, phase * phases.model_steps
+    pending: tuple[int, Tensor, Tensor] | None = None
+    for step in range(first, first + phases.model_steps):
+        set_learning_rate(session.optimiser, step / total, config)
+        stream = loop.collect(session.env, policy, config.observed + 1, rows.fold(step), {"episode": step})
+        duet.replay.add(stream)
+        if phases.replay:
+            generator = torch.Generator().manual_seed(_mixed(session.seed, step, 1))
+            stream = duet.replay.sample(len(stream.scenes), generator)
+        loss = loop.update(session, stream, step)
+        session.module.after_step(step / total)
+        loop.require_finite(pending, folder)
+        pending = (step, loss, stream.scenes)
+        losses.append(loss)
+        if (step + 1) % config.log_every == 0 or step + 1 == first + phases.model_steps:
+            loop.log(session, recorder, step + 1, losses, stream)
+            losses = []
+    loop.require_finite(pending, folder)
+
+
+def _policy_phase(duet: Duet, phases: PhaseConfig, phase: int) -> dict[str, float]:
+    """The heads of the rewards learn from recent streams, then the policy learns; the world model stays as it is."""
+    agent, values = duet.agent, dict[str, float]()
+    if phases.prepare:
+        streams = duet.replay.newest(phases.prepare)
+        for reward in duet.rewards:
+            values |= reward.prepare(streams)
+    seed = _mixed(duet.session.seed, phase, 2)
+    with seeded(seed, agent.device):
+        agent.action_space.seed(seed)
+        env = agent.get_env()
+        assert env is not None
+        env.seed(seed)
+        agent._last_obs = None  # begin new episodes: what is remembered of the old ones is of an older world model
+        agent.ep_info_buffer = None
+        agent.learn(phases.policy_steps, reset_num_timesteps=False, log_interval=_NEVER)
+    episodes = list(agent.ep_info_buffer or ())
+    if episodes:
+        values["policy/return"] = float(np.mean([episode["r"] for episode in episodes]))
+    losses = {name: float(x) for name, x in agent.logger.name_to_value.items() if name.startswith("train/")}
+    values |= {f"policy/{name.removeprefix('train/')}": value for name, value in losses.items()}
+    return {**values, "policy/steps": float(agent.num_timesteps)}
+
+
+def _require_finite(agent: BaseAlgorithm, phase: int, folder: Path) -> None:
+    bad = [name for name, value in agent.policy.named_parameters() if not bool(torch.isfinite(value).all())]
+    if bad:
+        good = checkpoint.latest(folder)
+        raise ValueError(
+            f"the policy's weights ({bad[0]} …) are not finite after phase {phase + 1}; "
+            f"last good checkpoint: {good.path if good else 'none yet'}"
+        )
+
+
+def _mixed(seed: int, number: int, purpose: int) -> int:
+    """A seed of 31 bits for one purpose and one step or phase."""
+    words = np.random.SeedSequence([seed % 2**64, number, purpose]).generate_state(1)
+    return int(words[0]) >> 1

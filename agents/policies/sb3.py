@@ -1,0 +1,46 @@
+"""Looking where an agent of Stable-Baselines3 has learnt to look."""
+
+from pathlib import Path
+
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.world import World
+from gazeworld.models.method import Method
+
+from .. import trained
+from ..checkpoint import latest
+from ..policy import Choice, Memory, Policy
+
+
+class SB3Policy(Policy):
+    """A policy that PPO, RecurrentPPO, MaskablePPO, SAC or CrossQ has learnt, at work in any scenario.
+
+    `path` is a folder with `policy.json` and `policy.safetensors` (`gazeworld.agents.sb3_files.save_policy`), or that
+    of a run whose newest checkpoint holds them. SB3's own zip files are refused: opening one runs code. `model` is the
+    folder of the run whose world model the policy looks with; "" means the one that the policy is attached to. With
+    `deterministic` the likeliest action is taken, otherwise one is drawn, from `rng` alone.
+    The policy sees exactly what it saw in training: in episodes longer than those, the share of the episode stays 1.
+    `log_prob` is a log-probability for choices from a menu, a log-density for continuous actions (before clipping).
+    Raises ValueError for a policy of another world, glimpse or action space, for a network that gives NaN, and in act()
+    where a world model is needed and there is none; CheckpointError for damaged files, MissingExtraError without the
+    extra `rl`.
+    """
+
+    def __init__(self, world: World, path: str = "", model: str = "", deterministic: bool = False) -> None:
+        if not path:
+            raise ValueError("policy 'sb3' needs the option path: the folder of a saved policy, or of a run")
+        from ..sb3_pilot import Pilot  # late: Stable-Baselines3 is an extra
+
+        folder = Path(path)
+        newest = latest(folder / "checkpoints") if not (folder / "policy.json").is_file() else None
+        self._pilot = Pilot.load(folder if newest is None else newest.path, world)
+        self._method = trained.load_method(Path(model), world)[0] if model else None
+        self._fixed, self._deterministic = bool(model), deterministic
+
+    def attach(self, method: Method) -> None:
+        """Look with this world model, unless one was named."""
+        if not self._fixed:
+            self._method = method
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The next action of every episode."""
+        return self._pilot.act(self._method, memory, rng, deterministic=self._deterministic)

@@ -1,0 +1,1 @@
+"""Rewards: every file is one, found by its name."""

@@ -1,0 +1,71 @@
+"""Coverage: how much of the scene a glimpse shows that no earlier one has shown."""
+
+import torch
+from gymnasium.vector import VectorEnv
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor
+
+from ..episodes import Change
+from ..reward import Reward
+
+KINDS = ("area", "poses")
+
+
+class CoverageReward(Reward):
+    """The newly seen part of the scene; needs no world model.
+
+    `by` "area": the share of the picture that lies in the new view and in none before, measured on a raster of
+    `cells` × `cells` points; an episode earns at most 1 minus what its first view covers. `by` "poses", for worlds
+    without a picture: 1 for a pose of which every earlier one differs by more than `tolerance` in some component
+    (units of the pose), else 0.
+    Raises ValueError for another kind, and for "area" in a world whose views are no part of a picture.
+    """
+
+    name = "coverage"
+
+    def __init__(
+        self, env: VectorEnv, *, weight: float = 1.0, by: str = "area", cells: int = 48, tolerance: float = 1e-4
+    ) -> None:
+        super().__init__(env, weight=weight)
+        self._world, self._by, self._tolerance = self.memory.base.world, by, tolerance
+        if by not in KINDS:
+            raise ValueError(f"by is {by!r}, expected one of: {', '.join(KINDS)}")
+        if cells < 1:
+            raise ValueError(f"cells is {cells}, expected at least 1")
+        on, p = self._world.device, self._world.pose_dim
+        if by == "area" and self._world.frame(torch.zeros(1, p, device=on)) is None:
+            name = type(self._world).__name__
+            raise ValueError(f"reward 'coverage' by area: views of {name} are no part of a picture; use by='poses'")
+        self._points = (torch.arange(cells, device=on) + 0.5) / cells  # middles of the cells
+        self._seen = torch.zeros(env.num_envs, cells, cells, dtype=torch.bool, device=on)
+        self._poses = torch.zeros(env.num_envs, self.memory.base.episode_steps + 1, p, device=on)
+
+    def begin(self, rows: Int64[Tensor, " k"]) -> None:
+        """What the first views cover counts as seen, and so do their poses."""
+        self._poses[rows, 0] = self.memory.now.pose[rows]
+        if self._by == "area":
+            self._seen[rows] = self._covers(self.memory.now.pose[rows])
+
+    def reward(self, change: Change) -> Float[Tensor, " n"]:
+        """The newly covered share, or 1 for a new pose."""
+        if self._by == "poses":
+            return self._is_new(change)
+        new = self._covers(change.after.pose) & ~self._seen
+        self._seen |= new & change.moved[:, None, None]
+        return new.float().mean((1, 2))
+
+    def _covers(self, pose: Float32[Tensor, "k p"]) -> Bool[Tensor, "k r r"]:
+        frame = self._world.frame(pose)
+        assert frame is not None
+        top, left, bottom, right = (edge[:, None] for edge in frame.unbind(1))
+        rows = (self._points >= top) & (self._points < bottom)  # k r
+        columns = (self._points >= left) & (self._points < right)
+        return rows[:, :, None] & columns[:, None, :]
+
+    def _is_new(self, change: Change) -> Float[Tensor, " n"]:
+        """Compare with the poses of the episode before this step, and remember the new one."""
+        steps = torch.as_tensor(change.after.steps, device=self._poses.device)
+        earlier = torch.arange(self._poses.shape[1], device=steps.device) < steps[:, None]  # n t
+        same = ((self._poses - change.after.pose[:, None]).abs() <= self._tolerance).all(-1)
+        self._poses[torch.arange(len(steps), device=steps.device), steps] = change.after.pose
+        return (~(same & earlier).any(1)).float()

@@ -1,0 +1,244 @@
+"""Policies and agents of Stable-Baselines3 on disk: safetensors for numbers, JSON for the rest, and no code in either.
+
+SB3's own zip files hold pickles, which run code when they are opened; they are neither written nor read here. A policy
+is its weights (`policy.safetensors`) and what its network was built from (`policy.json`); reading it builds the network
+anew. An agent, from which training goes on, has `agent.safetensors` and `agent.json` besides: optimisers, entropy
+coefficient, counters, and the replay of an off-policy algorithm.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorWrapper
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gazeworld.envs.world import World
+from gazeworld.models.method import CheckpointError
+
+from . import checkpoint
+from .extra import missing_sb3
+from .latent import Observe
+from .sb3 import SB3VecEnv
+from .sb3_agents import ALGORITHMS, BaseAlgorithm, encoded
+
+try:
+    from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
+    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+except ImportError as error:
+    raise missing_sb3(error) from error
+
+POLICY, AGENT = "policy", "agent"
+_FORMAT = 1
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
+_REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+
+
+def adapter_of(agent: BaseAlgorithm) -> SB3VecEnv:
+    """The adapter that an agent acts in, beneath SB3's own wrappers. Raises ValueError if it acts in something else."""
+    env = agent.get_env()
+    base = None if env is None else env.unwrapped
+    if not isinstance(base, SB3VecEnv):
+        raise ValueError(f"the agent acts in {base}, expected gazeworld's SB3VecEnv")
+    return base
+
+
+def describe(agent: BaseAlgorithm) -> dict[str, Any]:
+    """Everything about an agent's policy but its weights, as `policy.json` holds it.
+
+    Raises ValueError for an algorithm or an option of its network that cannot be written down.
+    """
+    names = [name for name, kind in ALGORITHMS.items() if kind is type(agent)]
+    if not names:
+        raise ValueError(f"{type(agent).__name__} cannot be saved, only: {', '.join(ALGORITHMS)}")
+    env = adapter_of(agent)
+    kind, width, layer = "pixels", 0, env.env
+    while isinstance(layer, VectorWrapper):
+        if isinstance(layer, Observe):
+            kind, method = layer.kind, layer.memory.method
+            width = method.aggregate_dim if method is not None and kind == "latent" else 0
+            break
+        layer = layer.env
+    return {
+        "format": _FORMAT,
+        "algorithm": names[0],
+        "policy": encoded(agent.policy_kwargs),
+        "observation": kind,
+        "aggregate_dim": width,
+        "episode_steps": env.base.episode_steps,
+        "menu": env.menu_options,
+        "world": facts(env.base.world),
+        "steps": agent.num_timesteps,
+    }
+
+
+def facts(world: World) -> dict[str, Any]:
+    """What a policy depends on in a world: its kind, its views, how much of the scene one shows, its actions."""
+    frame = world.frame(torch.full((1, world.pose_dim), 0.5, device=world.device))
+    extent = None if frame is None else [round(float(x), 4) for x in (frame[0, 2:] - frame[0, :2])]
+    return {
+        "world": type(world).__name__,
+        "view_shape": list(world.view_shape),
+        "glimpse": extent,
+        "pose_dim": world.pose_dim,
+        "action_dim": world.action_dim,
+        "action_bounds": list(world.action_bounds),
+    }
+
+
+def save_policy(agent: BaseAlgorithm, folder: Path) -> None:
+    """Write `policy.json` and `policy.safetensors` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # Copies: networks that share features would otherwise be refused as overlapping.
+    weights = {name: value.detach().cpu().clone() for name, value in agent.policy.state_dict().items()}
+    _write(folder, POLICY, describe(agent), weights)
+
+
+def save_agent(agent: BaseAlgorithm, folder: Path) -> None:
+    """Write everything from which training goes on as if it had never stopped.
+
+    Raises ValueError for a replay buffer of another kind than SB3's two plain ones.
+    """
+    save_policy(agent, folder)
+    tensors: dict[str, Tensor] = {}
+    parameters = {name: value for name, value in agent.get_parameters().items() if name != "policy"}
+    tree: dict[str, Any] = {
+        "parameters": _flat(parameters, "", tensors),
+        "counters": {name: getattr(agent, name) for name in _COUNTERS},
+    }
+    for name in agent._get_torch_save_params()[1]:
+        tensors[f"variable/{name}"] = getattr(agent, name).detach().cpu().clone()
+    if isinstance(agent, OffPolicyAlgorithm):
+        tree["replay"] = _keep_replay(agent, tensors)
+    _write(folder, AGENT, tree, tensors)
+
+
+def restore_agent(agent: BaseAlgorithm, folder: Path) -> None:
+    """Fill an agent, made with the same options as the one that was saved.
+
+    Raises CheckpointError for damaged files or those of another agent.
+    """
+    data, weights = read(folder, POLICY)
+    if data != {**describe(agent), "steps": data.get("steps")}:
+        raise CheckpointError(f"{folder / 'policy.json'}: of an agent with other options than this {data['algorithm']}")
+    fill(agent.policy, weights, folder / "policy.safetensors")
+    tree, tensors = read(folder, AGENT)
+    parameters: Any = {**_unflat(tree["parameters"], tensors), "policy": agent.policy.state_dict()}
+    agent.set_parameters(parameters, device=agent.device)
+    for name in agent._get_torch_save_params()[1]:
+        getattr(agent, name).data.copy_(tensors[f"variable/{name}"])
+    for name in _COUNTERS:
+        setattr(agent, name, tree["counters"][name])
+    if isinstance(agent, OffPolicyAlgorithm):
+        _fill_replay(agent, tree["replay"], tensors, folder)
+
+
+def read(folder: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `<stem>.json` and `<stem>.safetensors` hold. Raises CheckpointError for a missing or damaged file."""
+    file = folder / f"{stem}.json"
+    if not file.is_file():
+        raise CheckpointError(f"{file}: no such file; expected what gazeworld wrote of a Stable-Baselines3 {stem}")
+    try:
+        data = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{file}: not JSON: {error}") from error
+    wanted = {POLICY: {"format", "algorithm", "world"}, AGENT: {"parameters", "counters"}}[stem]
+    if not isinstance(data, dict) or not wanted <= data.keys():
+        raise CheckpointError(f"{file}: expected the keys {', '.join(sorted(wanted))}")
+    return data, checkpoint.read(folder / f"{stem}.safetensors")
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
+    """Load weights into a network. Raises CheckpointError naming what is missing, unknown or misshapen."""
+    own = network.state_dict()
+    if strange := sorted(own.keys() ^ tensors.keys()):
+        raise CheckpointError(
+            f"{file}: of another network: {len(strange)} tensors too many or too few, as {strange[0]}"
+        )
+    for name, value in own.items():
+        if value.shape != tensors[name].shape:
+            found, wanted = tuple(tensors[name].shape), tuple(value.shape)
+            raise CheckpointError(f"{file}: {name} has shape {found}, expected {wanted}")
+    network.load_state_dict(tensors)
+
+
+def _write(folder: Path, stem: str, data: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Both files, each written whole or not at all; the JSON last, so that it never speaks of weights not yet there."""
+    try:
+        text = json.dumps(data, indent=2) + "\n"
+    except TypeError as error:
+        raise ValueError(f"{folder / stem}.json: an option of the {stem} cannot be written as JSON: {error}") from error
+    for name, write in (
+        (f"{stem}.safetensors", lambda path: save_file(tensors, path)),
+        (f"{stem}.json", lambda path: path.write_text(text)),
+    ):
+        draft = folder / f".draft-{name}"
+        write(draft)
+        checkpoint.flush(draft)
+        draft.replace(folder / name)
+
+
+def _flat(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """Nested dictionaries and lists as JSON; tensors go into `tensors` and are named by their path."""
+    match value:
+        case Tensor():
+            tensors[path] = value.detach().cpu().clone()
+            return {"tensor": path}
+        case dict():  # as pairs, because optimisers number their parameters and JSON has no integer keys
+            return {"pairs": [[key, _flat(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
+        case list() | tuple():
+            return {"list": [_flat(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]}
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            raise ValueError(f"{path} of the agent is a {type(value).__name__}, which cannot be saved")
+
+
+def _unflat(value: Any, tensors: dict[str, Tensor]) -> Any:
+    match value:
+        case {"tensor": name}:
+            return tensors[name]
+        case {"pairs": pairs}:
+            return {key: _unflat(item, tensors) for key, item in pairs}
+        case {"list": items}:
+            return [_unflat(item, tensors) for item in items]
+        case _:
+            return value
+
+
+def _replay_of(agent: OffPolicyAlgorithm) -> ReplayBuffer:
+    replay = agent.replay_buffer
+    if replay is None or type(replay) not in (ReplayBuffer, DictReplayBuffer) or replay.optimize_memory_usage:
+        raise ValueError(f"a replay of kind {type(replay).__name__} cannot be saved, only SB3's plain ones")
+    return replay
+
+
+def _parts(replay: ReplayBuffer) -> dict[str, np.ndarray]:
+    """The arrays of a replay, by name; those of dictionary observations by name and key."""
+    found: dict[str, np.ndarray] = {}
+    for name in _REPLAY:
+        value = getattr(replay, name)
+        if isinstance(value, dict):
+            found |= {f"replay/{name}/{key}": part for key, part in value.items()}
+        else:
+            found[f"replay/{name}"] = value
+    return found
+
+
+def _keep_replay(agent: OffPolicyAlgorithm, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    replay = _replay_of(agent)
+    filled = replay.buffer_size if replay.full else replay.pos
+    tensors |= {name: torch.from_numpy(part[:filled].copy()) for name, part in _parts(replay).items()}
+    return {"position": replay.pos, "full": replay.full, "size": replay.buffer_size}
+
+
+def _fill_replay(agent: OffPolicyAlgorithm, data: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
+    replay = _replay_of(agent)
+    if data["size"] != replay.buffer_size:
+        raise CheckpointError(f"{folder}: a replay of {data['size']} steps a row, expected {replay.buffer_size}")
+    for name, part in _parts(replay).items():
+        part[: len(tensors[name])] = tensors[name].numpy()
+    replay.pos, replay.full = data["position"], data["full"]
