@@ -56,44 +56,6 @@ class WatchArguments:
     """which scenes and fixations"""
 
 
-@dataclass(frozen=True)
-class RolloutArguments:
-    """Glimpses per second of the vector env beside a plain Dataset and DataLoader, in one run."""
-
-    source: str = "digits"
-    """image source"""
-    root: str = ""
-    """where the source lies (empty: its usual place)"""
-    seconds: float = 1.0
-    """time per measurement"""
-    device: str = "auto"
-    """auto, cpu, cuda …"""
-
-
-@dataclass(frozen=True)
-class ViewsArguments:
-    """Views of objects per second, packed and live, beside a Dataset that reads JPEGs one by one, in one run."""
-
-    root: str = ""
-    """tree in 3DIEBench's layout (empty: one is drawn for the occasion)"""
-    seconds: float = 1.0
-    """time per measurement"""
-    size: int = 128
-    """pixels per side"""
-    renderer: str = "auto"
-    """of live views: auto, opengl, embree or blender"""
-
-
-@dataclass(frozen=True)
-class StepArguments(Scenario):
-    """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
-
-    timed: int = 10
-    """timed steps (after a warm-up)"""
-    device: str = "auto"
-    """auto, cpu, cuda …"""
-
-
 def scenario_of(chosen: Scenario) -> Scenario:
     """The scenario within the arguments of a command that derives from it."""
     return Scenario(**{field.name: getattr(chosen, field.name) for field in dataclasses.fields(Scenario)})

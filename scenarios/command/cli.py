@@ -1,6 +1,5 @@
 """The `gazeworld` command. Heavy imports wait until a command runs, so that every --help is quick."""
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,13 +11,10 @@ from rich.console import Console
 from . import scenario as scenarios
 from .arguments import (
     EvaluateArguments,
-    RolloutArguments,
-    StepArguments,
     TrainArguments,
-    ViewsArguments,
     WatchArguments,
-    scenario_of,
 )
+from .comparing_arguments import ReportArguments, SweepArguments, TableArguments
 from .data_arguments import PackArguments, RenderArguments
 from .scenario import Scenario
 
@@ -28,9 +24,12 @@ usage: gazeworld COMMAND …
   list                  scenarios, worlds, sources, policies and methods
   train SCENARIO        train a world model online and probe it
   evaluate RUN          probe a run by the protocol of its scenario
+  sweep SCENARIO…       train and probe methods × seeds × numbers of views, go on where it stopped
+  table RUN…            runs beside each other and the paper: terminal, Markdown, CSV, LaTeX
+  report RUN…           one HTML page with configuration, curves, tables and figures
   watch SCENARIO|RUN    pictures of where a policy looks
   data render|pack      views of 3-D models drawn to disk, and packed into one file
-  bench rollout|views|step   speed of environments and of training steps
+  bench KIND            speed of environments, training steps and methods
 
 gazeworld COMMAND --help says more."""
 
@@ -119,6 +118,27 @@ def _watch(words: list[str]) -> int:
     return watch(chosen, Console())
 
 
+def _sweep(words: list[str]) -> int:
+    chosen = tyro.cli(SweepArguments, args=words, prog="gazeworld sweep")
+    from .sweep import sweep
+
+    return sweep(chosen, Console())
+
+
+def _table(words: list[str]) -> int:
+    chosen = tyro.cli(TableArguments, args=words, prog="gazeworld table")
+    from .table import table
+
+    return table(chosen, Console())
+
+
+def _report(words: list[str]) -> int:
+    chosen = tyro.cli(ReportArguments, args=words, prog="gazeworld report")
+    from .report import report
+
+    return report(chosen, Console())
+
+
 def _data(words: list[str]) -> int:
     kind = words[0] if words else "--help"
     if kind == "render":
@@ -138,39 +158,18 @@ def _data(words: list[str]) -> int:
 
 
 def _bench(words: list[str]) -> int:
-    kind = words[0] if words else "--help"
-    if kind == "rollout":
-        chosen = tyro.cli(RolloutArguments, args=words[1:], prog="gazeworld bench rollout")
-        from gazeworld.agents.bench import rollout_bench
+    from .benching import bench
 
-        rollout_bench(**dataclasses.asdict(chosen))
-        return 0
-    if kind == "views":
-        viewed = tyro.cli(ViewsArguments, args=words[1:], prog="gazeworld bench views")
-        from gazeworld.agents.bench_views import views_bench
-
-        views_bench(**dataclasses.asdict(viewed))
-        return 0
-    if kind == "step":
-        name, found = _scenario_argument(words[1:], "bench step")
-        if found is None:
-            return 0 if words[1:] else 2
-        default = StepArguments(**vars(found))
-        timed = tyro.cli(StepArguments, args=words[2:], default=default, prog=f"gazeworld bench step {name}")
-        from .stepping import step_bench
-
-        step_bench(scenario_of(timed), timed.timed, timed.device, Console())
-        return 0
-    if kind in ("-h", "--help"):
-        print("usage: gazeworld bench rollout|views [OPTIONS]\n       gazeworld bench step SCENARIO [OPTIONS]")
-        return 0 if words else 2
-    return _fail(f"unknown bench {kind!r}; there are: rollout, views, step")
+    return bench(words)
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "list": _list,
     "train": _train,
     "evaluate": _evaluate,
+    "sweep": _sweep,
+    "table": _table,
+    "report": _report,
     "watch": _watch,
     "data": _data,
     "bench": _bench,

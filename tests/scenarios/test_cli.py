@@ -67,6 +67,17 @@ def test_list_names_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(word in out for word in ("saccade-stl10", "seq-jepa", "fashion-mnist", "uniform"))
 
 
+def test_bench_methods_costs_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["saccade-digits", "--methods", "simclr,seq-jepa", "--batch", "4", "--seconds", "0.01", "--device", "cpu"]
+    assert main(["bench", "methods", *words]) == 0
+    text = capsys.readouterr().out
+    assert "simclr is trained on 2 views: train.observed 4 → 1" in " ".join(text.split())
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert (rows["seq-jepa"][1], rows["simclr"][1]) == ("4", "1")
+    assert rows["simclr"][-1] == "11.4"  # the paper's hours, of the same number of views
+    assert rows["seq-jepa"][-1] == "–"
+
+
 def test_bench_step_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "step", "saccade-digits", "--timed", "2", "--train.batch", "8", "--device", "cpu"]) == 0
     out = capsys.readouterr().out
@@ -76,7 +87,7 @@ def test_bench_step_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
 MISTAKES = {
     "unknown command": (["fly"], "unknown command 'fly'"),
     "unknown scenario": (["train", "saccade-fingers"], "unknown scenario 'saccade-fingers'; there are: "),
-    "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: 3diebench, digits"),
+    "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: 3diebench, cifar100, digits"),
     "unknown policy": (["--policy.name", "lucky"], "unknown policy 'lucky'"),
     "unknown method": (["--method.name", "seq-vae"], "unknown method 'seq-vae'"),
     "unknown map": (["--policy.map", "moon"], "unknown saliency map 'moon'"),
@@ -141,7 +152,9 @@ def test_checkpoints_that_do_not_fit(run: Path, tmp_path: Path, capsys: pytest.C
     assert "has shape" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["watch"], ["bench"], ["bench", "rollout"], ["list"]])
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["evaluate"], ["watch"], ["bench"], ["bench", "rollout"], ["bench", "methods"], ["list"]]
+)
 def test_help_needs_no_torch(command: list[str]) -> None:
     code = (
         "import sys\nfrom gazeworld.scenarios.command.cli import main\n"

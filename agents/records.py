@@ -1,0 +1,139 @@
+"""What a finished run holds for tables and reports: its configuration, probes, time taken. Imports no torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """A probed run: what it was asked to do and what came of it.
+
+    `scenario` is its name with the variant, `config` its configuration as plain dictionaries, `conditioning` what its
+    method sees of actions, `data` the fingerprint of its data, `seconds` how long it trained (None: not known).
+    """
+
+    folder: Path
+    scenario: str
+    config: dict[str, Any]
+    conditioning: str
+    data: str
+    probes: dict[str, Any]
+    seconds: float | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed from which everything random in the run follows."""
+        return self.config["seed"]
+
+    @property
+    def base(self) -> str:
+        """Name of the scenario without the variant."""
+        return self.scenario.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A number recorded after so many optimiser steps."""
+
+    step: int
+    value: float
+
+
+def aggregate(views: int) -> str:
+    """Key of the top-1 on z_AGG of this many views."""
+    return f"z_AGG {views}"
+
+
+def read_probes(folder: Path) -> dict[str, Any]:
+    """What probes.json in the folder of a run holds.
+
+    Raises ValueError where there is none, or where it is cut short or of another version: each names the command that
+    makes it.
+    """
+    file, cure = folder / "probes.json", f"`gazeworld evaluate {folder}` makes it"
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file: the run has not been probed; {cure}")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # not JSON, or not text
+        raise ValueError(f"{file}: not whole: {error}; {cure} anew") from error
+    try:
+        wrong = [name for name in found["position"] if name.partition(" ")[0] not in ("relative", "absolute")]
+        wrong += [name for name in found["position"] if " " not in name]
+        if wrong:
+            raise ValueError(f"read-out {wrong[0]!r}, expected names like 'relative position'")
+        for model in ("trained", "untrained"):
+            scores(found, model)
+        int(found["step"])
+        dict(found["config"])
+    except KeyError as error:
+        raise ValueError(f"{file}: written by another version: there is no {error}; {cure} anew") from error
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ValueError(f"{file}: written by another version: {error}; {cure} anew") from error
+    return found
+
+
+def scores(probes: dict[str, Any], model: str, *, ridge: bool = False) -> dict[str, float]:
+    """The numbers of the columns, of the `trained` or `untrained` model.
+
+    R² is of the paper's read-out (Adam), or with `ridge` of the linear one in closed form.
+    """
+    policy = probes["recognition"]["policy"]
+    found = {"z_1": 100 * policy["single"]["values"][model][0]}
+    entry = policy["aggregate"]
+    for views, value in zip(entry["views"], entry["values"][model], strict=True):
+        found[aggregate(views)] = 100 * value
+    for name, entry in probes["position"].items():
+        head = "ridge" if ridge else entry["heads"][0]
+        found[name] = float(entry["values"][model][head]["mean"])
+    return found
+
+
+def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted keys."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def training_seconds(folder: Path) -> float | None:
+    """Wall-clock time for which a run trained, online probes included, in all its sessions; None if not recorded.
+
+    From the times of the first and the last of each session's TensorBoard events. Work that a kill took away counts.
+    """
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    total, found = 0.0, False
+    for file in sorted((folder / "tensorboard").glob("events.out.tfevents.*")):
+        times = [event.wall_time for event in EventFileLoader(str(file)).Load()]
+        if len(times) > 1:  # one event says that a session began, and no more
+            total, found = total + times[-1] - times[0], True
+    return total if found else None
+
+
+def read_metrics(folder: Path) -> dict[str, list[Point]]:
+    """Every number of a run's metrics.jsonl over training, by name; empty where nothing was recorded yet.
+
+    Raises ValueError naming the line that is no record of metrics; a last line that a kill cut short is left out.
+    """
+    file = folder / "metrics.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    found: dict[str, list[Point]] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            step = int(record["step"])
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"{file}, line {number}: not a record of metrics with a step: {error}") from error
+        for name, value in record.items():
+            if name != "step" and isinstance(value, int | float):
+                found.setdefault(name, []).append(Point(step, float(value)))
+    return found

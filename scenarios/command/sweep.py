@@ -1,0 +1,167 @@
+"""`gazeworld sweep`: a set of runs, one after another in one process; the done are skipped, the begun go on."""
+
+import dataclasses
+import gc
+import json
+import shlex
+import sys
+import time
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from gazeworld.agents import checkpoint, heatmap
+from gazeworld.agents.records import flat, read_probes, scores
+from gazeworld.agents.tables import rows
+
+from . import doing, scenario, table
+from .arguments import TrainArguments
+from .comparing_arguments import SweepArguments, TableArguments
+from .runs import open_run
+from .scenario import Scenario
+from .sweep_plan import Planned, plan, try_out
+
+
+class Work(Enum):
+    """What is left to do for a run."""
+
+    NOTHING = "done already"
+    PROBE = "trained, now probed"
+    RESUME = "begun before, goes on"
+    TRAIN = "trained and probed"
+
+
+class _Stopped(BaseException):
+    """Ctrl-C: training saved what it had and returned early. No failure of a run."""
+
+
+def sweep(chosen: SweepArguments, console: Console) -> int:
+    """Train and probe what is left of a sweep, then print its table and draw its heat maps.
+
+    Returns 0, or 1 if a run failed, or 130 after Ctrl-C. Raises ValueError, before anything is trained, for what cannot
+    be trained and for folders that hold other runs.
+    """
+    asked = plan(chosen)
+    work = {run.folder: left(run) for run in asked.runs}
+    todo = [run for run in asked.runs if work[run.folder] is not Work.NOTHING]
+    for text in asked.told:
+        _say(console, text)
+    _say(console, f"{len(asked.runs)} runs in {chosen.runs}, {len(asked.runs) - len(todo)} done already")
+    try_out(dataclasses.replace(asked, runs=tuple(todo)))
+    try:
+        failed = _all(todo, work, chosen.device, console)
+    except (KeyboardInterrupt, _Stopped):
+        _say(console, f"stopped; to go on: {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}")
+        return 130
+    _compare([run.folder for run in asked.runs if run.folder not in failed], chosen, console)
+    for folder, error in failed.items():
+        _say(console, f"failed: {folder}: {type(error).__name__}: {error}")
+    if failed:
+        _say(console, f"{len(failed)} of {len(asked.runs)} runs failed; the same command tries them again")
+    return 1 if failed else 0
+
+
+def _all(todo: list[Planned], work: dict[Path, Work], device: str, console: Console) -> dict[Path, Exception]:
+    """Do what is left, one run after another; returns those that failed, with what they failed of."""
+    failed: dict[Path, Exception] = {}
+    began = time.monotonic()
+    for number, run in enumerate(todo):
+        place = f"[{number + 1}/{len(todo)}] {run.folder.name}"
+        rest = (time.monotonic() - began) / number * (len(todo) - number) if number else None
+        ahead = "" if rest is None else f"; about {timedelta(seconds=round(rest))} left"
+        _say(console, f"{place}: {work[run.folder].value}{ahead}")
+        try:
+            _one(run, work[run.folder], device, console)
+        except Exception as error:  # whatever it was, the other runs are not to be lost for it
+            failed[run.folder] = error
+            _say(console, f"{place} failed: {type(error).__name__}: {error}")
+        _clean(run)
+    return failed
+
+
+def _one(run: Planned, work: Work, device: str, console: Console) -> None:
+    if work is not Work.PROBE:
+        parts = {field.name: getattr(run.scenario, field.name) for field in dataclasses.fields(Scenario)}
+        words = TrainArguments(
+            **parts,
+            name=run.folder.name,
+            runs=run.folder.parent,
+            device=device,
+            resume=work is Work.RESUME,
+            evaluate=False,
+        )
+        doing.train(run.name, words, console)
+        if _trained(run.folder) is None:
+            raise _Stopped
+    _say(console, f"{run.folder.name}: probing")
+    doing.probe(
+        run.folder, run.scenario.probe, device, Console(file=console.file, quiet=True)
+    )  # tables come at the end
+    found = scores(read_probes(run.folder), "trained")
+    _say(console, f"{run.folder.name}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+
+
+def left(run: Planned) -> Work:
+    """What is left to do for a run. Raises ValueError if its folder holds something else."""
+    if not run.folder.exists() or not any(run.folder.iterdir()):
+        return Work.TRAIN
+    there = open_run(run.folder)
+    wanted, found = _training(run.name, run.scenario), _training(there.name, there.scenario)
+    for key in (*wanted, *found):
+        if wanted.get(key) != found.get(key):
+            raise ValueError(
+                f"{run.folder}: a run with {key}={found.get(key)} lies there, but the sweep asks for "
+                f"{key}={wanted.get(key)}; choose another --runs"
+            )
+    step = _trained(run.folder)
+    if step is None:
+        return Work.RESUME
+    try:
+        probes = read_probes(run.folder)
+    except ValueError:
+        return Work.PROBE
+    same = probes["config"] == json.loads(json.dumps(dataclasses.asdict(run.scenario.probe)))
+    return Work.NOTHING if same and probes["step"] == step else Work.PROBE
+
+
+def _training(name: str, asked: Scenario) -> dict[str, Any]:
+    """All that decides what a run learns, by dotted keys, as JSON has it."""
+    parts = {key: value for key, value in scenario.to_json(asked).items() if key != "probe"}
+    return {"scenario": name, **flat(json.loads(json.dumps(parts)))}
+
+
+def _trained(folder: Path) -> int | None:
+    """The last step of a run that was trained to its end, else None."""
+    newest = checkpoint.latest(folder / "checkpoints")
+    return newest.step if newest is not None and newest.state()["steps"] == newest.step else None
+
+
+def _clean(run: Planned) -> None:
+    """Give back what a run held, so that the next one finds the device as if it were the first."""
+    if run.scenario.train.compile:
+        torch.compiler.reset()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _compare(folders: list[Path], chosen: SweepArguments, console: Console) -> None:
+    """The table of the runs that are done and, where M_tr varies, heat maps."""
+    if not folders:
+        return
+    records = [table.record_of(folder) for folder in folders]
+    table.show(table.sheet_of(records, TableArguments(tuple(folders))), console)
+    for grid in heatmap.grids(rows(records)):
+        console.print(heatmap.table(grid))
+        file = chosen.figures / f"heatmap-{grid.name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        heatmap.figure(grid).savefig(file, dpi=120)
+        _say(console, f"written: {file}")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)

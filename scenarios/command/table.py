@@ -1,0 +1,131 @@
+"""`gazeworld table`: runs read from their folders and put beside each other and the paper."""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from gazeworld.agents import typeset
+from gazeworld.agents.records import Record, read_probes, training_seconds
+from gazeworld.agents.tables import COLUMNS, NONE, Row, rows, untrained
+from gazeworld.agents.trained import read_config
+from gazeworld.agents.typeset import Sheet
+from gazeworld.envs import shelf
+from gazeworld.envs.objects.writing import write_text
+from gazeworld.envs.world import WORLDS, World
+from gazeworld.models.method import METHODS, Method
+
+from . import scenario
+from .comparing_arguments import TableArguments
+from .published import published
+from .runs import open_run
+from .scenario import Scenario
+
+_WRITERS = {".md": typeset.markdown, ".csv": typeset.comma_separated, ".tex": typeset.latex}
+
+
+def table(chosen: TableArguments, console: Console) -> int:
+    """Print the table of some runs, and write it where it is asked for; returns the exit code."""
+    made = sheet_of([record_of(folder) for folder in folders_of(chosen.runs)], chosen)
+    show(made, console)
+    if chosen.out is not None:
+        for file in write(made, chosen.out):
+            console.print(f"written: {file}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def show(made: Sheet, console: Console) -> None:
+    """Print a table, each scenario by itself; what is too wide for the terminal in parts, so that no number is cut."""
+    for one in typeset.by_scenario(made):
+        for part in typeset.panels(one, one.rows[0].base, console.width):
+            needed = console.measure(part, options=console.options.update(max_width=1000)).maximum
+            Console(file=console.file, width=max(console.width, needed)).print(part)
+
+
+def write(made: Sheet, out: Path) -> list[Path]:
+    """Write a table as OUT.md, OUT.csv and OUT.tex, in a folder as table.*, with an ending of its own as that alone."""
+    if out.suffix in _WRITERS:
+        files = [out]
+    else:
+        stem = out / "table" if out.is_dir() else out
+        files = [stem.with_name(stem.name + ending) for ending in _WRITERS]
+    for file in files:
+        write_text(file, _WRITERS[file.suffix](made))
+    return files
+
+
+def folders_of(given: Sequence[Path]) -> list[Path]:
+    """The folders of runs: those given, and in the place of a folder of runs those in it.
+
+    Raises ValueError for a folder that is neither.
+    """
+    found: list[Path] = []
+    for path in given:
+        inside = [] if (path / "config.json").is_file() else sorted(p.parent for p in path.glob("*/config.json"))
+        found += inside or [path]
+    for folder in found:
+        read_config(folder)
+    if not found:
+        raise ValueError("no run was named; expected the folders of runs, or a folder that holds them")
+    return found
+
+
+def record_of(folder: Path) -> Record:
+    """A run that was probed. Raises ValueError for a folder that holds no run, and for a run without whole probes."""
+    run = open_run(folder)
+    return Record(
+        folder=folder,
+        scenario=run.name,
+        config=scenario.to_json(run.scenario),
+        conditioning=conditioning(run.scenario),
+        data=str(read_config(folder).get("made_by", {}).get("fingerprint", "")),
+        probes=read_probes(folder),
+        seconds=training_seconds(folder),
+    )
+
+
+def conditioning(chosen: Scenario) -> str:
+    """What a scenario's method sees of actions in training: the world's word for them, or – for nothing."""
+    kind = shelf.concrete(METHODS, chosen.method["name"], Method)
+    parts = {name: chosen.method.get(f"condition_{name}", True) for name in ("transformer", "predictor")}
+    if not getattr(kind, "conditioned", True) or not any(parts.values()):
+        return NONE
+    options = inspect.signature(shelf.concrete(WORLDS, chosen.world["name"], World)).parameters
+    default = options["action"].default if "action" in options else "position"  # the saccade world has but one
+    action = str(chosen.world.get("action", default))
+    return action if all(parts.values()) else f"{action} ({next(name for name in parts if parts[name])} only)"
+
+
+def sheet_of(records: Sequence[Record], chosen: TableArguments) -> Sheet:
+    """Rows of runs with their untrained baselines and the paper's, as the arguments ask for them.
+
+    Raises ValueError for runs that cannot stand in one table: two with the same settings and seed, or one named twice.
+    """
+    own = rows(records, ridge=chosen.ridge)
+    found = [*own, *untrained(records, ridge=chosen.ridge)]
+    if chosen.paper != "none":
+        found += paper_rows(own, chosen.columns, everything=chosen.paper == "all")
+    notes = [f"R² {'in closed form (ridge)' if chosen.ridge else 'by the read-outs of the paper (Adam)'}"]
+    notes += dict.fromkeys(_chance(record) for record in records)
+    return typeset.sheet(found, chosen.columns, chosen.views, notes)
+
+
+def _chance(record: Record) -> str:
+    return f"chance {100 * record.probes['chance']['top-1 of the majority class']:.1f} % ({record.base})"
+
+
+def paper_rows(own: Sequence[Row], columns: str, *, everything: bool) -> list[Row]:
+    """The paper's rows for the scenarios that name one of its data sets, of one of its tables or of all.
+
+    Without `everything`, of methods and conditionings that stand among the runs.
+    """
+    if columns not in COLUMNS:
+        raise ValueError(f"unknown table {columns!r}; there are: {', '.join(COLUMNS)}")
+    found = []
+    for base in dict.fromkeys(row.base for row in own):
+        there = {(row.method, row.conditioning) for row in own if row.base == base}
+        for row in published(base):
+            if columns in ("all", row.table) and (everything or (row.method, row.conditioning) in there):
+                found.append(row)
+    return found
