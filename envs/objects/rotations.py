@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
-REGIONS = ("paper", "ood", "so3", "held-out", "without-held-out")
+REGIONS = ("paper", "ood", "turntable", "so3", "held-out", "without-held-out")
+_UPRIGHT = 1e-4  # radians: a tilt that single precision cannot tell from none
 _NEWTON = 6  # steps; after five the angle stands still in float64
 
 
@@ -141,8 +142,8 @@ class Region:
 
     `paper`: each angle uniform in (-pi/2, pi/2), as in 3DIEBench. `ood`: each angle of magnitude in (pi/2, pi) and
     random sign, the out-of-distribution box of the seq-JEPA paper (arXiv 2505.03176, B.3); by the aliasing of Euler
-    angles it holds the same rotations as `paper`, with the other sign of the quaternion in one of two. `so3`: uniform
-    over all rotations. `held-out`: uniform over the rotations within `radius` of `centre`; `without-held-out`:
+    angles it holds the same rotations as `paper`, with the other sign of the quaternion in one of two. `turntable`: the
+    last angle alone, about the vertical axis, uniform in (-pi/2, pi/2). `so3`: uniform over all rotations. `held-out`: uniform over the rotations within `radius` of `centre`; `without-held-out`:
     uniform over all others.
 
     `centre` are Euler angles and `radius` a geodesic distance, in radians. By default a quarter turn about the
@@ -166,6 +167,9 @@ class Region:
             return torch.ones(q.shape[:-1], dtype=torch.bool, device=q.device)
         if self.name in ("paper", "ood"):
             return (to_euler(q)[..., ::2].abs() < math.pi / 2).all(-1)
+        if self.name == "turntable":
+            x, y, z = to_euler(q).unbind(-1)
+            return (x.abs() < _UPRIGHT) & (y.abs() < _UPRIGHT) & (z.abs() < math.pi / 2)
         inside = angle(q, self._middle(q)) <= self.radius
         return inside if self.name == "held-out" else ~inside
 
@@ -177,6 +181,8 @@ class Region:
         if self.name == "ood":
             side = torch.where(u < 0.5, -1.0, 1.0)
             return (math.pi / 2 * (side + 2 * u - 1)).to(torch.float32)
+        if self.name == "turntable":
+            return (math.pi * (u - 0.5) * u.new_tensor([0.0, 0.0, 1.0])).to(torch.float32)
         low = self.radius if self.name == "without-held-out" else 0.0
         high = self.radius if self.name == "held-out" else math.pi
         turn = _ball(u, low, high)

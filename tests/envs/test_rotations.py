@@ -209,6 +209,16 @@ def test_the_region_held_out_and_the_rest(radius: float) -> None:
     assert torch.equal(inside, ~outside)
 
 
+def test_on_a_turntable_things_stay_upright() -> None:
+    angles = drawn("turntable", 2000)
+    assert (angles[:, :2] == 0).all()
+    assert uniform(angles[:, 2].double(), -HALF, HALF)
+    q = rotations.from_euler(angles)
+    assert Region("turntable").contains(q).all()
+    assert Region("paper").contains(q).all()
+    assert not Region("turntable").contains(rotations.from_euler(drawn("paper", 2000))).any()
+
+
 def test_the_default_region_needs_no_extrapolation() -> None:
     """No quaternion changes sign inside, and each component is one that the other rotations have too."""
     inside, outside = (
