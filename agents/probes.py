@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 PENALTIES = tuple(10.0**i for i in range(-6, 3))
 _GROUP = 6  # heads trained in one thread at a time
+_ROUNDING = 1e-6  # what varies by less than this share of its size does so by rounding alone
 
 
 @dataclass(frozen=True)
@@ -159,17 +160,20 @@ def accuracy(heads: Heads, features: Float[Tensor, "k n d"], labels: Int64[Tenso
     return (scores.argmax(2) == labels).float().mean(1)
 
 
-def r2(predicted: Float[Tensor, "k n o"], targets: Float[Tensor, "k n o"]) -> Float[Tensor, "k o"]:
-    """The share of each target component's variance that is predicted; below 0 means worse than its mean.
+def r2(predicted: Float[Tensor, "k n o"], targets: Float[Tensor, "k n o"]) -> Float[Tensor, "k v"]:
+    """The share of the variance that is predicted, of each target component that varies; below 0: worse than its mean.
 
+    Components that vary in none of the k targets have no score and are left out: two of a quaternion's on a turntable.
     Scores of several outputs are averaged uniformly by whoever reports one number (`.mean(1)`), as in the released
-    code. Raises ValueError for a component that does not vary: its score is not defined.
+    code. Raises ValueError where no component varies, and where one does in some of the targets only.
     """
     predicted, targets = predicted.double(), targets.double()
     total = (targets - targets.mean(1, keepdim=True)).square().sum(1)
-    if (total <= 0).any():
+    varies = (total > _ROUNDING**2 * targets.square().sum(1)).any(0)
+    total = total[:, varies]
+    if not varies.any() or (total <= 0).any():
         raise ValueError("R² of a target that does not vary is not defined; are all test streams the same?")
-    return (1 - (targets - predicted).square().sum(1) / total).float()
+    return (1 - (targets - predicted).square().sum(1)[:, varies] / total).float()
 
 
 def require_labels(labels: Int64[Tensor, " n"], classes: int, what: str) -> None:

@@ -85,6 +85,10 @@ def test_r2_by_hand() -> None:
     torch.testing.assert_close(r2(predicted, targets), torch.tensor([[0.5, 1 - 26 / 26]]))
     with pytest.raises(ValueError, match="does not vary"):
         r2(predicted, torch.ones_like(targets))
+    still = torch.stack([targets[..., 0], torch.full((1, 3), 0.3)], -1)
+    torch.testing.assert_close(r2(predicted, still), torch.tensor([[0.5]]))
+    with pytest.raises(ValueError, match="does not vary"):
+        r2(predicted.expand(2, -1, -1), torch.cat([targets, still]))
 
 
 def test_constant_features_do_no_harm() -> None:
