@@ -34,6 +34,7 @@ from .reward import Reward, rewards_of
 from .sb3_agents import BaseAlgorithm, seeded
 from .sb3_files import adapter_of, restore_agent, save_agent
 from .sb3_pilot import Pilot
+from .sb3_start import rehearse, standardise
 
 _NEVER = 2**62  # SB3 writes its logs after so many rollouts or episodes
 _REWARDS, _REPLAY = "rewards.safetensors", "replay.safetensors"
@@ -192,6 +193,7 @@ def _model_phase(
         pending = (step, loss, stream.scenes)
         losses.append(loss)
         if (step + 1) % config.log_every == 0 or step + 1 == first + phases.model_steps:
+            loop.require_finite(pending, folder)
             loop.log(session, recorder, step + 1, losses, stream)
             losses = []
     loop.require_finite(pending, folder)
@@ -205,6 +207,8 @@ def _policy_phase(duet: Duet, phases: PhaseConfig, phase: int) -> dict[str, floa
         for reward in duet.rewards:
             values |= reward.prepare(streams)
     seed = _mixed(duet.session.seed, phase, 2)
+    if phase == 0:  # only now does the world model show what is worth standardising
+        standardise(agent, rehearse(agent, seed))
     with seeded(seed, agent.device):
         agent.action_space.seed(seed)
         env = agent.get_env()

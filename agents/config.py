@@ -82,7 +82,8 @@ class ProbeConfig:
     puzzle_epochs: int = 60
     """epochs in which the aggregator is fine-tuned to find the odd one out (worlds of objects; 0: leave it out)"""
     regions: tuple[str, ...] = ()
-    """other regions of rotations in which heads are scored, too (sources that draw their views: ood, held-out …)"""
+    """other regions of rotations in which heads are scored, too: ood, held-out … (sources that draw their views), or
+    NAME=ROOT, a stored set (ood=ROOT: the authors' out-of-distribution set)"""
     maps: bool = False
     """draw two-dimensional maps of embeddings (needs umap-learn)"""
     online: int = 512

@@ -113,6 +113,7 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
             step += 1
             last = step == config.steps
             if step % config.log_every == 0 or last:
+                require_finite(pending, folder)  # what is logged is not defined for NaN
                 log(session, recorder, step, losses, stream)
                 losses = []
             if step % config.probe_every == 0 or last:

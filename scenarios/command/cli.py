@@ -17,6 +17,7 @@ from .arguments import (
 from .comparing_arguments import ReportArguments, SweepArguments, TableArguments
 from .data_arguments import PackArguments, RenderArguments
 from .scenario import Scenario
+from .steering_arguments import AlternateArguments, SteerArguments, alternate_defaults
 
 USAGE = """\
 usage: gazeworld COMMAND …
@@ -28,6 +29,8 @@ usage: gazeworld COMMAND …
   table RUN…            runs beside each other and the paper: terminal, Markdown, CSV, LaTeX
   report RUN…           one HTML page with configuration, curves, tables and figures
   watch SCENARIO|RUN    pictures of where a policy looks
+  steer RUN             train a policy (PPO, SAC …) in the frozen world model of a run
+  alternate SCENARIO    train a world model and a policy in turns
   data render|pack      views of 3-D models drawn to disk, and packed into one file
   bench KIND            speed of environments, training steps and methods
 
@@ -118,6 +121,34 @@ def _watch(words: list[str]) -> int:
     return watch(chosen, Console())
 
 
+def _steer(words: list[str]) -> int:
+    chosen = tyro.cli(SteerArguments, args=words, prog="gazeworld steer")
+    from .steer import steer
+    from .steering import NonFiniteError
+
+    try:
+        return steer(chosen, Console())
+    except NonFiniteError as error:
+        return _fail(str(error), 1)
+
+
+def _alternate(words: list[str]) -> int:
+    name, found = _scenario_argument(words, "alternate")
+    if found is None:
+        return 0 if words else 2
+    default = alternate_defaults(found)
+    chosen = tyro.cli(AlternateArguments, args=words[1:], default=default, prog=f"gazeworld alternate {name}")
+    from gazeworld.agents.loop import NonFiniteLossError
+
+    from .alternate import alternate
+    from .steering import NonFiniteError
+
+    try:
+        return alternate(name, chosen, Console())
+    except (NonFiniteLossError, NonFiniteError) as error:
+        return _fail(str(error), 1)
+
+
 def _sweep(words: list[str]) -> int:
     chosen = tyro.cli(SweepArguments, args=words, prog="gazeworld sweep")
     from .sweep import sweep
@@ -171,6 +202,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "table": _table,
     "report": _report,
     "watch": _watch,
+    "steer": _steer,
+    "alternate": _alternate,
     "data": _data,
     "bench": _bench,
 }

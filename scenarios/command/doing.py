@@ -14,9 +14,12 @@ from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.evaluate import Arena, evaluate
 from gazeworld.agents.loop import POLICY, collect
+from gazeworld.agents.policy import POLICIES
 from gazeworld.agents.trained import load_method
 from gazeworld.agents.turning import has_stored_views, turning
+from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.objects.store import MANIFEST_FILE
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -24,6 +27,7 @@ from . import build, runs, scenario
 from .arguments import TrainArguments, WatchArguments, scenario_of
 from .runs import Run
 from .scenario import Scenario
+from .steering_arguments import spec
 
 _ROWS = 256  # environments that probe at once
 _CALIBRATE = 512  # scenes whose views set the batch statistics of the untrained baseline
@@ -91,19 +95,33 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
 def arena(chosen: Scenario, config: ProbeConfig, method: Method, *, region: str = "", **changes: Any) -> Arena:
     """The scenario's world over the two splits that probes are trained and scored on, where the method is.
 
-    `region` has the views of objects drawn with rotations from another region; in "ood", whose rotations differ from
-    the paper's in the sign of their quaternions only, signs are left as the angles give them.
+    `region` has the views of objects drawn with rotations from another region, or, as NAME=ROOT, takes a stored set
+    with the same classes: a packed one or a tree in 3DIEBench's layout, such as the authors' out-of-distribution set.
+    In "ood", whose rotations differ from the paper's in the sign of their quaternions only, signs are left as the
+    angles give them.
     """
-    chosen = chosen.changed(probe={"views": config.views})
+    chosen, device = chosen.changed(probe={"views": config.views}), next(method.parameters()).device
     if region:
-        changes["source_options"] = {**chosen.world.get("source_options", {}), "region": region}
-        changes["sign"] = "free" if region == "ood" else chosen.world.get("sign", "canonical")
-    places, device = [], next(method.parameters()).device
+        changes |= _elsewhere(chosen, region, device)
+    places = []
     for split in (chosen.probe_split, chosen.test_split):
         world = build.world_of(chosen, split, device, **changes)
         places.append(build.place_of(chosen, world, min(_ROWS, world.size)))
     train_place, test_place = places
     return Arena(train_place.env, test_place.env, chosen.policy, chosen.probe_split, chosen.test_split, method)
+
+
+def _elsewhere(chosen: Scenario, region: str, device: torch.device) -> dict[str, Any]:
+    """What makes the scenario's world one of another region."""
+    name, _, root = region.partition("=")
+    sign = "free" if name == "ood" else chosen.world.get("sign", "canonical")
+    options = chosen.world.get("source_options", {})
+    if not root:
+        return {"source_options": {**options, "region": region}, "sign": sign}
+    if (Path(root) / MANIFEST_FILE).is_file():
+        return {"source": "packed", "root": root, "source_options": {}, "sign": sign}
+    size = build.world_of(chosen, chosen.test_split, device).view_shape[1]
+    return {"source": "3diebench", "root": root, "source_options": {"size": size}, "sign": sign}
 
 
 def watch(chosen: WatchArguments, console: Console) -> int:
@@ -123,15 +141,37 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     world: World = build.world_of(found, split, "cpu")
     if chosen.scenes > world.size:
         raise ValueError(f"scenes is {chosen.scenes}, but the {split} split has {world.size}")
-    place = build.place_of(found, world, chosen.scenes)
+    place = build.place_of(found, world, chosen.scenes, **looker(chosen.policy, found, target))
     place.policy.attach(load_method(target, world)[0] if trained else build.method_of(found, world))
     place.env.reset(seed=chosen.seed)
     rng = Draws.rows(chosen.seed, chosen.scenes).fold(POLICY)
     stream = collect(place.env, place.policy, found.train.observed + 1, rng, {"episode": 0})
-    _save(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), folder / "scanpaths.png", console)
-    scanpath.animate(world, stream, folder / "scanpath.gif")
-    console.print(f"written: {folder / 'scanpath.gif'}", highlight=False, soft_wrap=True)
+    suffix = f"-{Path(chosen.policy.partition(':')[0]).name}" if chosen.policy else ""
+    picture, film = folder / f"scanpaths{suffix}.png", folder / f"scanpath{suffix}.gif"
+    _save(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), picture, console)
+    scanpath.animate(world, stream, film)
+    console.print(f"written: {film}", highlight=False, soft_wrap=True)
     return 0
+
+
+def looker(text: str, found: Scenario, run: Path) -> dict[str, Any]:
+    """Name and options of the policy that `--policy` asks for; {} for the scenario's own, which "" stands for.
+
+    NAME of the shelf (with the scenario's options if the scenario has the same policy), NAME:KEY=VALUE,…, the NAME of
+    a policy in the folder `policies` of the run, or the folder of a policy. Raises ValueError for anything else.
+    """
+    if not text:
+        return {}
+    own, name = run / "policies" / text, text.partition(":")[0].replace("_", "-")
+    if name in shelf.names(POLICIES):
+        return {**(found.policy if found.policy["name"] == name else {}), **spec(text, "policy"), "name": name}
+    for folder in (own, Path(text)):
+        if folder.is_dir():
+            return {"name": "sb3", "path": str(folder)}
+    raise ValueError(
+        f"{text!r} is neither a policy of the shelf ({', '.join(shelf.names(POLICIES))}), nor one in "
+        f"{own.parent}, nor the folder of one"
+    )
 
 
 def _save(figure: Figure, path: Path, console: Console) -> None:

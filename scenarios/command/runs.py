@@ -74,7 +74,7 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
     steps = build.steps_of(run.scenario, world.size)
     start = _restore(run, session.module, session.optimiser, world) if resume else 0
     if not resume and fabric.is_global_zero:
-        _write_config(run, fabric, world)
+        write_config(run, fabric, world)
     console.print(
         f"{run.name}: {world.size} scenes, {sum(p.numel() for p in session.module.parameters()):,} parameters, "
         f"steps {start} → {steps}, on {fabric.device}",
@@ -90,10 +90,15 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
     return run, done == steps
 
 
-def _restore(run: Run, method: Method, optimiser: torch.optim.Optimizer, world: World) -> int:
-    written = read_config(run.folder)["made_by"]["fingerprint"]
+def require_same_data(folder: Path, world: World) -> None:
+    """Raise ValueError unless what is in a folder was made with the data that the source gives now."""
+    written = json.loads((folder / "config.json").read_text())["made_by"]["fingerprint"]
     if written != world.fingerprint:
-        raise ValueError(f"{run.folder}: trained on data {written}, but the source now is {world.fingerprint}")
+        raise ValueError(f"{folder}: trained on data {written}, but the source now is {world.fingerprint}")
+
+
+def _restore(run: Run, method: Method, optimiser: torch.optim.Optimizer, world: World) -> int:
+    require_same_data(run.folder, world)
     found = checkpoint.latest(run.checkpoints)
     if found is None:
         return 0
@@ -102,22 +107,34 @@ def _restore(run: Run, method: Method, optimiser: torch.optim.Optimizer, world: 
     return found.step
 
 
-def _write_config(run: Run, fabric: Fabric, world: World) -> None:
-    data: dict[str, Any] = {
+def write_config(run: Run, fabric: Fabric, world: World, **more: Any) -> None:
+    """Write config.json of a run: its scenario, what made it, and what else there is to say."""
+    data = {
         "scenario": run.name,
         "config": scenario.to_json(run.scenario),
-        "made_by": {
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "python": platform.python_version(),
-            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-            "device": str(fabric.device),
-            "processes": fabric.world_size,
-            "threads": torch.get_num_threads(),
-            "fingerprint": world.fingerprint,
-        },
+        **more,
+        "made_by": made_by(fabric, world),
     }
     run.folder.mkdir(parents=True, exist_ok=True)
-    draft = run.folder / "config.json.draft"
+    write_json(run.folder / "config.json", data)
+
+
+def made_by(fabric: Fabric, world: World) -> dict[str, Any]:
+    """The command, the time, versions, device and data that something was made with."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "device": str(fabric.device),
+        "processes": fabric.world_size,
+        "threads": torch.get_num_threads(),
+        "fingerprint": world.fingerprint,
+    }
+
+
+def write_json(file: Path, data: dict[str, Any]) -> None:
+    """Write a file of JSON, whole or not at all."""
+    draft = file.with_name(f"{file.name}.draft")
     draft.write_text(json.dumps(data, indent=2) + "\n")
-    os.replace(draft, run.folder / "config.json")
+    os.replace(draft, file)

@@ -163,11 +163,12 @@ def test_metrics_are_complete_json_lines(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_facts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["predictor", "encoder"])  # without embeddings there is nothing to log, either
+def test_a_loss_that_is_not_finite_stops_with_the_facts(part: str, tmp_path: Path) -> None:
     s = session()
 
     def poison(method: Method) -> dict[str, float]:
-        for parameter in method.predictor.parameters():
+        for parameter in method.get_submodule(part).parameters():
             parameter.fill_(float("nan"))
         return {}
 

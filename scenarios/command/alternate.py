@@ -1,0 +1,136 @@
+"""`gazeworld alternate`: a world model and a policy learn in turns, and leave a run like that of `gazeworld train`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from gazeworld.agents import alternating, figures
+from gazeworld.agents.phases import AgentConfig, PhaseConfig
+from gazeworld.agents.recorder import Recorder
+from gazeworld.agents.replay import StreamReplay
+from gazeworld.agents.sb3_agents import agent_for
+from gazeworld.agents.sb3_files import save_policy
+from gazeworld.agents.sb3_start import rehearse
+from gazeworld.agents.trained import read_config
+from gazeworld.envs.world import World
+
+from . import build, runs
+from .arguments import scenario_of
+from .doing import probe
+from .runs import Run
+from .scenario import Scenario, load
+from .steer import agent_config
+from .steering import finite
+from .steering_arguments import AlternateArguments
+
+_POLICY = "learnt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """What takes turns with the world model, and how; config.json holds it beside the scenario."""
+
+    agent: AgentConfig
+    phases: PhaseConfig
+
+
+def alternate(name: str, chosen: AlternateArguments, console: Console) -> int:
+    """Train in alternating phases, then probe unless told not to; returns the exit code.
+
+    Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none;
+    NonFiniteLossError and NonFiniteError where the world model or the policy is not finite any more.
+    """
+    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-alternating-{chosen.seed}")
+    if not chosen.resume and folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder}: there is a run already; go on with --resume or choose another --name")
+    threads = torch.get_num_threads()
+    try:
+        run, done = _trained(name, chosen, folder, console)
+    finally:
+        torch.set_num_threads(threads)
+    if (run.folder / "metrics.jsonl").stat().st_size:
+        _drawn(run, console)
+    if not done:
+        again = f"gazeworld alternate {run.name} --runs {chosen.runs} --name {folder.name} --resume"
+        console.print(f"to go on: {again}", highlight=False, soft_wrap=True)
+        return 0
+    look = f"gazeworld watch {folder} --policy {_POLICY}"
+    console.print(f"to look with the learnt policy: {look}", highlight=False, soft_wrap=True)
+    return probe(folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
+
+
+def _trained(name: str, chosen: AlternateArguments, folder: Path, console: Console) -> tuple[Run, bool]:
+    """The run, and whether all phases are done."""
+    run = runs.open_run(folder) if chosen.resume else Run(folder, name, settled(name, chosen))
+    if run.scenario.train.threads:
+        torch.set_num_threads(run.scenario.train.threads)
+    fabric = build.fabric_of(run.scenario, chosen.device)
+    world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
+    session = build.session_of(run.scenario, fabric, world)
+    terms = terms_of(folder) if chosen.resume else _terms(chosen, world, session.module.aggregate_dim)
+    agent = agent_for(terms.agent, world, session.module, run.scenario.seed)
+    # Where no batch is drawn from the replay, it still holds what the rewards' heads learn on.
+    size = max(terms.phases.replay or terms.phases.prepare, run.scenario.train.batch)
+    duet = alternating.Duet(session, agent, StreamReplay(size))
+    start = 0
+    if chosen.resume:
+        runs.require_same_data(folder, world)
+        start = alternating.restore(duet, run.checkpoints)
+    else:
+        with finite(agent, run.checkpoints):
+            rehearse(agent, run.scenario.seed)  # what cannot work fails before anything is written
+        runs.write_config(run, fabric, world, **dataclasses.asdict(terms))
+    phases, steps = terms.phases, terms.phases.phases * terms.phases.model_steps
+    console.print(
+        f"{run.name}, {terms.agent.algorithm}: {world.size} scenes, phases {start} → {phases.phases} of "
+        f"{phases.model_steps} steps of the world model and {phases.policy_steps} of the policy, on {fabric.device}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    recorder = Recorder(folder, start=start * phases.model_steps, steps=steps, console=console)
+    try:
+        with finite(agent, run.checkpoints):
+            done = alternating.alternate(duet, phases, run.scenario.train, run.checkpoints, recorder, start)
+    finally:
+        recorder.close()
+    if done:
+        save_policy(agent, folder / "policies" / _POLICY)
+    return run, done == phases.phases
+
+
+def settled(name: str, chosen: AlternateArguments) -> Scenario:
+    """The scenario with the steps that the phases amount to. Raises ValueError if other steps were asked for."""
+    phases, asked, usual = chosen.phases, chosen.train, load(name).train
+    steps = phases.phases * phases.model_steps
+    if (asked.steps, asked.epochs) != (usual.steps, usual.epochs) and (asked.steps, asked.epochs) != (steps, 0):
+        raise ValueError(
+            f"train.steps is {asked.steps} and train.epochs {asked.epochs}, but {phases.phases} phases of "
+            f"{phases.model_steps} steps make {steps}; set phases.phases and phases.model-steps instead"
+        )
+    return scenario_of(chosen).changed(train={"steps": steps, "epochs": 0})
+
+
+def terms_of(folder: Path) -> Terms:
+    """What config.json in the folder of a run says. Raises ValueError for a run of `gazeworld train`."""
+    data: dict[str, Any] = read_config(folder)
+    try:
+        agent = AgentConfig(**{**data["agent"], "rewards": tuple(data["agent"]["rewards"])})
+        return Terms(agent, PhaseConfig(**data["phases"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'config.json'}: not the configuration of alternating phases of this version: {error}"
+        ) from error
+
+
+def _terms(chosen: AlternateArguments, world: World, aggregate_dim: int) -> Terms:
+    return Terms(agent_config(chosen.agent, world, chosen.train.observed, aggregate_dim), chosen.phases)
+
+
+def _drawn(run: Run, console: Console) -> None:
+    picture = run.figures / "training.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figures.training(run.folder / "metrics.jsonl").savefig(picture, dpi=120)
+    console.print(f"written: {picture}", highlight=False, soft_wrap=True)

@@ -1,0 +1,164 @@
+"""`gazeworld steer`: an agent of Stable-Baselines3 learns where to look, in the frozen world model of a run."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from gazeworld.agents import figures
+from gazeworld.agents.phases import AgentConfig
+from gazeworld.agents.sb3_agents import agent_for
+from gazeworld.agents.signature import signature
+from gazeworld.agents.trained import load_method
+from gazeworld.envs.world import World
+from gazeworld.envs.worlds.rotation import stored_views
+from gazeworld.models.method import Method
+
+from . import build, runs
+from .runs import Run
+from .steering import Plan, Steering, begin, read_history, restore, train
+from .steering_arguments import AgentArguments, SteerArguments, pairs, spec
+
+STEPS = 200_000
+_ON_POLICY = {
+    "gamma": 0.5,
+    "n_steps": 8,
+    "batch_size": 256,
+    "n_epochs": 10,
+    "learning_rate": 1e-3,
+    "ent_coef": 0.005,
+}
+_OFF_POLICY = {"gamma": 0.5, "learning_starts": 2048, "buffer_size": 50_000, "gradient_steps": 8}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "ppo": _ON_POLICY,
+    "maskable-ppo": _ON_POLICY,
+    "recurrent-ppo": _ON_POLICY,
+    "sac": _OFF_POLICY,
+    "crossq": _OFF_POLICY,
+}
+"""Options of the algorithms that differ from SB3's. What is to be seen next matters more than what comes later
+(gamma); rollouts are two episodes of four actions long."""
+
+
+def steer(chosen: SteerArguments, console: Console) -> int:
+    """Train, or go on training, the policy of one run; returns the exit code. Raises NonFiniteError."""
+    run, threads = runs.open_run(chosen.run), torch.get_num_threads()
+    if run.scenario.train.threads:
+        torch.set_num_threads(run.scenario.train.threads)
+    try:
+        return _steered(chosen, run, console)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _steered(chosen: SteerArguments, run: Run, console: Console) -> int:
+    fabric = build.fabric_of(run.scenario, chosen.device)
+    world = build.world_of(run.scenario, run.scenario.probe_split, fabric.device)
+    method, at = load_method(run.folder, world)
+    folder = run.folder / "policies" / (chosen.name or f"{chosen.agent.algorithm}-{chosen.seed}")
+    plan = _resumed(chosen, folder, world, method) if chosen.resume else _begun(chosen, folder, run, world, method)
+    agent = agent_for(plan.agent, world, method, plan.seed)
+    live = Steering(agent, plan, folder, console)
+    if chosen.resume:
+        restore(live)
+    console.print(
+        f"{plan.agent.algorithm} in the world model of {run.folder} at step {at}: {world.size} scenes, "
+        f"steps {agent.num_timesteps} → {plan.steps}, on {fabric.device}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if not chosen.resume:
+        begin(live, run.scenario, world, method)
+    train(live, _facts(plan, run, at, fabric, world))
+    return _end(live, chosen)
+
+
+def agent_config(chosen: AgentArguments, world: World, views: int, aggregate_dim: int = 0) -> AgentConfig:
+    """The agent that the arguments describe, for a world and episodes of `views` actions unless they say otherwise.
+
+    With an `aggregate_dim`, networks of PPO that observe latent states get a first layer as wide as these, which
+    `standardise` can fill. Raises ValueError for arguments that are not of the form NAME:KEY=VALUE or KEY=VALUE.
+    """
+    menu: dict[str, Any] | None = None
+    if chosen.menu == "auto" and chosen.algorithm not in ("sac", "crossq"):
+        menu = {"name": "fixations", "side": 9} if stored_views(world) is None else {"name": "views"}
+    elif chosen.menu not in ("auto", "none"):
+        menu = spec(chosen.menu, "agent.menu")
+    policy: dict[str, Any] = {}
+    if aggregate_dim and chosen.observation == "latent" and chosen.algorithm in ("ppo", "maskable-ppo"):
+        policy["net_arch"] = [aggregate_dim + world.pose_dim + 1, 64, 64]
+    return AgentConfig(
+        algorithm=chosen.algorithm,
+        environments=chosen.environments,
+        episode_steps=chosen.episode_steps or views,
+        observation=chosen.observation,
+        menu=menu,
+        rewards=tuple(spec(reward, "agent.rewards") for reward in chosen.rewards),
+        policy={**policy, **pairs(chosen.policy, "agent.policy")},
+        options={**DEFAULTS.get(chosen.algorithm, {}), **pairs(chosen.options, "agent.options")},
+    )
+
+
+def _begun(chosen: SteerArguments, folder: Path, run: Run, world: World, method: Method) -> Plan:
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder}: there is a policy already; go on with --resume or choose another --name")
+    agent = agent_config(chosen.agent, world, run.scenario.train.observed, method.aggregate_dim)
+    return Plan(agent, chosen.steps or STEPS, chosen.every, chosen.prepare, chosen.seed, signature(method))
+
+
+def _resumed(chosen: SteerArguments, folder: Path, world: World, method: Method) -> Plan:
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file; expected a policy that gazeworld steer has begun to train")
+    try:
+        data = dict(json.loads(file.read_text())["steer"])
+        data["agent"] = AgentConfig(**{**data["agent"], "rewards": tuple(data["agent"]["rewards"])})
+        plan = Plan(**data)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: not what gazeworld steer of this version writes: {error}") from error
+    if plan.model != signature(method):
+        raise ValueError(
+            f"{folder}: trained in the world model {plan.model}, and that of the run is {signature(method)} now; "
+            "train another policy under another --name"
+        )
+    runs.require_same_data(folder, world)
+    return dataclasses.replace(plan, steps=chosen.steps or plan.steps)
+
+
+def _facts(plan: Plan, run: Run, at: int, fabric: Fabric, world: World) -> dict[str, Any]:
+    about = {"run": str(run.folder), "scenario": run.name, "world_model_step": at}
+    return {**about, "steer": dataclasses.asdict(plan), "made_by": runs.made_by(fabric, world)}
+
+
+def curve(history: list[dict[str, Any]], title: str) -> Figure:
+    """The mean return of an episode against environment steps."""
+    points = [(line["step"], line["return"]) for line in history if line.get("return") is not None]
+    figure = figures.new(6.4, 4.0)
+    axes = figure.add_subplot()
+    if points:
+        axes.plot(*zip(*points, strict=True), "o-", ms=3, lw=1.4, color="#c62828")
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("mean return of an episode")
+    axes.set_title(title, fontsize=11)
+    axes.grid(alpha=0.25)
+    return figure
+
+
+def _end(live: Steering, chosen: SteerArguments) -> int:
+    picture = live.folder / "return.png"
+    rewards = " + ".join(reward["name"] for reward in live.plan.agent.rewards)
+    figure = curve(read_history(live.history), f"{live.plan.agent.algorithm}, rewarded for {rewards}")
+    figure.savefig(picture, dpi=120)
+    said = [f"written: {picture}"]
+    if live.agent.num_timesteps < live.plan.steps:
+        said.append(f"stopped after step {live.agent.num_timesteps} of {live.plan.steps}; everything is saved")
+        said.append(f"to go on: gazeworld steer {chosen.run} --name {live.folder.name} --resume")
+    said.append(f"to look with it: gazeworld watch {chosen.run} --policy {live.folder}")
+    for line in said:
+        live.console.print(line, highlight=False, soft_wrap=True)
+    return 0

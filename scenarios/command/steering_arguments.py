@@ -1,0 +1,116 @@
+"""Arguments of the commands that train policies, typed; imports no torch."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from gazeworld.agents.phases import PhaseConfig
+
+from .scenario import Scenario
+
+
+@dataclass(frozen=True)
+class AgentArguments:
+    """An agent of Stable-Baselines3 and what it acts in.
+
+    SPEC is a name, or a name with options: `NAME:KEY=VALUE,KEY=VALUE`. Values are JSON, or else text.
+    """
+
+    algorithm: str = "maskable-ppo"
+    """ppo, recurrent-ppo, maskable-ppo, sac or crossq"""
+    rewards: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ("recognition:learning=false",)
+    """what it is rewarded for, added up: recognition, representation, prediction-error, inverse-dynamics, coverage"""
+    observation: str = "latent"
+    """what it observes: latent, pixels or flat-pixels"""
+    menu: Annotated[str, tyro.conf.arg(metavar="SPEC")] = "auto"
+    """what it chooses from: fixations:side=9, views, or none for continuous actions (auto: what suits)"""
+    environments: int = 64
+    """environments side by side"""
+    episode_steps: int = 0
+    """actions of an episode, which has one view more (0: the scenario's number of observed views)"""
+    policy: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE …")] = ()
+    """options of its network (SB3's policy_kwargs), as net_arch=[64,64]; beside or instead of the defaults"""
+    options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE …")] = ()
+    """the algorithm's own options, as gamma=0.5 ent_coef=0.01; beside or instead of the defaults"""
+
+
+@dataclass(frozen=True)
+class SteerArguments:
+    """Train a policy in the frozen world model of a run; it lands in RUN/policies/NAME."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """folder of the run whose world model the policy looks with"""
+    name: str = ""
+    """name of the policy (empty: algorithm and seed)"""
+    agent: AgentArguments = field(default_factory=AgentArguments)
+    """the agent"""
+    steps: int | None = None
+    """environment steps over all rows (none: 200000, or what was asked for before when resuming)"""
+    every: int = 8192
+    """steps between saves; a resumed training is the same if it stopped at such a place"""
+    prepare: int = 4000
+    """scenes that are looked at, once by the run's policy and once at random, for what rewards learn beforehand"""
+    seed: int = 0
+    """everything random follows from it"""
+    device: str = "auto"
+    """auto, cpu, cuda … for the world and its model; the policy's small network stays on the CPU"""
+    resume: bool = False
+    """go on from what was saved last, with the configuration written there"""
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps is {self.steps}, expected at least 1")
+        if self.every < 1 or self.prepare < 0:
+            raise ValueError(f"every is {self.every} and prepare {self.prepare}, expected at least 1 and 0")
+
+
+@dataclass(frozen=True)
+class AlternateArguments(Scenario):
+    """Train a world model and a policy in turns; everything lands in RUNS/NAME."""
+
+    agent: AgentArguments = field(default_factory=AgentArguments)
+    """the agent"""
+    phases: PhaseConfig = field(default_factory=PhaseConfig)
+    """how the two take turns; the world model learns for phases x model-steps steps"""
+    name: str = ""
+    """name of the run (empty: scenario, alternating and seed)"""
+    runs: Path = Path("runs")
+    """folder of all runs"""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, cuda:1 …"""
+    resume: bool = False
+    """go on after the last whole phase of RUNS/NAME, with the configuration written there"""
+    evaluate: bool = True
+    """probe after training"""
+
+
+def alternate_defaults(found: Scenario) -> AlternateArguments:
+    """The arguments of a scenario: as many steps of its world model as it says, in phases of the same length."""
+    phases = PhaseConfig(model_steps=max(1, found.train.steps // PhaseConfig.phases))
+    return AlternateArguments(**vars(found), phases=phases)
+
+
+def spec(text: str, what: str) -> dict[str, Any]:
+    """`NAME:KEY=VALUE,KEY=VALUE` as a dictionary with the entry `name`. Raises ValueError for anything else."""
+    name, _, rest = text.partition(":")
+    if not name:
+        raise ValueError(f"{what} is {text!r}, expected NAME or NAME:KEY=VALUE,KEY=VALUE")
+    return {"name": name, **pairs(rest.split(",") if rest else (), what)}
+
+
+def pairs(words: Iterable[str], what: str) -> dict[str, Any]:
+    """Words KEY=VALUE as a dictionary; values that are no JSON are text. Raises ValueError for other words."""
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise ValueError(f"{what} holds {word!r}, expected KEY=VALUE")
+        try:
+            found[key] = json.loads(value)
+        except json.JSONDecodeError:
+            found[key] = value
+    return found

@@ -1,0 +1,267 @@
+"""`gazeworld steer` and `watch --policy`: what they leave, resuming bit for bit, and one sentence for every mistake."""
+
+import json
+import os
+import shutil
+import signal
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from gazeworld.agents import checkpoint, sb3_start
+from gazeworld.agents.policy import make_policy
+from gazeworld.agents.rewards.recognition import RecognitionReward
+from gazeworld.agents.sb3_agents import agent_for
+from gazeworld.agents.trained import load_method
+from gazeworld.scenarios.command import build, runs, scenario, steer, steering
+from gazeworld.scenarios.command.cli import main
+from gazeworld.scenarios.command.steering_arguments import AgentArguments, pairs, spec
+
+SMALL = [
+    "--agent.environments", "8", "--agent.episode-steps", "2", "--agent.menu", "fixations:side=4", "--prepare", "60",
+    "--agent.rewards", "recognition:epochs=2", "--every", "48", "--device", "cpu",
+    "--agent.options", "n_steps=3", "batch_size=24", "n_epochs=2",
+]  # fmt: skip
+OFF = [*SMALL[:-4], "--agent.algorithm", "sac", "--agent.menu", "none"]
+OFF += ["--agent.options", "learning_starts=24", "buffer_size=400", "batch_size=8", "gradient_steps=1"]
+
+
+def tiny(folder: Path, **world: object) -> Path:
+    """A run whose world model was trained for two steps."""
+    found = scenario.load("saccade-digits").changed(
+        world={"source_options": {"variants": 1}, **world},
+        method={"dim": 8, "width": 4, "action_width": 4, "hidden": 16},
+        train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
+        probe={"online": 0, "views": 3},
+    )
+    runs.start_or_resume(
+        runs.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAZEWORLD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        return tiny(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def run(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a trained policy."""
+    copy = tmp_path_factory.mktemp("steered") / "run"
+    shutil.copytree(fresh, copy)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAZEWORLD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        assert main(["steer", str(copy), "--name", "p", "--steps", "96", *SMALL]) == 0
+    return copy
+
+
+@pytest.fixture
+def copied(fresh: Path, tmp_path: Path) -> Path:
+    shutil.copytree(fresh, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_policy_is_left_with_all_that_made_it(run: Path) -> None:
+    folder = run / "policies/p"
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in history] == [48, 96]
+    assert all(isinstance(line["return"], float) for line in history)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["steer"]["steps"] == 96
+    assert config["steer"]["agent"]["rewards"] == [{"name": "recognition", "epochs": 2}]
+    assert {"command", "versions", "fingerprint", "device"} <= config["made_by"].keys()
+    assert (folder / "return.png").read_bytes().startswith(b"\x89PNG")
+    assert not [file for file in folder.rglob("*") if "draft" in file.name]
+    assert not list(folder.rglob("*.zip"))
+
+
+def test_the_folder_serves_as_a_policy_and_does_what_was_learnt(run: Path) -> None:
+    world = build.world_of(runs.open_run(run).scenario, "test", "cpu")
+    assert make_policy("sb3", world, path=str(run / "policies/p"))
+    last = checkpoint.latest(run / "policies/p/checkpoints")
+    assert last is not None
+    assert last.step == 96
+    mine, theirs = (load_file(at / "policy.safetensors") for at in (run / "policies/p", last.path))
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("algorithm", ["maskable-ppo", "sac"])
+def test_resuming_gives_the_same_policy_bit_for_bit(algorithm: str, copied: Path) -> None:
+    words = OFF if algorithm == "sac" else SMALL
+    assert main(["steer", str(copied), "--name", "whole", "--steps", "96", *words]) == 0
+    assert main(["steer", str(copied), "--name", "cut", "--steps", "48", *words]) == 0
+    assert main(["steer", str(copied), "--name", "cut", "--steps", "96", "--resume", "--device", "cpu"]) == 0
+    whole, cut = (copied / f"policies/{name}" for name in ("whole", "cut"))
+    names = sorted(str(file.relative_to(whole)) for file in whole.rglob("*") if file.is_file())
+    assert names == sorted(str(file.relative_to(cut)) for file in cut.rglob("*") if file.is_file())
+    for name in names:
+        if name not in ("config.json", "return.png"):
+            assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stretches = []
+    train = steering.stretch
+
+    def once(live: steering.Steering, steps: int) -> dict[str, float]:
+        stretches.append(steps)
+        os.kill(os.getpid(), signal.SIGINT)
+        return train(live, steps)
+
+    monkeypatch.setattr(steering, "stretch", once)
+    assert main(["steer", str(copied), "--name", "p", "--steps", "480", *SMALL]) == 0
+    out = capsys.readouterr().out
+    assert stretches == [48]
+    assert "stopped after step 48 of 480; everything is saved" in out
+    assert f"gazeworld steer {copied} --name p --resume" in out
+    assert (copied / "policies/p/policy.safetensors").is_file()
+
+
+def test_the_first_layer_standardises_what_is_observed(fresh: Path) -> None:
+    world = build.world_of(runs.open_run(fresh).scenario, "train", "cpu")
+    method, _ = load_method(fresh, world)
+    config = steer.agent_config(AgentArguments(environments=8, episode_steps=2), world, 2, method.aggregate_dim)
+    agent = agent_for(config, world, method)
+    seen = sb3_start.rehearse(agent, 3)
+    assert seen is not None
+    assert seen.shape[1] == method.aggregate_dim + 3
+    before = agent.policy.mlp_extractor.policy_net[0].weight.clone()
+    sb3_start.standardise(agent, seen)
+    for network in (agent.policy.mlp_extractor.policy_net, agent.policy.mlp_extractor.value_net):
+        out = network[0](torch.as_tensor(seen)).detach()
+        torch.testing.assert_close(out.mean(0), torch.zeros(out.shape[1]), atol=1e-3, rtol=0)
+        varying = seen.std(0) > 1e-3
+        torch.testing.assert_close(out.std(0)[varying], torch.full_like(out.std(0)[varying], 0.5), atol=5e-3, rtol=0)
+    assert not torch.equal(before, agent.policy.mlp_extractor.policy_net[0].weight)
+
+
+def test_rewards_add_up(copied: Path) -> None:
+    words, rewards = list(SMALL), ["coverage:weight=0.5", "prediction-error", "representation:target=glimpses"]
+    at = words.index("recognition:epochs=2")
+    assert main(["steer", str(copied), "--name", "p", "--steps", "48", *words[:at], *rewards, *words[at + 1 :]]) == 0
+    kept = json.loads((copied / "policies/p/config.json").read_text())["steer"]["agent"]["rewards"]
+    assert kept == [spec(reward, "") for reward in rewards]
+
+
+MISTAKES = {
+    "unknown algorithm": (["--agent.algorithm", "dqn"], "unknown algorithm 'dqn'; there are: ppo"),
+    "unknown reward": (["--agent.rewards", "applause"], "unknown reward 'applause'; there are: coverage"),
+    "unknown option of a reward": (["--agent.rewards", "coverage:cell=3"], "reward 'coverage'"),
+    "unknown menu": (["--agent.menu", "soup"], "unknown menu 'soup'; there are: fixations, views"),
+    "no key": (["--agent.options", "gamma"], "agent.options holds 'gamma', expected KEY=VALUE"),
+    "no steps": (["--steps", "0"], "steps is 0"),
+    "nothing left to look at": (
+        ["--agent.menu", "fixations:side=2,radius=90.0"],
+        "none of 4 choices left after 1 views; inhibition of return forbids the whole 2 x 2 grid",
+    ),
+    "continuous, masked": (["--agent.menu", "none"], "maskable-ppo chooses from a menu"),
+    "nothing to resume": (["--resume"], "policies/p/config.json: no such file"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_sentence_and_leaves_nothing(
+    mistake: str, fresh: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, sentence = MISTAKES[mistake]
+    try:
+        code = main(["steer", str(fresh), "--name", "p", "--steps", "48", *SMALL, *words])
+    except SystemExit as stop:  # tyro ends the process itself
+        code = int(stop.code or 0)
+    assert code == 2
+    assert sentence in capsys.readouterr().err
+    assert not (fresh / "policies").exists()
+
+
+def test_a_policy_is_not_overwritten_nor_resumed_in_another_world_model(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["steer", str(run), "--name", "p", "--steps", "48", *SMALL]) == 2
+    assert "there is a policy already" in capsys.readouterr().err
+    shutil.copytree(run, tmp_path / "run")
+    weights = next((tmp_path / "run/checkpoints").glob("step-*")) / "model.safetensors"
+    save_file({name: value * 2 for name, value in load_file(weights).items()}, weights)
+    assert main(["steer", str(tmp_path / "run"), "--name", "p", "--resume", "--device", "cpu"]) == 2
+    assert "trained in the world model" in capsys.readouterr().err
+
+
+def test_a_reward_that_is_not_finite(
+    copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = RecognitionReward.prepare
+
+    def spoilt(self: RecognitionReward, streams: object) -> dict[str, float]:
+        found = learn(self, streams)  # type: ignore[arg-type]
+        with torch.no_grad():
+            next(self.head().layers.parameters()).fill_(torch.nan)
+        return found
+
+    monkeypatch.setattr(RecognitionReward, "prepare", spoilt)
+    assert main(["steer", str(copied), "--name", "p", "--steps", "48", *SMALL]) == 1
+    assert "the reward of row 0 is nan, expected a finite number" in capsys.readouterr().err
+    assert not (copied / "policies").exists()
+
+
+def test_a_policy_that_is_not_finite(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "learning_rate=1e30"]
+    assert main(["steer", str(copied), "--name", "p", "--steps", "480", *words]) == 1
+    said = capsys.readouterr().err
+    assert "the policy" in said
+    assert "last good policy: none yet" in said
+    assert said.count("\n") == 1
+
+
+def test_watch_with_other_policies(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for policy, name in (("p", "p"), ("saliency:map=centre", "saliency")):
+        out = tmp_path / policy.replace("/", "_")
+        assert main(["watch", str(run), "--scenes", "2", "--policy", policy, "--out", str(out)]) == 0
+        assert (out / f"scanpaths-{name}.png").is_file()
+        assert (out / f"scanpath-{name}.gif").is_file()
+    assert main(["watch", str(run), "--scenes", "2", "--policy", "luck"]) == 2
+    assert "'luck' is neither a policy of the shelf" in capsys.readouterr().err
+    assert main(["watch", str(run), "--scenes", "2", "--policy", "uniform:luck=1"]) == 2
+    assert "policy 'uniform'" in capsys.readouterr().err
+
+
+def test_watch_refuses_a_policy_of_another_glimpse_or_action_space(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny(tmp_path / "other", glimpse=12)
+    assert main(["watch", str(other), "--scenes", "2", "--policy", str(run / "policies/p")]) == 2
+    assert "was trained for view shape [1, 16, 16], and SaccadeWorld has [1, 12, 12]" in capsys.readouterr().err
+    changed = tmp_path / "p"
+    shutil.copytree(run / "policies/p", changed)
+    data = json.loads((changed / "policy.json").read_text())
+    for key, value, sentence in (
+        ("action_dim", 7, "was trained for action dim 7, and SaccadeWorld has 2"),
+        ("world", "RotationWorld", "was trained for world RotationWorld, and SaccadeWorld has SaccadeWorld"),
+    ):
+        (changed / "policy.json").write_text(json.dumps({**data, "world": {**data["world"], key: value}}))
+        assert main(["watch", str(run), "--scenes", "2", "--policy", str(changed)]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_watch_refuses_a_policy_that_gives_nan(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(run / "policies/p", tmp_path / "p")
+    file = tmp_path / "p/policy.safetensors"
+    save_file({name: torch.full_like(value, torch.nan) for name, value in load_file(file).items()}, file)
+    assert main(["watch", str(run), "--scenes", "2", "--policy", str(tmp_path / "p")]) == 2
+    assert "gives NaN" in capsys.readouterr().err
+
+
+def test_specs_and_pairs() -> None:
+    assert spec("recognition", "") == {"name": "recognition"}
+    assert spec("a:b=1,c=x,d=true", "") == {"name": "a", "b": 1, "c": "x", "d": True}
+    assert pairs(("net_arch=[8,8]", "x="), "") == {"net_arch": [8, 8], "x": ""}
+    for wrong in (":a=1", "a:b"):
+        with pytest.raises(ValueError, match="expected"):
+            spec(wrong, "it")
