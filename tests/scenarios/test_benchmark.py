@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from trees import write_tree
 
+from gazeworld.agents import generalisation
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.models.method import make_method
 from gazeworld.scenarios.command import doing, scenario
@@ -26,7 +27,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_the_tree_to_the_report(trees: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small = "--method.encoder small --probe.online 2 --device cpu"
+    small = "--method.encoder small --method.hidden 16 --method.action-width 8 --probe.online 2 --device cpu"
     made = f"train rotation-3diebench --runs {tmp_path} --name one --world.root {trees / 'packed'} {small} {SHORT}"
     assert main(made.split()) == 0
     probed = (
@@ -37,8 +38,8 @@ def test_from_the_tree_to_the_report(trees: Path, tmp_path: Path, capsys: pytest
     found = json.loads((tmp_path / "one/probes.json").read_text())["objects"]["elsewhere"]
     (there,) = found.values()
     assert there["relative rotation"]["scored on"]["there"]["streams"] == 3  # a quarter of twelve, as the index says
-    perfect = there["absolute rotation"]["perfect"]
-    assert perfect["here"]["raw"]["mean"] == pytest.approx(1.0)
+    perfect = there["absolute rotation"]["perfect"]["here"]
+    assert perfect[generalisation.CANONICAL]["raw"]["mean"] == pytest.approx(1.0)
     assert main(["report", str(tmp_path / "one")]) == 0
     page = (tmp_path / "one/report.html").read_text()
     assert "rotation-3diebench" in page
