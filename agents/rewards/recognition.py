@@ -15,10 +15,11 @@ from ..reward import Head, Reward, batches
 
 
 class RecognitionReward(Reward):
-    """log p(y | z_AGG now) − log p(y | z_AGG before), read by a linear probe of the frozen aggregate.
+    """log p(y | z_AGG now) − log p(y | z_AGG before), read by a probe of the frozen aggregate.
 
-    Rewards of an episode add up to the gain over its first glimpse, in nats. The probe is one linear head for every
-    number of views. `prepare` trains it on labelled streams (Adam, `epochs` passes in batches of `batch`); with
+    Rewards of an episode add up to the gain over its first glimpse, in nats. The probe is one head for every number of
+    views: linear, or with `hidden` units a network with one hidden layer, which can tell whether what is seen is what
+    was asked for. `prepare` trains it on labelled streams (Adam, `epochs` passes in batches of `batch`); with
     `learning` it takes one more step of Adam after every step of the environment, and then the same glimpse may earn
     another reward later. `lr` is Adam's rate, `seed` the head's and the batches'.
     Raises ValueError for scenes without a label, and without a world model.
@@ -31,6 +32,7 @@ class RecognitionReward(Reward):
         env: VectorEnv,
         *,
         weight: float = 1.0,
+        hidden: int = 0,
         learning: bool = True,
         lr: float = 1e-3,
         epochs: int = 50,
@@ -39,14 +41,15 @@ class RecognitionReward(Reward):
     ) -> None:
         super().__init__(env, weight=weight)
         method, world = model_of(self.memory, "reward 'recognition'"), self.memory.base.world
-        if epochs < 1 or batch < 1:
-            raise ValueError(f"epochs is {epochs} and batch {batch}, expected at least 1 of each")
+        if epochs < 1 or batch < 1 or hidden < 0:
+            raise ValueError(f"epochs={epochs}, batch={batch}, hidden={hidden}, expected at least 1, 1 and 0")
         self._classes = len(world.classes)
-        self._head = Head((method.aggregate_dim, self._classes), seed=seed, device=world.device, lr=lr)
+        widths = (method.aggregate_dim, *((hidden,) if hidden else ()), self._classes)
+        self._head = Head(widths, seed=seed, device=world.device, lr=lr)
         self._learning, self._epochs, self._batch, self._seed = learning, epochs, batch, seed
 
     def head(self) -> Head:
-        """The linear probe."""
+        """The probe."""
         return self._head
 
     def reward(self, change: Change) -> Float[Tensor, " n"]:

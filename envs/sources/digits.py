@@ -1,34 +1,27 @@
 """Handwritten digits as scenes: the embedded data source, which needs no file of its own.
 
-The 1797 real 8 x 8 digits that ship with scikit-learn (the test part of UCI's "Optical Recognition of Handwritten
-Digits", Alpaydin and Kaynak 1998) are drawn into grey scenes much larger than one glimpse: at varying place, size and
-tilt, on an uneven background and, if asked for, among scraps of other digits, so that one look at the centre does not
-suffice.
-
-A fifth of the digits of each class is the test split, by digit image: no digit, not even in a scrap, is in both
-splits. (The set does not say who wrote what, so writers are shared between the splits.)
+The 1797 real 8 x 8 digits that ship with scikit-learn (`gazeworld.envs.handwriting`) are drawn into grey scenes much
+larger than one glimpse: at varying place, size and tilt, on an uneven background and, if asked for, among scraps of
+other digits, so that one look at the centre does not suffice. No digit, not even in a scrap, is in both splits.
 """
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from ..cache import cached
 from ..draws import Draws
 from ..files import digest
+from ..handwriting import CELLS, SPLITS, Digits, digits_of, grain, pasted, uneven_light
 from ..images import Images, statistics
 
 VERSION = 1  # goes up whenever the same options would draw something else
 _CHUNK = 1024  # scenes drawn at once
-_CELLS = 8  # side of a digit as it comes
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
 _GREY = 0.35  # mean level of the background
 _PLACES = ("uniform", "borders")
@@ -68,10 +61,10 @@ class Layout:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.side < _CELLS or self.clutter < 0 or self.variants < 1:
+        if self.side < CELLS or self.clutter < 0 or self.variants < 1:
             raise ValueError(
                 f"digits: side={self.side}, clutter={self.clutter}, variants={self.variants}, "
-                f"expected side >= {_CELLS}, clutter >= 0, variants >= 1"
+                f"expected side >= {CELLS}, clutter >= 0, variants >= 1"
             )
         if not 0 < self.smallest <= self.largest <= 1:
             raise ValueError(
@@ -93,23 +86,14 @@ class Layout:
                 raise ValueError(f"digits: {name}={asdict(self)[name]}, expected 0 to 1")
 
 
-@dataclass(frozen=True)
-class _Digits:
-    """The digits of one split: ink in [0, 1], class, and place in scikit-learn's array."""
-
-    ink: Float32[Tensor, "k 8 8"]
-    labels: Int64[Tensor, " k"]
-    number: Int64[Tensor, " k"]
-
-
 def load(split: str = "train", root: str = "", **options: Any) -> Images:
     """Scenes of one split ("train" or "test"); scene i shows digit i modulo the number of digits of the split.
 
     The options are those of `Layout`. `root` must be empty: there is nothing to read. Raises ValueError for an
     unknown split and for impossible options.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"source 'digits': unknown split {split!r}; there are: test, train")
+    if split not in SPLITS:
+        raise ValueError(f"source 'digits': unknown split {split!r}; there are: {', '.join(sorted(SPLITS))}")
     if root:
         raise ValueError(f"source 'digits': root is {root!r}, expected none: the digits come with scikit-learn")
     layout = Layout(**options)
@@ -119,7 +103,7 @@ def load(split: str = "train", root: str = "", **options: Any) -> Images:
         name="digits",
         split=split,
         pixels=train if split == "train" else _scenes(split, layout),
-        labels=_digits(split).labels.repeat(layout.variants),
+        labels=digits_of(split).labels.repeat(layout.variants),
         classes=tuple("0123456789"),
         mean=mean,
         std=std,
@@ -127,36 +111,15 @@ def load(split: str = "train", root: str = "", **options: Any) -> Images:
     )
 
 
-@lru_cache(maxsize=2)
-def _digits(split: str) -> _Digits:
-    """The digits of one split: of each class, the fifth with the smallest SHA-256 of the pixels is the test split."""
-    from sklearn.datasets import load_digits  # a second of imports that no other source needs
-
-    flat, target = load_digits(return_X_y=True)
-    cells = np.asarray(flat, np.uint8).reshape(-1, _CELLS, _CELLS)  # 0 … 16
-    ranks = np.array([hashlib.sha256(cell.tobytes()).hexdigest() for cell in cells])
-    tested = np.zeros(len(cells), dtype=bool)
-    for label in range(10):
-        of_class = np.flatnonzero(target == label)
-        tested[of_class[np.argsort(ranks[of_class])][: round(len(of_class) / 5)]] = True
-    chosen = np.flatnonzero(tested if split == "test" else ~tested)
-    return _Digits(
-        ink=torch.from_numpy(cells[chosen]).float() / 16,
-        labels=torch.from_numpy(target[chosen]).long(),
-        number=torch.from_numpy(chosen).long(),
-    )
-
-
 def _facts(split: str, layout: Layout) -> dict[str, Any]:
     """Everything that the scenes depend on."""
-    digits = _digits(split)
-    content = hashlib.sha256(digits.ink.numpy().tobytes() + digits.number.numpy().tobytes()).hexdigest()
-    return {"source": "digits", "version": VERSION, "split": split, "digits": content, **asdict(layout)}
+    found = digits_of(split).content
+    return {"source": "digits", "version": VERSION, "split": split, "digits": found, **asdict(layout)}
 
 
 def _scenes(split: str, layout: Layout) -> UInt8[Tensor, "n h w 1"]:
     """All scenes of a split, drawn once and kept on disk."""
-    digits = _digits(split)
+    digits = digits_of(split)
     n = len(digits.labels) * layout.variants
 
     def fill(out: np.ndarray) -> None:
@@ -166,7 +129,7 @@ def _scenes(split: str, layout: Layout) -> UInt8[Tensor, "n h w 1"]:
     return torch.from_numpy(cached(_facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
 
 
-def _draw(digits: _Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
+def _draw(digits: Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
     """These scenes of a split; each depends on its digit, its variant and the seed alone (its scraps on the split)."""
     which, variant = rows % len(digits.labels), rows // len(digits.labels)
     rng = Draws.seeded(digits.number[which] * 2**20 + variant).fold(layout.seed)
@@ -177,55 +140,25 @@ def _draw(digits: _Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[T
     size = layout.smallest + (layout.largest - layout.smallest) * u[:, 0]
     at = u[:, 1:3] if layout.place == "uniform" else (1 - torch.cos(math.pi * u[:, 1:3])) / 2
     centre = 0.5 + layout.jitter * (1 - size[:, None]) * (at - 0.5)
-    ink = _pasted(digits.ink[which], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
+    ink = pasted(digits.ink[which], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
     scene = scene + (layout.faintest + (layout.boldest - layout.faintest) * u[:, 4, None, None]) * ink
-    return (scene + _noise(rng.fold(_NOISE), layout)).mul(255).round().clamp(0, 255).to(torch.uint8)
+    scene = scene + layout.noise * math.sqrt(12) * grain(rng.fold(_NOISE), layout.side)
+    return scene.mul(255).round().clamp(0, 255).to(torch.uint8)
 
 
-def _pasted(
-    cells: Float32[Tensor, "n k k"],
-    centre: Float32[Tensor, "n 2"],
-    size: Float32[Tensor, " n"],
-    angle: Float32[Tensor, " n"],
-    side: int,
-) -> Float32[Tensor, "n h w"]:
-    """Small pictures enlarged into empty scenes; centre (row, col) and size in units of the side, angle in radians.
-
-    Enlarged in two steps, four times by cubic interpolation for round strokes and then bilinearly to its size; the
-    rim of zeros keeps strokes that end at the frame from being cut off hard.
-    """
-    k = cells.shape[1]
-    fine = F.interpolate(F.pad(cells, (1, 1, 1, 1))[:, None], scale_factor=4, mode="bicubic").clamp(0, 1)
-    at = (torch.arange(side) + 0.5) / side
-    half = (size * (k + 2) / k / 2)[:, None, None]
-    down = (at[:, None] - centre[:, 0, None, None]) / half  # n h 1
-    right = (at[None, :] - centre[:, 1, None, None]) / half  # n 1 w
-    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    grid = torch.stack([cos * right + sin * down, cos * down - sin * right], -1)  # n h w 2, as (x, y)
-    return F.grid_sample(fine, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
-
-
-def _scrap(digits: _Digits, rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
+def _scrap(digits: Digits, rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
     """A few cells of another digit of the split, anywhere, turned anyhow, brighter or darker than the background."""
     other = rng.fold(0).integers(len(digits.labels))[:, :, None]  # n 1 1
-    corner = rng.fold(1).integers(_CELLS - _SCRAP + 1, 2)
+    corner = rng.fold(1).integers(CELLS - _SCRAP + 1, 2)
     cells = torch.arange(_SCRAP)
     small = digits.ink[other, corner[:, :1, None] + cells[:, None], corner[:, 1:, None] + cells]  # n 3 3
     u = rng.fold(2).uniform(5)
     size = layout.scrap * (0.7 + 0.6 * u[:, 0])
-    drawn = _pasted(small, u[:, 1:3], size, 2 * math.pi * u[:, 3], layout.side)
+    drawn = pasted(small, u[:, 1:3], size, 2 * math.pi * u[:, 3], layout.side)
     return layout.scrap_ink * (2 * u[:, 4, None, None] - 1) * drawn
 
 
 def _ground(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
-    """Uneven light: a coarse grid of random levels, enlarged, and a level of its own for each scene."""
-    coarse = rng.fold(0).normal(25).reshape(-1, 1, 5, 5)
-    smooth = F.interpolate(coarse, size=(layout.side, layout.side), mode="bicubic", align_corners=True)[:, 0]
+    """Uneven light, and a level of its own for each scene."""
+    smooth = uneven_light(rng.fold(0), layout.side)
     return layout.background * smooth + layout.level * (rng.fold(1).uniform(1)[:, :, None] - 0.5)
-
-
-def _noise(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
-    """Independent noise of each pixel: uniform, because it is rounded to grey levels anyway; 16 bits a pixel."""
-    words = rng.bits((layout.side**2 + 3) // 4)
-    u = torch.stack([(words >> shift) & 0xFFFF for shift in (0, 16, 32, 48)], -1).flatten(1)[:, : layout.side**2]
-    return layout.noise * math.sqrt(12) * (u.reshape(-1, layout.side, layout.side) / 0xFFFF - 0.5)

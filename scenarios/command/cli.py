@@ -14,7 +14,15 @@ from .arguments import (
     TrainArguments,
     WatchArguments,
 )
-from .comparing_arguments import ReportArguments, SweepArguments, TableArguments
+from .comparing_arguments import (
+    CompareArguments,
+    HeadsArguments,
+    ImagineArguments,
+    ReachArguments,
+    ReportArguments,
+    SweepArguments,
+    TableArguments,
+)
 from .data_arguments import PackArguments, RenderArguments
 from .scenario import Scenario
 from .steering_arguments import AlternateArguments, SteerArguments, alternate_defaults
@@ -31,6 +39,10 @@ usage: gazeworld COMMAND …
   watch SCENARIO|RUN    pictures of where a policy looks
   steer RUN             train a policy (PPO, SAC …) in the frozen world model of a run
   alternate SCENARIO    train a world model and a policy in turns
+  compare RUN…          policies swapped in frozen world models: curves, intervals, the 2 × 2, verdicts
+  heads RUN             fit the ensemble that planners by disagreement and information need
+  reach RUN             find the place whose embedding is given, by planning and without a model
+  imagine RUN           error of imagined views against the horizon
   data render|pack      views of 3-D models drawn to disk, and packed into one file
   bench KIND            speed of environments, training steps and methods
 
@@ -170,6 +182,34 @@ def _report(words: list[str]) -> int:
     return report(chosen, Console())
 
 
+def _compare(words: list[str]) -> int:
+    chosen = tyro.cli(CompareArguments, args=words, prog="gazeworld compare")
+    from .compare import compare
+
+    return compare(chosen, Console())
+
+
+def _heads(words: list[str]) -> int:
+    chosen = tyro.cli(HeadsArguments, args=words, prog="gazeworld heads")
+    from .equip import equip
+
+    return equip(chosen, Console())
+
+
+def _reach(words: list[str]) -> int:
+    chosen = tyro.cli(ReachArguments, args=words, prog="gazeworld reach")
+    from .equip import reach
+
+    return reach(chosen, Console())
+
+
+def _imagine(words: list[str]) -> int:
+    chosen = tyro.cli(ImagineArguments, args=words, prog="gazeworld imagine")
+    from .equip import imagine
+
+    return imagine(chosen, Console())
+
+
 def _data(words: list[str]) -> int:
     kind = words[0] if words else "--help"
     if kind == "render":
@@ -204,6 +244,10 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "watch": _watch,
     "steer": _steer,
     "alternate": _alternate,
+    "compare": _compare,
+    "heads": _heads,
+    "reach": _reach,
+    "imagine": _imagine,
     "data": _data,
     "bench": _bench,
 }

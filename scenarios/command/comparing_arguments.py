@@ -64,3 +64,108 @@ class SweepArguments:
     """folder for heat maps of M_tr against M_val"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
+
+
+@dataclass(frozen=True)
+class CompareArguments:
+    """One frozen world model, fixation policies swapped: accuracy against glimpses, intervals, figures, verdicts.
+
+    Runs are seeds of one scenario: each is compared for itself, and they are averaged. Streams that were made are kept
+    in OUT/kept, so the same command goes on where it stopped.
+    """
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN …")]
+    """folders of runs, or folders of such folders"""
+    policies: str = ""
+    """policies, separated by commas (empty: all controls, planners and the oracle); saliency always takes part"""
+    learned: Annotated[tuple[str, ...], tyro.conf.arg(metavar="POLICY …")] = ()
+    """learnt policies: names in RUN/policies, or folders; {seed} and {run} stand for those of each run; as many folders
+    as runs are one each"""
+    versus: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN …")] = ()
+    """runs trained with another policy, as many as runs: the 2 x 2 of trained with x tested with, and T3"""
+    views: int = 5
+    """largest number of glimpses M"""
+    scenes: int = 2000
+    """scenes on which probes are trained, spread evenly over their split (0: all)"""
+    test_scenes: int = 2000
+    """scenes on which probes are scored (0: all)"""
+    shared: Literal["controls", "uniform", "all"] = "controls"
+    """whose streams the shared probe is trained on (all: everybody but the oracle)"""
+    deterministic: bool = True
+    """learnt policies take the likeliest action instead of drawing one"""
+    resamples: int = 2000
+    """resamples of the paired bootstrap over test images"""
+    out: Path | None = None
+    """folder for compare.json and figures (default: RUN/compare of the first run)"""
+    seed: int = 0
+    """seed of fixations, probes and bootstrap"""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, cuda:1 …"""
+
+
+@dataclass(frozen=True)
+class HeadsArguments:
+    """Fit the ensemble of predictor heads and the label head that planners need; they land in RUN/heads."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """folder of a run"""
+    heads: int = 5
+    """predictor heads"""
+    hidden: int = 0
+    """hidden units of each (0: as the run's predictor)"""
+    epochs: int = 20
+    """passes over the streams for predictor heads"""
+    label_epochs: int = 50
+    """passes for the label head (0: no label head)"""
+    scenes: int = 4000
+    """scenes that are looked at, with uniform fixations (0: all)"""
+    out: Path | None = None
+    """folder to write (default: RUN/heads)"""
+    seed: int = 0
+    """everything random follows from it"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""
+
+
+@dataclass(frozen=True)
+class ReachArguments:
+    """Can a place be found whose embedding is given? Planning in the latent space beside what needs no model."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """folder of a run"""
+    saccades: int = 0
+    """actions until the goal has to be reached (0: 3, or 5 among the stored views of an object)"""
+    within: float = 0.0
+    """largest distance in pixels that counts as reached (0: a twelfth of the image side, 8 px of 96)"""
+    seen: int = 1
+    """views looked at before the goal is given"""
+    planner: Literal["grid", "cem", "mppi"] = "grid"
+    """how the models' plans are made"""
+    scenes: int = 512
+    """test scenes, spread evenly (0: all)"""
+    out: Path | None = None
+    """folder for reach.json and reach.png (default: RUN and RUN/figures)"""
+    seed: int = 0
+    """seed of first views, goals and policies"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""
+
+
+@dataclass(frozen=True)
+class ImagineArguments:
+    """How far a world model can be rolled forward from its own predictions: error against horizon."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """folder of a run"""
+    seen: int = 0
+    """views that are looked at first (0: as many as in training)"""
+    horizon: int = 4
+    """views that are imagined"""
+    scenes: int = 1000
+    """test scenes, spread evenly (0: all)"""
+    out: Path | None = None
+    """folder for imagine.json and imagine.png (default: RUN and RUN/figures)"""
+    seed: int = 0
+    """seed of fixations"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""

@@ -112,7 +112,8 @@ def prepare(live: Steering, scenario: Scenario, world: World, method: Method) ->
         policy = make_policy(name, world, **rest)
         policy.attach(method)
         scenes = min(live.plan.prepare, world.size)
-        parts.append(rollouts(env, policy, length, scenes=scenes, seed=mixed(live.plan.seed, i, 0)))
+        rounds = math.ceil(live.plan.prepare / scenes)
+        parts.append(rollouts(env, policy, length, scenes=scenes, rounds=rounds, seed=mixed(live.plan.seed, i, 0)))
     names = (field.name for field in dataclasses.fields(Stream))
     streams = Stream(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
     for reward in rewards_of(adapter_of(live.agent).env):

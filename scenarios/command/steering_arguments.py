@@ -53,7 +53,7 @@ class SteerArguments:
     every: int = 8192
     """steps between saves; a resumed training is the same if it stopped at such a place"""
     prepare: int = 4000
-    """scenes that are looked at, once by the run's policy and once at random, for what rewards learn beforehand"""
+    """streams that the run's policy sees, and as many at random, for what rewards learn beforehand (in whole visits)"""
     seed: int = 0
     """everything random follows from it"""
     device: str = "auto"

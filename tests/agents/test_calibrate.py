@@ -21,6 +21,8 @@ def test_embeddings_are_normalised_and_weights_stay() -> None:
     assert not torch.allclose(before.std(0), torch.ones(8), atol=0.1)
     torch.testing.assert_close(after.mean(0), torch.zeros(8), atol=0.1, rtol=0)
     torch.testing.assert_close(after.std(0), torch.ones(8), atol=0.1, rtol=0)
+    goals = method.goal(views).flatten(0, 1)
+    torch.testing.assert_close(goals.std(0), torch.ones(8), atol=0.1, rtol=0)
     assert all(torch.equal(a, b) for a, b in zip(weights, method.parameters(), strict=True))
     assert not method.training
     assert all(m.momentum == 0.1 for m in method.modules() if isinstance(m, torch.nn.BatchNorm2d))

@@ -72,6 +72,8 @@ EVERY = [
     ("saliency", {"map": "uniform", "shape": "square", "memory": 1, "strength": 0.5}),
     ("saliency", {"map": "centre", "sigma": 0.1, "radius": 3.0, "log_prob": True}),
     ("saliency", {"map": "mismatched", "ior": False}),
+    ("dwell", {"map": "uniform", "stay": 0.5}),
+    ("grid", {}),
 ]
 
 

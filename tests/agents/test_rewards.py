@@ -8,7 +8,7 @@ from counting import CountingWorld
 from gymnasium.vector import AutoresetMode, VectorEnv
 from pictures import noise
 from reading import Reading, Seeing, counting
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.agents.episodes import Remember
@@ -156,9 +156,11 @@ def test_recognition_is_the_gain_of_a_linear_probe() -> None:
     assert not torch.allclose(episodes(learning), known.diff(dim=1))
 
 
-def test_recognition_is_learnt_from_streams() -> None:
+@pytest.mark.parametrize("hidden", [0, 16])
+def test_recognition_is_learnt_from_streams(hidden: int) -> None:
     env = Remember(counting(60, "SameStep", STEPS, size=3), Reading())
-    reward = make_reward("recognition", env, lr=0.05, epochs=60)
+    reward = make_reward("recognition", env, lr=0.05, epochs=60, hidden=hidden)
+    assert sum(isinstance(layer, nn.Linear) for layer in reward.head().modules()) == (2 if hidden else 1)
     source = counting(60, "Disabled", STEPS, size=3)
     source.reset(seed=0)
     values = reward.prepare(collect(source, make_policy("uniform", source.world), 4, Draws.rows(0, 60)))

@@ -1,0 +1,143 @@
+"""What looking costs: pixels seen and floating-point operations, of the world model and of the choice of fixations.
+
+Counted are products of matrices and convolutions, two operations for a multiply-add (torch's FlopCounterMode); what is
+added, compared, pooled or looked up is not, so a draw from a table of saliency counts nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.saliency import base_kind, image_signature
+from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.world import Scene, World
+from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.models.method import Method, frozen
+
+from .comparison_plans import Compared, Contestant, policy_folder
+from .loop import POLICY
+from .policy import Memory, Policy
+
+T = TypeVar("T")
+_EPISODES = 2  # whose mean is the cost of one
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Pixels and operations of one episode; lists go over M = 1 … views.
+
+    `pixels` are those of the M glimpses, `beside` how many others the choice of fixations looks at: the whole image of
+    a saliency map, all candidates of the oracle. `model` is what the world model spends on M glimpses, once each, and
+    their aggregate; `decision` what the policy spends per decision as it is written, `once` what a map costs per image.
+    """
+
+    pixels: list[int]
+    beside: int
+    model: list[float]
+    decision: float
+    once: float
+
+
+def cost_of(
+    env: ActiveVisionVectorEnv, policy: Policy, contestant: Contestant, config: Compared, model: list[float]
+) -> Cost:
+    """The costs of a policy in a world, measured on two episodes; `model` is what `model_cost` gives."""
+    world, own = env.world, 0.0
+    _, h, w = world.view_shape
+    rng = Draws.rows(config.seed, _EPISODES, device=world.device)
+    memory = _begun(world, rng)
+    for i in range(1, config.views):
+        choice, spent = _counted(partial(policy.act, memory, rng.fold(POLICY).fold(i)))
+        own += spent
+        memory = _stepped(world, memory, choice.action)
+    return Cost(
+        [m * h * w for m in range(1, config.views + 1)],
+        _beside(world, contestant, config),
+        model,
+        own / _EPISODES / (config.views - 1),
+        _once(world, contestant),
+    )
+
+
+def model_cost(method: Method, world: World, config: Compared) -> list[float]:
+    """Operations of the world model for 1 … views glimpses, encoded once each, and their aggregate."""
+    device, memory = next(method.parameters()).device, _begun(world, Draws.rows(0, 1, device=world.device))
+    found = []
+    for m in range(1, config.views + 1):
+        views = memory.views.expand(-1, m, -1, -1, -1).to(device)
+        actions = torch.zeros(1, m - 1, world.action_dim, device=device)
+        with frozen(method):
+            found.append(_counted(partial(method.represent, views, actions))[1])
+    return found
+
+
+def _begun(world: World, rng: Draws) -> Memory:
+    """As many episodes as there are streams, after their first views."""
+    index = torch.arange(len(rng), device=world.device) % world.size
+    scene = world.scene(index, rng)
+    none = torch.zeros(len(rng), 0, world.action_dim, device=world.device)
+    return Memory(world.look(scene, scene.pose)[:, None], none, scene.pose[:, None], index)
+
+
+def _stepped(world: World, memory: Memory, action: Float32[Tensor, "b a"]) -> Memory:
+    here = memory.poses[:, -1]
+    scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), here)
+    there = world.move(scene, here, action)
+    return Memory(
+        torch.cat([memory.views, world.look(scene, there)[:, None]], 1),
+        torch.cat([memory.actions, world.difference(here, there)[:, None]], 1),
+        torch.cat([memory.poses, there[:, None]], 1),
+        memory.scenes,
+    )
+
+
+def _counted(work: Callable[[], T]) -> tuple[T, float]:
+    """What some work gives, and the operations that it took."""
+    with _products_seen(), FlopCounterMode(display=False) as counter:
+        found = work()
+    return found, float(counter.get_total_flops())
+
+
+@contextmanager
+def _products_seen() -> Iterator[None]:
+    """Transformers whose layers run one product after the other: fused ones would hide them from the counter."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def _beside(world: World, contestant: Contestant, config: Compared) -> int:
+    _, h, w = world.view_shape
+    if contestant.kind == "oracle":
+        return config.grid**2 * h * w
+    if contestant.kind == "learned":
+        folder = policy_folder(Path(contestant.policy["path"]))
+        assert folder is not None
+        data = json.loads((folder / "policy.json").read_text())
+        extra = world.extra_spaces().values() if data["observation"] == "pixels" else ()
+        return sum(shape[0] * shape[1] for shape, _, _, _ in extra)
+    return world.side**2 if _reads_images(contestant) and isinstance(world, SaccadeWorld) else 0
+
+
+def _reads_images(contestant: Contestant) -> bool:
+    return contestant.policy.get("map", "uniform") not in ("uniform", "centre")
+
+
+def _once(world: World, contestant: Contestant) -> float:
+    kind = contestant.policy.get("map", "uniform")
+    if not isinstance(world, SaccadeWorld) or base_kind(kind) != "image-signature":
+        return 0.0
+    return _counted(partial(image_signature, world.images.pixels[:1]))[1]

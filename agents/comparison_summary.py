@@ -1,0 +1,176 @@
+"""What a comparison says, as numbers: accuracies, paired differences, shares of the gap, and where the gaze went."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .comparison import RETRAINED, SHARED, Contest
+from .comparison_bootstrap import LEVEL, listed, resampled, share
+from .comparison_gaze import overlap, saccades
+from .comparison_plans import CENTRE, ORACLE, SALIENCY, Compared
+
+Scores = dict[tuple[str, str], Float[Tensor, "m n"]]
+"""Share of runs that were right, for every probe and policy."""
+Means = dict[tuple[str, str], Float[Tensor, "m r"]]
+"""Accuracies of resampled images, for every probe and policy."""
+
+
+def summary(contests: Sequence[Contest], config: Compared, side: int) -> dict[str, Any]:
+    """Numbers of one or several runs, JSON-able; `side` is that of the images in pixels.
+
+    Intervals hold 95 %: images are resampled, runs are not, so they are about these runs. Raises ValueError for runs
+    whose policies or test images differ.
+    """
+    first = contests[0]
+    for other in contests[1:]:
+        if other.played.keys() != first.played.keys() or not torch.equal(other.scenes, first.scenes):
+            raise ValueError("runs can be averaged only if their policies and test images are the same")
+    each = [_scores([one]) for one in contests]
+    pooled = _scores(contests)
+    views = len(next(iter(pooled.values())))
+    poses = {name: torch.cat([one.played[name].poses for one in contests]).to(torch.float64) for name in first.played}
+    return {
+        "note": _note(first, config),
+        "config": asdict(config),
+        "scored on": {"streams": len(first.scenes)},
+        "shared probe": {"trained on": list(first.shared_by), "streams of each": first.streams},
+        "views": list(range(1, views + 1)),
+        "policies": {
+            name: {"label": one.contestant.label, "kind": one.contestant.kind, "options": one.contestant.policy}
+            | {"cost": asdict(one.cost)}
+            for name, one in first.played.items()
+        },
+        "accuracy": _accuracy(pooled, each, config),
+        **_compared(pooled, each, config),
+        "saccades": {name: saccades(found, side) for name, found in poses.items()},
+        "overlap": overlap(poses),
+    }
+
+
+def _note(contest: Contest, config: Compared) -> str:
+    oracle = (
+        f"the oracle is the best of {config.grid}² fixations by the true label under the shared probe, and is read by "
+        "it in both comparisons; "
+    )
+    return (
+        f"{len(contest.scenes)} test scenes; first fixations are the same for all policies; a retrained probe was "
+        f"trained on {contest.streams} streams of the policy itself, the shared one on as many of each of "
+        f"{', '.join(contest.shared_by)}; {oracle if ORACLE in contest.played else ''}"
+        f"intervals hold {100 * LEVEL:.0f} %, from {config.resamples} paired resamples of test images"
+    )
+
+
+def _scores(contests: Sequence[Contest]) -> Scores:
+    found: Scores = {}
+    for name, one in contests[0].played.items():
+        for probe in one.correct:
+            parts = [contest.played[name].correct[probe].double() for contest in contests]
+            found[probe, name] = torch.stack(parts).mean(0)
+    return found
+
+
+def _means(scores: Scores, config: Compared) -> Means:
+    """Resampled accuracies; the same images for all of them."""
+    means = resampled(torch.cat(list(scores.values())), config.resamples, config.seed)
+    return dict(zip(scores, means.split([len(one) for one in scores.values()]), strict=True))
+
+
+def _accuracy(pooled: Scores, each: Sequence[Scores], config: Compared) -> dict[str, Any]:
+    found: dict[str, Any] = {RETRAINED: {}, SHARED: {}}
+    means = _means(pooled, config)
+    for (probe, name), values in pooled.items():
+        runs = torch.stack([one[probe, name].mean(1) for one in each])
+        std = None if len(each) < 2 else runs.std(0).tolist()
+        found[probe][name] = listed(values.mean(1), means[probe, name]) | {"std": std, "runs": runs.tolist()}
+    return found
+
+
+def _compared(pooled: Scores, each: Sequence[Scores], config: Compared) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for anchor in (SALIENCY, CENTRE):
+        if (RETRAINED, anchor) in pooled:
+            found[f"difference to {anchor}"] = _differences(pooled, each, anchor, config)
+    found["gap closed"] = _gaps(pooled, config) if (SHARED, ORACLE) in pooled else {}
+    return found
+
+
+def _differences(pooled: Scores, each: Sequence[Scores], anchor: str, config: Compared) -> dict[str, Any]:
+    found: dict[str, Any] = {RETRAINED: {}, SHARED: {}}
+    resamples = [_means(one, config) for one in each]
+    means = _means(pooled, config)
+    for probe, name in pooled:
+        if name == anchor:
+            continue
+        made = _difference(pooled, means, probe, name, anchor)
+        runs = [_difference(one, m, probe, name, anchor) for one, m in zip(each, resamples, strict=True)]
+        found[probe][name] = made | {"runs": runs}
+    return found
+
+
+def _difference(scores: Scores, means: Means, probe: str, name: str, anchor: str) -> dict[str, Any]:
+    apart = (scores[probe, name] - scores[probe, anchor]).mean(1)
+    return listed(apart, means[probe, name] - means[probe, anchor])
+
+
+def _gaps(pooled: Scores, config: Compared) -> dict[str, Any]:
+    """The share of the way from saliency to the oracle; the oracle is read by the shared probe in both."""
+    found: dict[str, Any] = {RETRAINED: {}, SHARED: {}}
+    means = _means(pooled, config)
+    top, roof = pooled[SHARED, ORACLE].mean(1), means[SHARED, ORACLE]
+    for probe, name in pooled:
+        if name in (SALIENCY, ORACLE):
+            continue
+        base, floor = pooled[probe, SALIENCY].mean(1), means[probe, SALIENCY]
+        point = torch.stack([pooled[probe, name].mean(1) - base, top - base], 1)
+        found[probe][name] = share(means[probe, name] - floor, roof - floor, point)
+    return found
+
+
+def two_by_two(rows: dict[str, Sequence[Contest]], columns: dict[str, str], config: Compared) -> dict[str, Any]:
+    """Accuracy for {trained with} × {tested with}: runs by what they were trained with, names of policies by label.
+
+    Differences of one factor and their interaction are given with paired intervals, for retrained probes and for the
+    shared probe of each world model. Two rows and two columns; all on the same test images.
+    """
+    found: dict[str, Any] = {"trained with": list(rows), "tested with": list(columns)}
+    for probe in (RETRAINED, SHARED):
+        cells = {(row, column): ((probe, name), runs) for row, runs in rows.items() for column, name in columns.items()}
+        scores = {at: _scores(runs)[key] for at, (key, runs) in cells.items()}
+        each = {at: [_scores([one])[key].mean(1) for one in runs] for at, (key, runs) in cells.items()}
+        found[probe] = _cells(scores, each, list(rows), list(columns), config)
+    return found
+
+
+def _cells(
+    scores: Scores, each: dict[tuple[str, str], list[Tensor]], rows: list[str], columns: list[str], config: Compared
+) -> dict[str, Any]:
+    means = _means(scores, config)
+    accuracy: dict[str, Any] = {row: {} for row in rows}
+    for (row, column), values in scores.items():
+        runs = torch.stack(each[row, column])
+        std = None if len(runs) < 2 else runs.std(0).tolist()
+        accuracy[row][column] = listed(values.mean(1), means[row, column]) | {"std": std, "runs": runs.tolist()}
+    contrasts = {}
+    for what, plus, minus in _contrasts(rows, columns):
+        point = sum((scores[key].mean(1) for key in plus), start=torch.zeros(()))
+        point = point - sum((scores[key].mean(1) for key in minus), start=torch.zeros(()))
+        spread = sum((means[key] for key in plus), start=torch.zeros(()))
+        spread = spread - sum((means[key] for key in minus), start=torch.zeros(()))
+        contrasts[what] = listed(point, spread)
+    return {"accuracy": accuracy, "differences": contrasts}
+
+
+def _contrasts(rows: list[str], columns: list[str]) -> list[tuple[str, list[Any], list[Any]]]:
+    """Name of every difference, the cells that count for it and those that count against it."""
+    (a, b), (x, y) = rows, columns
+    return [
+        (f"tested with {y} − {x}, trained with {a}", [(a, y)], [(a, x)]),
+        (f"tested with {y} − {x}, trained with {b}", [(b, y)], [(b, x)]),
+        (f"trained with {b} − {a}, tested with {x}", [(b, x)], [(a, x)]),
+        (f"trained with {b} − {a}, tested with {y}", [(b, y)], [(a, y)]),
+        ("interaction", [(a, x), (b, y)], [(a, y), (b, x)]),
+    ]

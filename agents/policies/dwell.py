@@ -1,0 +1,45 @@
+"""Looking around where one looks, and now and then jumping to another salient place."""
+
+import torch
+
+from gazeworld.envs.draws import Draws
+from gazeworld.envs.prior import HasPriors
+from gazeworld.envs.world import World
+
+from ..policy import Choice, Memory, Policy
+
+_JUMPS, _PLACE, _STEP = range(3)  # numbers folded into the random stream of a step
+
+
+class DwellPolicy(Policy):
+    """Short saccades around the present fixation, and jumps to places drawn from a map of the scene.
+
+    With probability `stay` the next fixation is the present one plus a normal deviate of standard deviation `reach`
+    per axis (units of the image side); otherwise it is drawn from the map, wherever that leads. There is no inhibition
+    of return: where several things stand in a scene, glimpses that overlap are what a world model learns their shapes
+    from. `map` is one of `gazeworld.envs.saliency.KINDS`, `sigma` > 0 multiplies it by a centre Gaussian of that width.
+    Log-probabilities are NaN.
+    Raises ValueError for bad options, and if the world has no such maps or is not one of fixations.
+    """
+
+    def __init__(
+        self, world: World, map: str = "image-signature", sigma: float = 0.0, stay: float = 0.5, reach: float = 0.08
+    ) -> None:
+        if not isinstance(world, HasPriors):
+            raise ValueError(f"policy 'dwell' needs a world of fixations, and {type(world).__name__} is none")
+        if not (0 <= stay <= 1 and 0 < reach <= 1):
+            raise ValueError(f"policy 'dwell': stay={stay}, reach={reach}, expected 0 <= stay <= 1, 0 < reach <= 1")
+        self._world, self._prior, self._stay, self._reach = world, world.prior(map, sigma), stay, reach
+        self._lattice = self._prior.lattice
+        # Looked up rather than computed where they are needed: a GPU divides differently.
+        steps = torch.arange(self._lattice.count)[:, None] + self._lattice.low
+        self._axis = self._lattice.poses(steps.expand(-1, 2))[:, 0].contiguous().to(world.device)
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The action that leads to the next fixation."""
+        pose = memory.poses[:, -1]
+        far = self._prior.sample(memory.scenes, rng.fold(_PLACE))
+        near = self._axis[self._lattice.places(pose + self._reach * rng.fold(_STEP).normal(2))]
+        target = torch.where(rng.fold(_JUMPS).uniform(1) < self._stay, near, far)
+        action = self._world.difference(pose, target)
+        return Choice(action, action.new_full((len(action),), torch.nan))

@@ -1,0 +1,216 @@
+"""Scenes in which looking matters: an arrow in the middle tells which of the digits around it counts.
+
+Several handwritten digits stand on a ring around a small arrow, all in the same ink and size. The arrow points to one
+of them, and the class of that digit is the label; the others were drawn independently and say nothing about it. From
+the middle one sees the arrow but no digit, at a digit no arrow: one look never suffices, and a map of what is salient
+shows as many places as there are digits. Whoever reads the arrow needs one saccade (a central cue as in Posner 1980).
+
+The digits are those of `gazeworld.envs.handwriting`; no digit image is in both splits.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from ..cache import cached
+from ..draws import Draws
+from ..files import digest
+from ..handwriting import CELLS, SPLITS, digits_of, grain, pasted, uneven_light
+from ..images import Images, statistics
+
+VERSION = 1  # goes up whenever the same options would draw something else
+_CHUNK = 512  # scenes drawn at once
+_GREY = 0.35  # mean level of the background
+_OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN = range(6)  # numbers folded into the random stream of a scene
+_ARROW = (
+    "............",
+    ".......#....",
+    ".......##...",
+    ".......###..",
+    ".......####.",
+    "############",
+    "############",
+    ".......####.",
+    ".......###..",
+    ".......##...",
+    ".......#....",
+    "............",
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How scenes are laid out: these are the options of the source.
+
+    `side` is the scene's, in pixels; all other lengths are shares of it. `items` digits, each in a frame of `size`,
+    stand on a ring of `radius` that is turned at random; each strays from its place by up to `wobble` per axis. With
+    `uneven` 0 they stand at equal angles; with 1 the angle that they do not need is shared out among the gaps at
+    random. The ring's centre, where the arrow of length `cue` is, strays from the middle by up to `stray` per axis.
+    `ink` is how much brighter than the background digits and arrow are, as a share of white; `tilt` the largest
+    rotation of a digit, in radians. `background` is the standard deviation of low-frequency light and `noise` that of
+    each pixel, as shares of white. `variants` is the number of scenes in which each digit is the one that counts;
+    `seed` chooses among all such data sets.
+    """
+
+    side: int = 64
+    items: int = 4
+    size: float = 0.26
+    radius: float = 0.345
+    uneven: float = 1.0
+    wobble: float = 0.01
+    cue: float = 0.16
+    stray: float = 0.01
+    ink: float = 0.6
+    tilt: float = 0.15
+    background: float = 0.02
+    noise: float = 0.01
+    variants: int = 6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.side < 4 * CELLS or self.items < 2 or self.variants < 1:
+            raise ValueError(
+                f"search: side={self.side}, items={self.items}, variants={self.variants}, "
+                f"expected side >= {4 * CELLS}, items >= 2, variants >= 1"
+            )
+        for name in ("size", "radius", "cue", "ink"):
+            if not 0 < asdict(self)[name] <= 1:
+                raise ValueError(f"search: {name}={asdict(self)[name]}, expected a share above 0, at most 1")
+        for name in ("uneven", "wobble", "stray", "background", "noise"):
+            if not 0 <= asdict(self)[name] <= 1:
+                raise ValueError(f"search: {name}={asdict(self)[name]}, expected 0 to 1")
+        if not 0 <= self.tilt <= math.pi:
+            raise ValueError(f"search: tilt={self.tilt}, expected 0 to pi radians")
+        if self.radius + self.size / 2 + self.wobble + self.stray > 0.5:
+            raise ValueError(
+                f"search: digits of {self.size} on a ring of {self.radius} that stray by {self.wobble + self.stray} "
+                "leave the scene: radius + size / 2 + wobble + stray is more than 0.5"
+            )
+        if self.items * self.apart > 2 * math.pi:
+            raise ValueError(
+                f"search: {self.items} digits of {self.size} that stray by {self.wobble} do not fit on a ring of "
+                f"{self.radius}: there is room for {int(2 * math.pi / self.apart)}"
+            )
+
+    @property
+    def apart(self) -> float:
+        """The least angle between two digits as seen from the ring's centre, in radians."""
+        chord = (self.size + 2 * math.sqrt(2) * self.wobble) / (2 * self.radius)
+        return 2 * math.asin(chord) if chord < 1 else 2 * math.pi
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stands where in n scenes: the digits of a split by their numbers in it, the first of which counts.
+
+    Places are (row, col) of centres in units of the side; `direction` is that from the arrow to the digit that counts,
+    in radians from right towards down.
+    """
+
+    which: Int64[Tensor, "n k"]
+    places: Float32[Tensor, "n k 2"]
+    cue: Float32[Tensor, "n 2"]
+    direction: Float32[Tensor, " n"]
+
+
+def load(split: str = "train", root: str = "", **options: Any) -> Images:
+    """Scenes of one split ("train" or "test"); in scene i, digit i modulo the number of digits of the split counts.
+
+    The options are those of `Layout`. `root` must be empty: there is nothing to read. Raises ValueError for an
+    unknown split and for impossible options.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"source 'search': unknown split {split!r}; there are: {', '.join(sorted(SPLITS))}")
+    if root:
+        raise ValueError(f"source 'search': root is {root!r}, expected none: the digits come with scikit-learn")
+    layout = Layout(**options)
+    train = _scenes("train", layout)
+    mean, std = statistics(train)
+    return Images(
+        name="search",
+        split=split,
+        pixels=train if split == "train" else _scenes(split, layout),
+        labels=digits_of(split).labels.repeat(layout.variants),
+        classes=tuple("0123456789"),
+        mean=mean,
+        std=std,
+        fingerprint=digest(**_facts(split, layout)),
+    )
+
+
+def plan(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> Plan:
+    """What stands where in these scenes of a split; each depends on its digit, its variant, the seed and the split."""
+    known = digits_of(split)
+    rng = _streams(split, rows, layout)
+    others = rng.fold(_OTHERS).integers(len(known.labels), layout.items - 1)
+    k = layout.items
+    u = rng.fold(_PLACES).uniform(3 + 2 * k)
+    cue = 0.5 + layout.stray * (2 * u[:, :2] - 1)
+    # The ring is turned anyhow and its gaps are distributed alike: it does not matter that the first one counts.
+    turn = 2 * math.pi * u[:, 2:3] + _angles(rng.fold(_GAPS), layout)  # n k
+    ring = torch.stack((turn.sin(), turn.cos()), -1)
+    places = cue[:, None] + layout.radius * ring + layout.wobble * (2 * u[:, 3:].unflatten(1, (k, 2)) - 1)
+    down, right = (places[:, 0] - cue).unbind(1)
+    which = torch.cat(((rows % len(known.labels))[:, None], others), 1)
+    return Plan(which, places, cue, torch.atan2(down, right))
+
+
+def _angles(rng: Draws, layout: Layout) -> Float32[Tensor, "n k"]:
+    """Angles of the digits from the first one on, in radians: gaps of at least `apart`, the rest shared out."""
+    even = torch.arange(layout.items) * (2 * math.pi / layout.items)
+    # Sorted uniform draws cut the room that is left into pieces that are all distributed alike.
+    cuts = torch.nn.functional.pad(rng.uniform(layout.items - 1).sort(1).values, (1, 0))  # n k
+    left = 2 * math.pi - layout.items * layout.apart
+    anyhow = torch.arange(layout.items) * layout.apart + left * cuts
+    return (1 - layout.uneven) * even + layout.uneven * anyhow
+
+
+def _streams(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> Draws:
+    known = digits_of(split)
+    which, variant = rows % len(known.labels), rows // len(known.labels)
+    return Draws.seeded(known.number[which] * 2**20 + variant).fold(layout.seed)
+
+
+def _facts(split: str, layout: Layout) -> dict[str, Any]:
+    """Everything that the scenes depend on."""
+    return {
+        "source": "search",
+        "version": VERSION,
+        "split": split,
+        "digits": digits_of(split).content,
+        **asdict(layout),
+    }
+
+
+def _scenes(split: str, layout: Layout) -> UInt8[Tensor, "n h w 1"]:
+    """All scenes of a split, drawn once and kept on disk."""
+    n = len(digits_of(split).labels) * layout.variants
+
+    def fill(out: np.ndarray) -> None:
+        for rows in torch.arange(n).split(_CHUNK):
+            out[int(rows[0]) : int(rows[-1]) + 1, :, :, 0] = _draw(split, rows, layout).numpy()
+
+    return torch.from_numpy(cached(_facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
+
+
+def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
+    known, found, rng = digits_of(split), plan(split, rows, layout), _streams(split, rows, layout)
+    tilts = layout.tilt * (2 * rng.fold(_TILTS).uniform(layout.items) - 1)
+    small, large = (torch.full((len(rows),), size) for size in (layout.cue, layout.size))
+    drawn = pasted(_arrow().expand(len(rows), -1, -1), found.cue, small, found.direction, layout.side)
+    for i in range(layout.items):
+        ink = known.ink[found.which[:, i]]
+        drawn = torch.maximum(drawn, pasted(ink, found.places[:, i], large, tilts[:, i], layout.side))
+    scene = _GREY + layout.ink * drawn + layout.background * uneven_light(rng.fold(_LIGHT), layout.side)
+    scene = scene + layout.noise * math.sqrt(12) * grain(rng.fold(_GRAIN), layout.side)
+    return scene.mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _arrow() -> Float32[Tensor, "k k"]:
+    """An arrow that points to the right."""
+    return torch.tensor([[float(cell == "#") for cell in row] for row in _ARROW])
