@@ -143,8 +143,8 @@ class Region:
     `paper`: each angle uniform in (-pi/2, pi/2), as in 3DIEBench. `ood`: each angle of magnitude in (pi/2, pi) and
     random sign, the out-of-distribution box of the seq-JEPA paper (arXiv 2505.03176, B.3); by the aliasing of Euler
     angles it holds the same rotations as `paper`, with the other sign of the quaternion in one of two. `turntable`: the
-    last angle alone, about the vertical axis, uniform in (-pi/2, pi/2). `so3`: uniform over all rotations. `held-out`: uniform over the rotations within `radius` of `centre`; `without-held-out`:
-    uniform over all others.
+    last angle alone, about the vertical axis, uniform in (-pi/2, pi/2). `so3`: uniform over all rotations. `held-out`:
+    uniform over the rotations within `radius` of `centre`; `without-held-out`: uniform over all others.
 
     `centre` are Euler angles and `radius` a geodesic distance, in radians. By default a quarter turn about the
     vertical axis and 60 degrees: 5.8 % of all rotations, among which no quaternion changes sign and each component

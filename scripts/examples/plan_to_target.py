@@ -11,12 +11,13 @@ import torch
 from gazeworld.agents.loop import collect
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.scanpath import scanpaths
-from gazeworld.envs import ActiveVisionVectorEnv, make_world
+from gazeworld.envs import ActiveVisionVectorEnv
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.worlds.saccade import SaccadeWorld
 
 run, file = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "plan_to_target.png"
 target = (0.35, 0.65)  # (row, col) of the glimpse that is looked for, in units of the image side
-world = make_world("saccade", source="digits", split="test", glimpse=16)
+world = SaccadeWorld("digits", "test", glimpse=16)
 env = ActiveVisionVectorEnv(num_envs=64, world=world, episode_steps=3, tensors=True)
 planner = make_policy("goal", world, model=str(run), pose=target, radius=4.0)  # it is shown the view at the target
 env.reset(seed=0)

@@ -7,28 +7,20 @@ has shown, and chooses each fixation from a grid of 5 × 5. About a minute on on
 import sys
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 
-import gazeworld.envs  # noqa: F401 – registers the ids
 from gazeworld.agents.episodes import Remember
 from gazeworld.agents.latent import Observe
 from gazeworld.agents.reward import make_reward
 from gazeworld.agents.sb3 import SB3VecEnv
 from gazeworld.agents.sb3_agents import make_agent
 from gazeworld.agents.sb3_files import save_policy
+from gazeworld.envs import ActiveVisionVectorEnv, make_world
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
 folder = Path(sys.argv[2] if len(sys.argv) > 2 else "ppo")
-env = gymnasium.make_vec(
-    "gazeworld/Saccade-v0",
-    num_envs=64,
-    source="digits",
-    glimpse=16,
-    episode_steps=8,
-    tensors=True,
-    autoreset_mode="SameStep",
-)
+world = make_world("saccade", source="digits", glimpse=16)
+env = ActiveVisionVectorEnv(num_envs=64, world=world, episode_steps=8, tensors=True, autoreset_mode="SameStep")
 env = make_reward("coverage", Remember(env))
 env = SB3VecEnv(Observe(env, "flat-pixels"), menu={"name": "fixations", "side": 5, "ior": False})
 agent = make_agent("ppo", env, seed=0, n_steps=16, batch_size=256, gamma=0.5)
