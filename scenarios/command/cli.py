@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from . import invocation
 from . import scenario as scenarios
 from .arguments import (
     EvaluateArguments,
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads of torch that wait should sleep: while they spin, a busy machine does nothing else. Read at its import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
+    invocation.begin(words)
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2

@@ -4,8 +4,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shlex
-import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,7 +21,7 @@ from gazeworld.agents.trained import read_config
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
-from . import build, scenario
+from . import build, invocation, scenario
 from .scenario import Scenario
 
 _PACKAGES = ("gazeworld", "torch", "torchvision", "gymnasium", "numpy", "lightning-fabric", "scikit-learn")
@@ -122,7 +120,7 @@ def write_config(run: Run, fabric: Fabric, world: World, **more: Any) -> None:
 def made_by(fabric: Fabric, world: World) -> dict[str, Any]:
     """The command, the time, versions, device and data that something was made with."""
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": invocation.command(),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

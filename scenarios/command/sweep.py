@@ -3,8 +3,6 @@
 import dataclasses
 import gc
 import json
-import shlex
-import sys
 import time
 from datetime import timedelta
 from enum import Enum
@@ -18,7 +16,7 @@ from gazeworld.agents import checkpoint, heatmap
 from gazeworld.agents.records import flat, read_probes, scores
 from gazeworld.agents.tables import rows
 
-from . import doing, scenario, table
+from . import doing, invocation, scenario, table
 from .arguments import TrainArguments
 from .comparing_arguments import SweepArguments, TableArguments
 from .runs import open_run
@@ -55,7 +53,7 @@ def sweep(chosen: SweepArguments, console: Console) -> int:
     try:
         failed = _all(todo, work, chosen.device, console)
     except (KeyboardInterrupt, _Stopped):
-        _say(console, f"stopped; to go on: {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}")
+        _say(console, f"stopped; to go on: {invocation.command()}")
         return 130
     _compare([run.folder for run in asked.runs if run.folder not in failed], chosen, console)
     for folder, error in failed.items():

@@ -1,0 +1,20 @@
+"""The command line that is being carried out, for the record that every run keeps."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
+from pathlib import Path
+
+_WORDS: ContextVar[tuple[str, ...] | None] = ContextVar("words", default=None)
+
+
+def begin(words: Sequence[str]) -> None:
+    """Note the words that follow `gazeworld`, wherever they came from."""
+    _WORDS.set(tuple(words))
+
+
+def command() -> str:
+    """What to type for the same again; of a program that does not use the command line, the program's own call."""
+    words = _WORDS.get()
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]] if words is None else ["gazeworld", *words])
