@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from gazeworld.envs.objects import studio
 from gazeworld.envs.objects.mesh import Item, Mesh
 from gazeworld.envs.objects.renderer import Renderer
 from gazeworld.envs.objects.stage import Shots
+from gazeworld.envs.objects.studio import Report, StudioConfig
+
+CONFIG = StudioConfig(size=16, views=5)
 
 
 class Painter(Renderer[str]):
@@ -79,9 +83,12 @@ def files(out: Path) -> dict[str, bytes]:
     return {str(path): (out / path).read_bytes() for path in paths if not any(p.startswith(".") for p in path.parts)}
 
 
+def render(out: Path, config: StudioConfig = CONFIG, things: list[Item] | None = None, **options: Any) -> Report:
+    return studio.render(things or items(), out, config, Painter(config.size), **options)
+
+
 def killed(out: Path, where: str, at: int) -> None:
     """Run the studio until it kills its own process: drawing the `at`-th object, or half-way through that file."""
-    config = studio.StudioConfig(size=16, views=5)
     write, calls = Path.write_bytes, []
 
     def half(path: Path, data: bytes) -> int:
@@ -92,7 +99,7 @@ def killed(out: Path, where: str, at: int) -> None:
         return write(path, data)
 
     Path.write_bytes = half  # type: ignore[method-assign, assignment]
-    studio.render(items(), out, config, Painter(config.size, kill_at=at if where == "draw" else 0))
+    studio.render(items(), out, CONFIG, Painter(CONFIG.size, kill_at=at if where == "draw" else 0))
 
 
 if __name__ == "__main__":

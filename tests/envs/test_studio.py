@@ -1,14 +1,9 @@
-"""The studio: what it writes, that restarts and shards change nothing, that nothing half-written is left in sight."""
+"""The studio: what it writes, what it says of objects that fail, and what it refuses."""
 
 import colorsys
 import errno
 import json
 import math
-import os
-import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +11,16 @@ import filming
 import numpy as np
 import pytest
 import torch
-from filming import Painter, broken, files, item, items
+from filming import CONFIG, Painter, broken, files, item, items, render
 from PIL import Image
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects import latents, rotations, sheet, splits, studio, summary, writing
+from gazeworld.envs.objects import latents, rotations, sheet, splits, studio
 from gazeworld.envs.objects.mesh import Item
 from gazeworld.envs.objects.rotations import Region
 from gazeworld.envs.objects.studio import Report, StudioConfig
 
-CONFIG = StudioConfig(size=16, views=5)
 N = 12  # objects of items()
-
-
-def render(out: Path, config: StudioConfig = CONFIG, things: list[Item] | None = None, **options: Any) -> Report:
-    return studio.render(things or items(), out, config, Painter(config.size), **options)
 
 
 @pytest.fixture(scope="module")
@@ -108,100 +98,6 @@ def test_one_object_of_five_is_for_the_test(count: int) -> None:
     assert splits.tested(reversed(keys)) == found
 
 
-def test_shards_together_are_the_whole(done: dict[str, bytes], tmp_path: Path) -> None:
-    for i in (2, 0, 1):
-        report = render(tmp_path / "set", StudioConfig(size=16, views=5, shard=(i, 3)))
-        assert (report.total, report.drawn) == (4, 4)
-    assert files(tmp_path / "set") == done
-
-
-@pytest.mark.parametrize(("where", "at"), [("draw", 7), ("write", 37)])
-def test_a_kill_and_a_restart_give_the_same_bytes(done: dict[str, bytes], tmp_path: Path, where: str, at: int) -> None:
-    out = tmp_path / "set"
-    paths = os.pathsep.join(str(path) for path in (Path(filming.__file__).parent, *sys.path))
-    script = [sys.executable, filming.__file__, str(out), where, str(at)]
-    process = subprocess.run(script, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, check=False)
-    assert process.returncode == -9, process.stderr
-    there = files(out)
-    assert all(done[name] == data for name, data in there.items() if name != "render.json")
-    whole = sum(name.endswith("image_0.jpg") for name in there)
-    assert len(there) == 1 + 10 * whole
-    assert whole < 7 if where == "draw" else whole == (at - 1) // 10
-    assert bool(list(out.rglob("*.part"))) or where == "draw"
-    report = render(out)
-    assert (report.kept, report.drawn) == (whole, N - whole)
-    assert files(out) == done
-
-
-def test_what_a_kill_leaves_under_temporary_names_is_no_part_of_the_set_and_goes(
-    done: dict[str, bytes], tmp_path: Path
-) -> None:
-    left = [tmp_path / "set/chair/.00.abc.part", tmp_path / "set/chair/.01.abc.old"]
-    render(tmp_path / "set", things=items(1))
-    for folder in left:
-        folder.mkdir()
-        (folder / "image_0.jpg").write_bytes(b"half")
-        os.utime(folder, (time.time() - 3600,) * 2)
-    busy = tmp_path / "set/table/.09.abc.part"  # another shard may be at it
-    busy.mkdir()
-    render(tmp_path / "set")
-    assert not any(folder.exists() for folder in left)
-    assert busy.exists()
-    assert files(tmp_path / "set") == done
-
-
-DAMAGES = {
-    "truncated image": lambda folder: (folder / "image_3.jpg").write_bytes((folder / "image_3.jpg").read_bytes()[:-40]),
-    "empty image": lambda folder: (folder / "image_0.jpg").write_bytes(b""),
-    "flipped bit": lambda folder: (folder / "image_1.jpg").write_bytes(
-        (folder / "image_1.jpg").read_bytes()[:-9] + b"\x01" * 9
-    ),
-    "missing image": lambda folder: (folder / "image_4.jpg").unlink(),
-    "missing latent": lambda folder: (folder / "latent_0.npy").unlink(),
-    "short latent": lambda folder: np.save(folder / "latent_2.npy", np.zeros(6, np.float32)),
-    "no record": lambda folder: (folder.parents[1] / ".records/chair/02.json").unlink(),
-    "cut record": lambda folder: (folder.parents[1] / ".records/chair/02.json").write_text('{"key": "chair/0'),
-    "a file in its place": lambda folder: (shutil.rmtree(folder), folder.write_text("not a folder")),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_object_is_drawn_again_and_only_that(done: dict[str, bytes], tmp_path: Path, damage: str) -> None:
-    render(tmp_path / "set")
-    DAMAGES[damage](tmp_path / "set/chair/02")
-    report = render(tmp_path / "set")
-    assert (report.drawn, report.kept, report.failures) == (1, N - 1, ())
-    assert files(tmp_path / "set") == done
-
-
-def test_what_another_shard_finishes_meanwhile_is_listed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, write, meanwhile = tmp_path / "set", summary._write, ["chair/00", "table/05"]
-
-    def slowly(*arguments: Any) -> None:
-        if meanwhile:
-            record = writing.Record(meanwhile.pop(), views=5)
-            writing.save(out, record, np.zeros((5, 8, 8, 3), np.uint8), np.zeros((5, 7), np.float32), 95)
-        write(*arguments)
-
-    monkeypatch.setattr(summary, "_write", slowly)
-    render(out, StudioConfig(size=16, views=5, shard=(1, 2)))
-    split = json.loads((out / "split.json").read_text())
-    assert {"chair/00", "chair/01", "table/05"} <= {*split["train"], *split["test"]}
-
-
-def test_stopping_between_objects_and_going_on(done: dict[str, bytes], tmp_path: Path) -> None:
-    report = render(tmp_path / "set", progress=lambda report: False)
-    assert 1 <= report.done < N
-    assert not report.finished
-    listed = json.loads((tmp_path / "set/report.json").read_text())
-    assert (listed["objects"], listed["to do"]) == (report.done, N - report.done)
-    split = json.loads((tmp_path / "set/split.json").read_text())
-    assert set(split["test"]) == splits.tested(i.key for i in items()) & {*split["train"], *split["test"]}
-    again = render(tmp_path / "set")
-    assert (again.kept, again.drawn, again.finished) == (report.done, N - report.done, True)
-    assert files(tmp_path / "set") == done
-
-
 def test_progress_tells_of_every_object(tmp_path: Path) -> None:
     told: list[Report] = []
     render(tmp_path / "set", progress=lambda report: told.append(report) is None)
@@ -232,43 +128,6 @@ def test_objects_that_fail_are_named_and_counted_and_tried_again(tmp_path: Path)
     assert (again.kept, again.drawn, len(again.failures)) == (4, 1, 2)
     assert (out / "chair/nan/image_4.jpg").is_file()
     assert len(json.loads((out / "report.json").read_text())["failed"]) == 2
-
-
-def test_an_object_that_was_damaged_and_now_fails_is_gone(tmp_path: Path) -> None:
-    render(tmp_path / "set")
-    (tmp_path / "set/chair/02/image_1.jpg").write_bytes(b"half")
-    things = [broken(i.key, DataError("bad")) if i.key == "chair/02" else i for i in items()]
-    assert len(render(tmp_path / "set", things=things).failures) == 1
-    assert not (tmp_path / "set/chair/02").exists()
-    assert "/chair/02/" not in np.load(tmp_path / "set/train_images.npy").tolist()
-
-
-def test_an_object_that_somebody_took_away_is_not_listed(tmp_path: Path) -> None:
-    render(tmp_path / "set")
-    shutil.rmtree(tmp_path / "set/chair/02")
-    render(tmp_path / "set", things=items()[6:])
-    assert "/chair/02/" not in np.load(tmp_path / "set/train_images.npy").tolist()
-    assert json.loads((tmp_path / "set/report.json").read_text())["objects"] == N - 1
-
-
-def test_of_two_runs_at_once_the_last_one_stays(tmp_path: Path) -> None:
-    record = writing.Record("chair/00", views=2, config="x")
-    numbers = np.zeros((2, 7), np.float32)
-    for value in (0, 200):
-        writing.save(tmp_path, record, np.full((2, 8, 8, 3), value, np.uint8), numbers, 95)
-        assert writing.whole(tmp_path, "chair/00", 2, "x")
-    with Image.open(tmp_path / "chair/00/image_1.jpg") as image:
-        assert np.asarray(image).min() == 200
-    assert [path.name for path in (tmp_path / "chair").iterdir()] == ["00"]
-
-
-def test_more_objects_can_be_added_later(done: dict[str, bytes], tmp_path: Path) -> None:
-    render(tmp_path / "set", things=items()[:5])
-    assert render(tmp_path / "set").kept == 5
-    assert files(tmp_path / "set") == done
-    render(tmp_path / "set", things=items()[:2])  # and naming fewer takes none away
-    after = files(tmp_path / "set")
-    assert {name for name in done if after.get(name) != done[name]} == {"report.json"}
 
 
 @pytest.mark.parametrize(
@@ -307,31 +166,6 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set/render.json").write_text("{")
     with pytest.raises(ValueError, match=r"render\.json: not the settings of a rendered set"):
         render(tmp_path / "set")
-
-
-@pytest.mark.parametrize("at", [3, 17, 40])
-def test_a_full_disk_is_one_sentence_and_leaves_whole_objects_only(
-    done: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
-    out, write, calls = tmp_path / "set", Path.write_bytes, []
-
-    def full(path: Path, data: bytes) -> int:
-        calls.append(path)
-        if len(calls) >= at:
-            write(path, data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        return write(path, data)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(OSError, match=r"set: No space left on device while writing; .* run the same command again"):
-            render(out)
-    there = files(out)
-    assert all(done[name] == data for name, data in there.items() if name != "render.json")
-    assert len(there) == 1 + 10 * ((at - 1) // 10)
-    assert not list(out.rglob("*.part"))
-    render(out)
-    assert files(out) == done
 
 
 @pytest.mark.parametrize(
@@ -406,11 +240,3 @@ def test_a_contact_sheet_of_nothing_or_of_damage(tmp_path: Path) -> None:
     (tmp_path / "two/table/00/image_2.jpg").write_bytes(b"half")
     with pytest.raises(DataError, match=r"table/00/image_2\.jpg: cannot be decoded"):
         sheet.contact_sheet(tmp_path / "two", tmp_path / "sheet.png")
-
-
-def test_records_are_refused_rather_than_trusted(tmp_path: Path) -> None:
-    """A record of another configuration does not vouch for a folder."""
-    render(tmp_path / "set", things=items(1))
-    assert not writing.whole(tmp_path / "set", "chair/00", 5, "another")
-    assert not writing.whole(tmp_path / "set", "chair/00", 4, writing.records(tmp_path / "set")[0].config)
-    assert writing.whole(tmp_path / "set", "chair/00", 5, writing.records(tmp_path / "set")[0].config)
