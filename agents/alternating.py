@@ -8,8 +8,6 @@ and CrossQ. SB3's own schedules run from 1 to 0 within each phase. What is not s
 episodes, which are begun anew in each phase, too.
 """
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +29,13 @@ from .policy import Choice, Memory, Policy
 from .recorder import Recorder
 from .replay import StreamReplay
 from .reward import Reward, rewards_of
-from .sb3_agents import BaseAlgorithm, seeded
+from .sb3_agents import BaseAlgorithm
 from .sb3_files import adapter_of, restore_agent, save_agent
 from .sb3_pilot import Pilot
 from .sb3_start import rehearse, standardise
+from .sb3_turns import learn, mixed, require_finite, restore_rewards, save_rewards
 
-_NEVER = 2**62  # SB3 writes its logs after so many rollouts or episodes
-_REWARDS, _REPLAY = "rewards.safetensors", "replay.safetensors"
+_REPLAY = "replay.safetensors"
 
 
 @dataclass(frozen=True)
@@ -90,15 +88,15 @@ def alternate(
     """Run phases `start` … `phases.phases` − 1, with a checkpoint in `folder` after each; gives how many are done.
 
     `config` says how the world model is trained; its number of steps is that of the phases. Ctrl-C finishes the phase,
-    saves and returns early. Raises NonFiniteLossError for a loss, ValueError for a policy that is not finite any more.
+    saves and returns early. Raises NonFiniteLossError for a loss, NonFinitePolicyError for a policy that is not finite.
     """
     phase = start
     with interruptible() as stop:
         while phase < phases.phases and not stop.is_set():
             _model_phase(duet, phases, config, folder, recorder, phase)
             values = _policy_phase(duet, phases, phase)
-            _require_finite(duet.agent, phase, folder)
             phase += 1
+            require_finite(duet.agent, f"phase {phase}; {checkpoint.last_good(folder)}")
             step = phase * phases.model_steps
             recorder.scalars(step, values)
             recorder.say(f"phase {phase}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
@@ -109,43 +107,26 @@ def alternate(
     return phase
 
 
-def save(duet: Duet, phases: PhaseConfig, folder: Path, phase: int) -> Path:
+def save(duet: Duet, phases: PhaseConfig, folder: Path, phase: int) -> None:
     """Write everything after `phase` phases into `folder/step-…` at once, and delete all but the newest checkpoints.
 
     Beside the files of the loop's checkpoints (method, optimiser, state) there are those of the policy and the agent
     (`sb3_files`), the heads of the rewards and the replay; no part is seen without the others.
     """
-    session, draft = duet.session, folder / f".draft-phase-{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
+    session, step = duet.session, phase * phases.model_steps
     state = {
+        "step": step,
         "method": type(session.module).__name__,
         "seed": session.seed,
         "steps": phases.phases * phases.model_steps,
         "phase": phase,
         "policy_steps": duet.agent.num_timesteps,
     }
-    step = phase * phases.model_steps
-    try:
-        made = checkpoint.save(draft, step, session.module, session.optimiser, state, keep=0).path
-        save_agent(duet.agent, made)
-        heads = {
-            f"{i}/{reward.name}/{name}": value.cpu()
-            for i, reward in enumerate(duet.rewards)
-            for name, value in reward.state_dict().items()
-        }
-        save_file(heads, made / _REWARDS)
-        save_file(duet.replay.state_dict(), made / _REPLAY)
-        for file in made.iterdir():
-            checkpoint.flush(file)
-        final = folder / made.name
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(made, final)
-        checkpoint.flush(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    for old in checkpoint.every(folder)[: -phases.keep] if phases.keep else []:
-        shutil.rmtree(old.path)
-    return final
+    with checkpoint.drafted(folder, step, phases.keep) as draft:
+        checkpoint.write(draft, session.module, session.optimiser, state)
+        save_agent(duet.agent, draft)
+        save_rewards(duet.agent, draft)
+        save_file(duet.replay.state_dict(), draft / _REPLAY)
 
 
 def restore(duet: Duet, folder: Path) -> int:
@@ -163,10 +144,7 @@ def restore(duet: Duet, folder: Path) -> int:
     checkpoint.load_model(found, session.module)
     checkpoint.load_optimiser(found, session.module, session.optimiser)
     restore_agent(duet.agent, found.path)
-    heads = checkpoint.read(found.path / _REWARDS)
-    for i, reward in enumerate(duet.rewards):
-        start = f"{i}/{reward.name}/"
-        reward.load_state_dict({n.removeprefix(start): x for n, x in heads.items() if n.startswith(start)})
+    restore_rewards(duet.agent, found.path)
     duet.replay.load_state_dict(checkpoint.read(found.path / _REPLAY), session.env.world.device)
     return int(state["phase"])
 
@@ -185,7 +163,7 @@ def _model_phase(
         stream = loop.collect(session.env, policy, config.observed + 1, rows.fold(step), {"episode": step})
         duet.replay.add(stream)
         if phases.replay:
-            generator = torch.Generator().manual_seed(_mixed(session.seed, step, 1))
+            generator = torch.Generator().manual_seed(mixed(session.seed, step, 1))
             stream = duet.replay.sample(len(stream.scenes), generator)
         loss = loop.update(session, stream, step)
         session.module.after_step(step / total)
@@ -206,36 +184,12 @@ def _policy_phase(duet: Duet, phases: PhaseConfig, phase: int) -> dict[str, floa
         streams = duet.replay.newest(phases.prepare)
         for reward in duet.rewards:
             values |= reward.prepare(streams)
-    seed = _mixed(duet.session.seed, phase, 2)
+    seed = mixed(duet.session.seed, phase, 2)
     if phase == 0:  # only now does the world model show what is worth standardising
         standardise(agent, rehearse(agent, seed))
-    with seeded(seed, agent.device):
-        agent.action_space.seed(seed)
-        env = agent.get_env()
-        assert env is not None
-        env.seed(seed)
-        agent._last_obs = None  # begin new episodes: what is remembered of the old ones is of an older world model
-        agent.ep_info_buffer = None
-        agent.learn(phases.policy_steps, reset_num_timesteps=False, log_interval=_NEVER)
-    episodes = list(agent.ep_info_buffer or ())
-    if episodes:
-        values["policy/return"] = float(np.mean([episode["r"] for episode in episodes]))
+    returns = learn(agent, phases.policy_steps, seed, agent._stats_window_size)
+    if returns:
+        values["policy/return"] = float(np.mean(returns))
     losses = {name: float(x) for name, x in agent.logger.name_to_value.items() if name.startswith("train/")}
     values |= {f"policy/{name.removeprefix('train/')}": value for name, value in losses.items()}
     return {**values, "policy/steps": float(agent.num_timesteps)}
-
-
-def _require_finite(agent: BaseAlgorithm, phase: int, folder: Path) -> None:
-    bad = [name for name, value in agent.policy.named_parameters() if not bool(torch.isfinite(value).all())]
-    if bad:
-        good = checkpoint.latest(folder)
-        raise ValueError(
-            f"the policy's weights ({bad[0]} …) are not finite after phase {phase + 1}; "
-            f"last good checkpoint: {good.path if good else 'none yet'}"
-        )
-
-
-def _mixed(seed: int, number: int, purpose: int) -> int:
-    """A seed of 31 bits for one purpose and one step or phase."""
-    words = np.random.SeedSequence([seed % 2**64, number, purpose]).generate_state(1)
-    return int(words[0]) >> 1

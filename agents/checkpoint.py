@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,28 +46,40 @@ def save(
     *,
     keep: int,
 ) -> Checkpoint:
-    """Write `folder/step-<step>` atomically and delete all but the newest `keep` checkpoints."""
-    folder.mkdir(parents=True, exist_ok=True)
-    final = folder / f"step-{step:08d}"
-    draft = folder / f".draft-{step:08d}-{os.getpid()}"
+    """Write `folder/step-<step>` atomically and delete all but the newest `keep` checkpoints (0: keep all)."""
+    with drafted(folder, step, keep) as draft:
+        write(draft, method, optimiser, {"step": step, **state})
+    return Checkpoint(folder / f"step-{step:08d}")
+
+
+@contextmanager
+def drafted(folder: Path, step: int, keep: int) -> Iterator[Path]:
+    """Lends a folder to write a checkpoint into, which then becomes `folder/step-<step>` at once, whole or not at all.
+
+    Afterwards all but the newest `keep` checkpoints are deleted (0: none is).
+    """
+    final, draft = folder / f"step-{step:08d}", folder / f".draft-{step:08d}-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
+    draft.mkdir(parents=True)
     try:
-        # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
-        save_file({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
-        save_file(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
-        (draft / _STATE).write_text(json.dumps({"step": step, **state}, indent=2) + "\n")
+        yield draft
         for file in draft.iterdir():
             flush(file)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(draft, final)
         flush(folder)
-    except BaseException:
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise
     for old in every(folder)[:-keep] if keep else []:
         shutil.rmtree(old.path)
-    return Checkpoint(final)
+
+
+def write(draft: Path, method: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Put method, optimiser and `state.json` into the draft of a checkpoint."""
+    # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
+    save_file({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
+    save_file(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
+    (draft / _STATE).write_text(json.dumps(state, indent=2) + "\n")
 
 
 def every(folder: Path) -> list[Checkpoint]:
@@ -77,6 +91,12 @@ def latest(folder: Path) -> Checkpoint | None:
     """The newest checkpoint, or None."""
     found = every(folder)
     return found[-1] if found else None
+
+
+def last_good(folder: Path, what: str = "checkpoint") -> str:
+    """Where what was saved last lies, for errors about numbers that are not finite."""
+    found = latest(folder)
+    return f"last good {what}: {found.path if found else 'none yet'}"
 
 
 def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
@@ -92,12 +112,17 @@ def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
             f"{file}: this checkpoint is of another method or configuration: "
             f"{len(missing)} tensors are missing ({missing[:1]} …), {len(surplus)} are unknown ({surplus[:1]} …)"
         )
-    for name, tensor in own.items():
-        if tensor.shape != tensors[name].shape:
-            raise CheckpointError(
-                f"{file}: {name} has shape {tuple(tensors[name].shape)}, expected {tuple(tensor.shape)}"
-            )
+    require_shapes(own, tensors, str(file))
     method.load_state_dict(tensors)
+
+
+def require_shapes(own: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
+    """Raise CheckpointError naming the first of the same tensors that has another shape; `where` begins the message."""
+    for name, tensor in own.items():
+        if tensor.shape != found[name].shape:
+            raise CheckpointError(
+                f"{where}: {name} has shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)}"
+            )
 
 
 def load_optimiser(checkpoint: Checkpoint, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
@@ -24,7 +23,7 @@ from .comparison_oracle import GreedyOracle, Readers
 from .comparison_plans import CONTROLS, NEED_HEADS, Compared, Contestant, fingerprint
 from .comparison_visits import Visit, labels_of, visit
 from .ensemble import Heads
-from .features import Tick, quiet
+from .features import Tick, joined, quiet
 from .policy import Policy
 from .probes import Budget, fit_classifier
 from .probes import Heads as Probes
@@ -87,18 +86,17 @@ def contest(place: Field, contestants: Sequence[Contestant], config: Compared, t
     stage = _Stage(place, config, tick, model_cost(place.method, place.test.world, config))
     others = [one for one in contestants if one.kind != "oracle"]
     shared_by = sharing(others, config)
-    for one in others:  # a policy for another world is told now
-        stage.policy(one, place.test)
+    policies = {one.name: stage.policy(one, place.test) for one in others}  # one for another world is told now
     train = {one.name: stage.visited(one, place.train) for one in others}
-    test = {one.name: stage.visited(one, place.test) for one in others}
+    test = {one.name: stage.visited(one, place.test, policies[one.name]) for one in others}
     tick("the shared probe", 0, 1)
-    shared = stage.probe(_joined([train[name] for name in shared_by]), len(shared_by))
+    shared = stage.probe(joined([train[name] for name in shared_by], aggregates=1), len(shared_by))
     played = {}
     for one in others:
         tick(f"{one.name}: its own probe", 0, 1)
         seen = test[one.name]
         correct = {RETRAINED: _right(stage.probe(train[one.name]), seen), SHARED: _right(shared, seen)}
-        played[one.name] = stage.played(one, correct, seen, stage.policy(one, place.test))
+        played[one.name] = stage.played(one, correct, seen, policies[one.name])
     for one in contestants:
         if one.kind == "oracle":
             policy = stage.oracle(one, Readers.of(shared))
@@ -187,15 +185,6 @@ class _Stage:
     def played(self, one: Contestant, correct: dict[str, Tensor], seen: Visit, policy: Policy) -> Played:
         cost = cost_of(self.place.test, policy, one, self.config, self.model)
         return Played(one, correct, seen.poses.cpu(), cost)
-
-
-def _joined(visits: Sequence[Visit]) -> Visit:
-    return Visit(
-        torch.cat([one.aggregates for one in visits], 1),
-        torch.cat([one.poses for one in visits]),
-        torch.cat([one.labels for one in visits]),
-        torch.cat([one.scenes for one in visits]),
-    )
 
 
 def _right(probes: Probes, seen: Visit) -> Bool[Tensor, "m n"]:

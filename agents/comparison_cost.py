@@ -13,20 +13,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float32
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.saliency import base_kind, image_signature
 from gazeworld.envs.vector import ActiveVisionVectorEnv
-from gazeworld.envs.world import Scene, World
+from gazeworld.envs.world import World
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, frozen
 
 from .comparison_plans import Compared, Contestant, policy_folder
 from .loop import POLICY
-from .policy import Memory, Policy
+from .policy import Memory, Policy, begun, stepped
 
 T = TypeVar("T")
 _EPISODES = 2  # whose mean is the cost of one
@@ -59,7 +57,7 @@ def cost_of(
     for i in range(1, config.views):
         choice, spent = _counted(partial(policy.act, memory, rng.fold(POLICY).fold(i)))
         own += spent
-        memory = _stepped(world, memory, choice.action)
+        memory = stepped(world, memory, choice.action)
     return Cost(
         [m * h * w for m in range(1, config.views + 1)],
         _beside(world, contestant, config),
@@ -83,22 +81,7 @@ def model_cost(method: Method, world: World, config: Compared) -> list[float]:
 
 def _begun(world: World, rng: Draws) -> Memory:
     """As many episodes as there are streams, after their first views."""
-    index = torch.arange(len(rng), device=world.device) % world.size
-    scene = world.scene(index, rng)
-    none = torch.zeros(len(rng), 0, world.action_dim, device=world.device)
-    return Memory(world.look(scene, scene.pose)[:, None], none, scene.pose[:, None], index)
-
-
-def _stepped(world: World, memory: Memory, action: Float32[Tensor, "b a"]) -> Memory:
-    here = memory.poses[:, -1]
-    scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), here)
-    there = world.move(scene, here, action)
-    return Memory(
-        torch.cat([memory.views, world.look(scene, there)[:, None]], 1),
-        torch.cat([memory.actions, world.difference(here, there)[:, None]], 1),
-        torch.cat([memory.poses, there[:, None]], 1),
-        memory.scenes,
-    )
+    return begun(world, world.scene(torch.arange(len(rng), device=world.device) % world.size, rng))
 
 
 def _counted(work: Callable[[], T]) -> tuple[T, float]:

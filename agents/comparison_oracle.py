@@ -11,10 +11,11 @@ from torch import Tensor
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
-from gazeworld.envs.world import Scene, World
+from gazeworld.envs.world import World
 from gazeworld.models.method import Method, frozen
 
-from .planning import Ground, lattice_of, pick
+from .comparison_visits import encoded_at
+from .planning import Ground, pick, require_lattice, spread_poses
 from .policy import Choice, Memory, Policy
 from .probes import Heads
 
@@ -58,15 +59,10 @@ class GreedyOracle(Policy):
         grid: int = 9,
         inhibition: Inhibition | None = None,
     ) -> None:
-        lattice = lattice_of(world)
-        if lattice is None:
-            raise ValueError(f"the oracle needs a world of fixations, and {type(world).__name__} is none")
+        lattice = require_lattice(world, "the oracle")
         self._ground = Ground(world, inhibition or Inhibition(), "oracle")
         self._world, self._method, self._readers, self._labels = world, method, readers, labels
-        steps = torch.linspace(0, lattice.count - 1, min(grid, lattice.count)).round().long()
-        self.places: Float32[Tensor, "k 2"] = lattice.poses(torch.cartesian_prod(steps, steps) + lattice.low).to(
-            world.device
-        )
+        self.places: Float32[Tensor, "k 2"] = spread_poses(lattice, min(grid, lattice.count), world.device)
         self._scenes: Tensor | None = None
         self._encoded: Tensor | None = None
 
@@ -84,7 +80,7 @@ class GreedyOracle(Policy):
         device, (b, t), k = next(self._method.parameters()).device, memory.poses.shape[:2], len(self.places)
         labels = self._labels.to(memory.scenes.device)[memory.scenes].to(device)
         actions = self._ground.actions(memory.poses[:, -1], self.places.expand(b, -1, -1)).to(device)
-        there, told = self._everywhere(memory.scenes, device), memory.actions.to(device)
+        there, told = self._everywhere(memory.scenes), memory.actions.to(device)
         size = max(1, (_ROWS_CUDA if device.type == "cuda" else _ROWS) // k)
         found = []
         with frozen(self._method):
@@ -98,17 +94,12 @@ class GreedyOracle(Policy):
                 found.append(log_p.gather(1, true).unflatten(0, (-1, k))[..., 0])
         return torch.cat(found).to(memory.poses.device).clone()
 
-    def _everywhere(self, scenes: Int64[Tensor, " b"], device: torch.device) -> Float[Tensor, "b k d"]:
+    def _everywhere(self, scenes: Int64[Tensor, " b"]) -> Float[Tensor, "b k d"]:
         """The views from all places, encoded; kept while the scenes stay the same."""
         if self._scenes is not None and self._encoded is not None and torch.equal(self._scenes, scenes):
             return self._encoded
-        k, parts = len(self.places), []
         with frozen(self._method):
-            for part in scenes.split(max(1, _ROWS // k)):
-                index = part.repeat_interleave(k)
-                poses = self.places.repeat(len(part), 1)
-                views = self._world.look(Scene(index, torch.full_like(index, -1), poses), poses)
-                encoded = self._method.encode(views.to(device)[:, None])[:, 0].float()
-                parts.append(encoded.unflatten(0, (-1, k)))
+            some = scenes.split(max(1, _ROWS // len(self.places)))
+            parts = [encoded_at(self._method, self._world, part, self.places) for part in some]
         self._scenes, self._encoded = scenes.clone(), torch.cat(parts)
         return self._encoded

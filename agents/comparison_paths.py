@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
@@ -10,8 +9,9 @@ from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
 from .comparison_plans import Compared
-from .features import FULL, Features, Tick, features, quiet, rollouts
-from .planning import lattice_of
+from .features import Features, Tick, features, quiet, rollouts
+from .measures import path_input
+from .planning import require_lattice
 from .policy import make_policy
 from .probes import Budget, Heads, fit_regressor, fit_ridge, r2
 
@@ -30,10 +30,9 @@ def path_integration(
     """
     tick("path integration", 0, 1)
     known, asked = (_seen(method, env, n, config) for env, n in ((train, config.scenes), (test, config.test_scenes)))
-    x, y = _inputs(known), _targets(known, config.views)
+    x, y = path_input(known), _targets(known, config.views)
     truth = _targets(asked, config.views)
-    lattice = lattice_of(test.world)
-    assert lattice is not None
+    side = require_lattice(test.world, "path integration in pixels").side
     fitted = {
         "linear": fit_regressor(x, y, Budget(_EPOCHS, config.batch, config.seed)),
         "ridge": fit_ridge(x, y),
@@ -42,7 +41,7 @@ def path_integration(
         "score": "R² (mean over both axes), root of the mean squared distance in pixels",
         "scored on": {"streams": len(asked.labels), "fixations": "uniform"},
         "views": list(range(1, config.views + 1)),
-        "values": {name: _scores(heads, _inputs(asked), truth, lattice.side) for name, heads in fitted.items()},
+        "values": {name: _scores(heads, path_input(asked), truth, side) for name, heads in fitted.items()},
     }
 
 
@@ -50,11 +49,6 @@ def _seen(method: Method, env: ActiveVisionVectorEnv, scenes: int, config: Compa
     policy, scenes = make_policy("uniform", env.world), min(scenes, env.world.size)
     stream = rollouts(env, policy, config.views + 1, scenes=scenes, seed=config.seed)
     return features(method, stream, env.world, observed=config.views)
-
-
-def _inputs(seen: Features) -> Float[Tensor, "m n d"]:
-    z = seen.aggregates[FULL]
-    return torch.cat([z, seen.embeddings.transpose(0, 1)[: len(z)]], -1)
 
 
 def _targets(seen: Features, views: int) -> Float32[Tensor, "m n a"]:

@@ -83,10 +83,15 @@ def _accuracy(pooled: Scores, each: Sequence[Scores], config: Compared) -> dict[
     found: dict[str, Any] = {RETRAINED: {}, SHARED: {}}
     means = _means(pooled, config)
     for (probe, name), values in pooled.items():
-        runs = torch.stack([one[probe, name].mean(1) for one in each])
-        std = None if len(each) < 2 else runs.std(0).tolist()
-        found[probe][name] = listed(values.mean(1), means[probe, name]) | {"std": std, "runs": runs.tolist()}
+        runs = [one[probe, name].mean(1) for one in each]
+        found[probe][name] = listed(values.mean(1), means[probe, name]) | _over(runs)
     return found
+
+
+def _over(runs: Sequence[Float[Tensor, " m"]]) -> dict[str, Any]:
+    """Scores of every run, and their deviation where there are several."""
+    each = torch.stack(list(runs))
+    return {"std": None if len(runs) < 2 else each.std(0).tolist(), "runs": each.tolist()}
 
 
 def _compared(pooled: Scores, each: Sequence[Scores], config: Compared) -> dict[str, Any]:
@@ -151,9 +156,7 @@ def _cells(
     means = _means(scores, config)
     accuracy: dict[str, Any] = {row: {} for row in rows}
     for (row, column), values in scores.items():
-        runs = torch.stack(each[row, column])
-        std = None if len(runs) < 2 else runs.std(0).tolist()
-        accuracy[row][column] = listed(values.mean(1), means[row, column]) | {"std": std, "runs": runs.tolist()}
+        accuracy[row][column] = listed(values.mean(1), means[row, column]) | _over(each[row, column])
     contrasts = {}
     for what, plus, minus in _contrasts(rows, columns):
         point = sum((scores[key].mean(1) for key in plus), start=torch.zeros(()))

@@ -1,15 +1,15 @@
 """What a policy has looked at, as a comparison needs it: aggregates of a frozen world model, places, labels."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Float32, Int64
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from gazeworld.envs.files import write_bytes
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene, World
 from gazeworld.envs.worlds.saccade import SaccadeWorld
@@ -17,7 +17,7 @@ from gazeworld.models.method import Method, frozen
 
 from .comparison_plans import Compared
 from .features import FULL, Tick, features, quiet, rollouts, spread_over
-from .planning import lattice_of
+from .planning import require_lattice, spread_poses
 from .policy import Policy
 from .probes import Budget, accuracy, fit_classifier
 
@@ -36,10 +36,7 @@ class Visit:
 
     def save(self, file: Path) -> None:
         """Write a safetensors file, whole or not at all."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}-{os.getpid()}")
-        save_file({name: getattr(self, name).cpu().contiguous() for name in _NAMES}, draft)
-        os.replace(draft, file)
+        write_bytes(file, save({name: getattr(self, name).cpu().contiguous() for name in _NAMES}))
 
     @classmethod
     def load(cls, file: Path, device: torch.device) -> "Visit | None":
@@ -80,8 +77,7 @@ def whole_image(
     finer by one. Read are z_AGG of all glimpses (row by row), their embeddings side by side, and their mean, each
     with a probe of its own, trained on the training split. The best of all is the accuracy of the whole image.
     """
-    lattice = lattice_of(worlds[1])
-    assert lattice is not None
+    lattice = require_lattice(worlds[1], "looking at whole images")
     least = -(-lattice.side // lattice.glimpse)
     found = {}
     for side in sorted({min(k, lattice.count) for k in (least, least + 1)}):
@@ -95,21 +91,26 @@ def whole_image(
     return found
 
 
+def encoded_at(
+    method: Method, world: World, scenes: Int64[Tensor, " b"], poses: Float32[Tensor, "k 2"]
+) -> Float[Tensor, "b k d"]:
+    """What a frozen method makes of the same k views of every scene, each alone, on the method's device."""
+    index, there = scenes.repeat_interleave(len(poses)), poses.repeat(len(scenes), 1)
+    views = world.look(Scene(index, torch.full_like(index, -1), there), there)
+    encoded = method.encode(views.to(next(method.parameters()).device)[:, None])[:, 0].float()
+    return encoded.unflatten(0, (len(scenes), -1))
+
+
 def _everything(method: Method, world: World, side: int, scenes: int) -> dict[str, Tensor]:
     """What is read from all glimpses of a grid over so many scenes (0: all), and their labels."""
-    lattice, device = lattice_of(world), next(method.parameters()).device
-    assert lattice is not None
-    steps = torch.linspace(0, lattice.count - 1, side).round().long()
-    poses = lattice.poses(torch.cartesian_prod(steps, steps) + lattice.low).to(world.device)  # k 2
+    device = next(method.parameters()).device
+    poses = spread_poses(require_lattice(world, "looking at whole images"), side, world.device)  # k 2
     told = torch.stack([world.difference(poses[:-1], poses[1:])]).to(device)  # 1 k-1 2
     index = spread_over(world.size, min(scenes, world.size)).to(world.device)
     parts: dict[str, list[Tensor]] = {"aggregate": [], "side by side": [], "mean": []}
     with frozen(method):
         for part in index.split(_ROWS_CUDA if device.type == "cuda" else _ROWS):
-            rows = part.repeat_interleave(len(poses))
-            there = poses.repeat(len(part), 1)
-            views = world.look(Scene(rows, torch.full_like(rows, -1), there), there).to(device)
-            encoded = method.encode(views[:, None])[:, 0].float().unflatten(0, (len(part), -1))
+            encoded = encoded_at(method, world, part, poses)
             parts["aggregate"].append(method.aggregate(encoded, told.expand(len(part), -1, -1)).float())
             parts["side by side"].append(encoded.flatten(1))
             parts["mean"].append(encoded.mean(1))

@@ -176,13 +176,19 @@ def detached(method: Method, work: Callable[[], Tensor]) -> Tensor:
     return found.clone()
 
 
+def layers(env: VectorEnv) -> list[VectorEnv]:
+    """An environment and everything beneath its wrappers, outermost first."""
+    found = [env]
+    while isinstance(found[-1], VectorWrapper):
+        found.append(found[-1].env)
+    return found
+
+
 def memory_of(env: VectorEnv, who: str) -> Remember:
     """The Remember beneath `env`. Raises ValueError naming who asks if there is none."""
-    layer = env
-    while isinstance(layer, VectorWrapper):
+    for layer in layers(env):
         if isinstance(layer, Remember):
             return layer
-        layer = layer.env
     raise ValueError(f"{who} needs to know what happened in its episodes: wrap the environment in Remember first")
 
 

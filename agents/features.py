@@ -1,8 +1,9 @@
 """Frozen features: what a method makes of a fixed set of streams, computed once and read by every probe."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Float32, Int64
@@ -21,6 +22,7 @@ from .policy import Policy
 Tick = Callable[[str, int, int], None]
 """Hears how far a long piece of work is: what, done, of how many."""
 
+R = TypeVar("R", bound=Any)  # a dataclass
 FULL, NO_ACTIONS, NO_VISION = "full", "actions_ablated", "vision_ablated"
 
 
@@ -84,12 +86,13 @@ def _visit(
         places = torch.arange(start, start + rows) % total  # the last batch is filled up from the beginning
         batch = {**options, "scene": order[places].to(world.device), "episode": i}
         parts.append(_keep(collect(env, policy, length, rng.fold(i), batch), min(rows, total - start)))
-    return Stream(
-        *(
-            torch.cat([getattr(part, name) for part in parts])
-            for name in ("views", "actions", "poses", "labels", "scenes")
-        )
-    )
+    return joined(parts)
+
+
+def joined(parts: Sequence[R], **dims: int) -> R:
+    """Records of tensors, one after the other: along dimension 0, or that which `dims` gives for a field."""
+    names = (field.name for field in fields(parts[0]))
+    return replace(parts[0], **{x: torch.cat([getattr(part, x) for part in parts], dims.get(x, 0)) for x in names})
 
 
 def _keep(stream: Stream, n: int) -> Stream:

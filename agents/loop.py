@@ -193,8 +193,7 @@ def require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) -> 
     step, loss, scenes = pending
     if torch.isfinite(loss):
         return
-    good = checkpoint.latest(folder)
     raise NonFiniteLossError(
         f"the loss of step {step} is {float(loss)}; its scenes were {scenes.tolist()[:16]}"
-        f"{' …' if len(scenes) > 16 else ''}; last good checkpoint: {good.path if good else 'none yet'}"
+        f"{' …' if len(scenes) > 16 else ''}; {checkpoint.last_good(folder)}"
     )

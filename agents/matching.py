@@ -9,7 +9,7 @@ from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.world import World
 
-from .planning import Ground, lattice_of, pick
+from .planning import Ground, pick, require_lattice, spread_poses
 from .policy import Choice, Memory, Policy
 
 
@@ -23,13 +23,9 @@ class PixelMatching(Policy):
     """
 
     def __init__(self, world: World, inhibition: Inhibition | None = None) -> None:
-        lattice = lattice_of(world)
-        if lattice is None:
-            raise ValueError(f"matching pixels needs a world of fixations, and {type(world).__name__} is none")
+        self._lattice: Lattice = require_lattice(world, "matching pixels")
         self._ground = Ground(world, inhibition or Inhibition(), "pixel matching")
-        self._lattice: Lattice = lattice
-        steps = torch.arange(lattice.count, device=world.device)
-        self._places = torch.cartesian_prod(steps, steps)  # cells 2
+        self._poses = spread_poses(self._lattice, self._lattice.count, world.device)  # k 2
         self._views: Tensor | None = None
 
     def aim(self, views: UInt8[Tensor, "b c h w"]) -> None:
@@ -40,9 +36,9 @@ class PixelMatching(Policy):
         """The action that leads to the most likely place."""
         if self._views is None:
             raise ValueError("pixel matching has no goal: call aim(views)")
-        world, scene = self._ground.world, self._ground.scene(memory, len(self._places))
-        poses = self._lattice.poses(self._places + self._lattice.low).repeat(len(memory.scenes), 1)
-        poses = world.snap(scene, poses).unflatten(0, (-1, len(self._places)))  # b cells 2
+        world, k = self._ground.world, len(self._poses)
+        poses = world.snap(self._ground.scene(memory, k), self._poses.repeat(len(memory.scenes), 1))
+        poses = poses.unflatten(0, (-1, k))  # b k 2
         apart = self._expected(memory, self._views.float() / 255)
         found = pick(apart.amax(1, keepdim=True) - apart, self._ground.kept(memory.poses, poses), rng)
         target = poses[torch.arange(len(poses), device=poses.device), found.index]

@@ -209,11 +209,11 @@ def _path_curves(pair: Pair, heads: list[str], config: ProbeConfig) -> dict[str,
     truth = pair.test.displacements.transpose(0, 1)[:m]
     curves: dict[str, Any] = {name: {} for name in heads}
     for name in heads:
-        trained = fit(name, _path_input(pair.train, FULL), targets, config)
-        curves[name][FULL] = _score(trained(_path_input(pair.test, FULL)), truth)
+        trained = fit(name, path_input(pair.train), targets, config)
+        curves[name][FULL] = _score(trained(path_input(pair.test)), truth)
         for ablation in (NO_ACTIONS, NO_VISION):
-            test = _path_input(pair.test, ablation)
-            again = fit(name, _path_input(pair.train, ablation), targets, config)
+            test = path_input(pair.test, ablation)
+            again = fit(name, path_input(pair.train, ablation), targets, config)
             curves[name][ablation] = {
                 "at_inference": _score(trained(test), truth),
                 "retrained_head": _score(again(test), truth),
@@ -221,7 +221,7 @@ def _path_curves(pair: Pair, heads: list[str], config: ProbeConfig) -> dict[str,
     return curves
 
 
-def _path_input(seen: Features, ablation: str) -> Float[Tensor, "m n d"]:
+def path_input(seen: Features, ablation: str = FULL) -> Float[Tensor, "m n d"]:
     """z_AGG of the first M views beside the embedding of a_M, for M = 1 … m."""
     z = seen.aggregates[ablation]
     action = seen.embeddings.transpose(0, 1)[: len(z)]  # m n k

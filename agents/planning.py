@@ -33,6 +33,21 @@ def lattice_of(world: World) -> Lattice | None:
     return world.lattice if isinstance(world, SaccadeWorld) else None
 
 
+def require_lattice(world: World, who: str) -> Lattice:
+    """The same. Raises ValueError saying that `who` needs one where there is none."""
+    lattice = lattice_of(world)
+    if lattice is None:
+        raise ValueError(f"{who} needs a world of fixations, and {type(world).__name__} is none")
+    return lattice
+
+
+def spread_poses(lattice: Lattice, side: int, device: torch.device) -> Float32[Tensor, "k 2"]:
+    """The poses of `side` × `side` fixations, row by row, evenly spread over the legal ones; `count` gives them all."""
+    steps = torch.linspace(0, lattice.count - 1, side).round().long()
+    # Computed on the CPU whatever the device is: a GPU divides differently.
+    return lattice.poses(torch.cartesian_prod(steps, steps) + lattice.low).to(device)
+
+
 @dataclass(frozen=True)
 class Ground:
     """What an agent may do in a world: legal moves, and where inhibition of return keeps it from going back.

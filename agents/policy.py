@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.world import World
+from gazeworld.envs.world import Scene, World
 from gazeworld.models.method import Method
 
 
@@ -22,6 +23,25 @@ class Memory:
     actions: Float32[Tensor, "b t-1 a"]
     poses: Float32[Tensor, "b t p"]
     scenes: Int64[Tensor, " b"]
+
+
+def begun(world: World, scene: Scene) -> Memory:
+    """Episodes in these scenes after their first views."""
+    none = torch.zeros(len(scene.index), 0, world.action_dim, device=world.device)
+    return Memory(world.look(scene, scene.pose)[:, None], none, scene.pose[:, None], scene.index)
+
+
+def stepped(world: World, memory: Memory, action: Float32[Tensor, "b a"]) -> Memory:
+    """The same episodes after one more action, which does what the world makes of it."""
+    here = memory.poses[:, -1]
+    scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), here)
+    there = world.move(scene, here, action)
+    return Memory(
+        torch.cat([memory.views, world.look(scene, there)[:, None]], 1),
+        torch.cat([memory.actions, world.difference(here, there)[:, None]], 1),
+        torch.cat([memory.poses, there[:, None]], 1),
+        memory.scenes,
+    )
 
 
 @dataclass(frozen=True)

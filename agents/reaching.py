@@ -24,8 +24,8 @@ from gazeworld.models.method import Method
 from .features import Tick, quiet, spread_over
 from .loop import POLICY
 from .matching import PixelMatching
-from .planning import lattice_of
-from .policy import Memory, Policy, make_policy
+from .planning import lattice_of, require_lattice, spread_poses
+from .policy import Memory, Policy, begun, make_policy, stepped
 
 _Z = 1.959964  # of the normal distribution: intervals hold 95 %
 _SEEKING, _GOALS = 3, 4  # folds of the rows' streams; a world uses 0 and 1, an environment 2
@@ -143,12 +143,10 @@ class _Task:
 
 def _task(world: World, index: Tensor, config: ReachConfig, rng: Draws) -> _Task:
     scene = world.scene(index, rng)
-    view = world.look(scene, scene.pose)[:, None]
-    none = torch.zeros(len(index), 0, world.action_dim, device=world.device)
-    memory = Memory(view, none, scene.pose[:, None], index)
+    memory = begun(world, scene)
     before = make_policy("uniform" if stored_views(world) is None else "unseen", world)
     for i in range(config.seen - 1):
-        memory = _stepped(before, world, scene, memory, rng.fold(POLICY).fold(i))
+        memory = stepped(world, memory, before.act(memory, rng.fold(POLICY).fold(i)).action)
     legal = _legal(world, scene)  # b k p
     k = legal.shape[1]
     far = torch.stack([_apart(world, legal, at[:, None]) for at in memory.poses.unbind(1)]).amin(0)  # b k
@@ -169,13 +167,11 @@ def _task(world: World, index: Tensor, config: ReachConfig, rng: Draws) -> _Task
 
 def _legal(world: World, scene: Scene) -> Float32[Tensor, "b k p"]:
     """All legal poses of every scene."""
-    stored, lattice = stored_views(world), lattice_of(world)
+    stored = stored_views(world)
     if stored is not None:
         return stored.poses.index_select(0, scene.index)
-    assert lattice is not None
-    steps = torch.arange(lattice.count, device=world.device)
-    places = lattice.poses(torch.cartesian_prod(steps, steps) + lattice.low)
-    return places.expand(len(scene.index), -1, -1)
+    lattice = require_lattice(world, "reaching")
+    return spread_poses(lattice, lattice.count, world.device).expand(len(scene.index), -1, -1)
 
 
 def _apart(world: World, poses: Float32[Tensor, "b k p"], to: Float32[Tensor, "b #k p"]) -> Float[Tensor, "b k"]:
@@ -193,20 +189,8 @@ def _seek(policy: Policy, world: World, task: _Task, saccades: int, rng: Draws) 
         policy.aim(world.look(task.scene, task.goal))
     memory, first = task.memory, task.memory.poses.shape[1]
     for i in range(saccades):
-        memory = _stepped(policy, world, task.scene, memory, rng.fold(POLICY).fold(_SEEKING).fold(i))
+        memory = stepped(world, memory, policy.act(memory, rng.fold(POLICY).fold(_SEEKING).fold(i)).action)
     return _apart(world, memory.poses[:, first:], task.goal[:, None]).cummin(1).values
-
-
-def _stepped(policy: Policy, world: World, scene: Scene, memory: Memory, rng: Draws) -> Memory:
-    """What is remembered after one more action of the policy."""
-    here = memory.poses[:, -1]
-    there = world.move(Scene(scene.index, scene.label, here), here, policy.act(memory, rng).action)
-    return Memory(
-        torch.cat([memory.views, world.look(scene, there)[:, None]], 1),
-        torch.cat([memory.actions, world.difference(here, there)[:, None]], 1),
-        torch.cat([memory.poses, there[:, None]], 1),
-        memory.scenes,
-    )
 
 
 def _words(world: World, config: ReachConfig) -> str:

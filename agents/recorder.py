@@ -38,7 +38,7 @@ class Recorder:
         left = (self._steps - step) / rate if rate else math.inf
         text = "  ".join(f"{name.rpartition('/')[2]} {value:.4g}" for name, value in values.items())
         self._console.print(
-            f"step {step}/{self._steps}  {rate:.2f} steps/s  {rate * batch:.0f} streams/s  {_clock(left)} left  {text}",
+            f"step {step}/{self._steps}  {rate:.2f} steps/s  {rate * batch:.0f} streams/s  {clock(left)} left  {text}",
             highlight=False,
             soft_wrap=True,
         )
@@ -70,7 +70,8 @@ def _keep_until(file: Path, step: int) -> None:
     draft.replace(file)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A time as people read it: m:ss or h:mm:ss, "?" where it is not known."""
     if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(int(seconds), 60)

@@ -1,8 +1,6 @@
 """What becomes of an evaluation's result: a table for people and `probes.json` for everything else."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +8,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gazeworld.envs.files import write_text
+
 from .features import FULL, NO_ACTIONS, NO_VISION
 
 
 def write(results: dict[str, Any], path: Path) -> None:
-    """Write JSON so that the file is whole or as it was before: to a temporary file beside it, then renamed.
+    """Write JSON so that the file is whole or as it was before.
 
     Raises ValueError for numbers that are not finite, which JSON cannot hold.
     """
-    text = json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".draft")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(draft).replace(path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    write_text(path, json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def show(results: dict[str, Any], console: Console) -> None:

@@ -15,7 +15,8 @@ from gazeworld.envs import shelf
 from gazeworld.envs.stream import Stream
 from gazeworld.models.method import CheckpointError
 
-from .episodes import Change, memory_of
+from .checkpoint import require_shapes
+from .episodes import Change, layers, memory_of
 
 
 class Reward(VectorWrapper, ABC):
@@ -66,10 +67,7 @@ class Reward(VectorWrapper, ABC):
         own = {} if head is None else head.everything()
         if strange := sorted(own.keys() ^ state.keys()):
             raise CheckpointError(f"reward {self.name!r}: the state has {strange[:3]} too many or too few")
-        for name, value in own.items():
-            if value.shape != state[name].shape:
-                found, wanted = tuple(state[name].shape), tuple(value.shape)
-                raise CheckpointError(f"reward {self.name!r}: {name} has shape {found}, expected {wanted}")
+        require_shapes(own, state, f"reward {self.name!r}")
         for name, value in own.items():
             value.copy_(state[name])
 
@@ -173,10 +171,4 @@ def make_reward(name: str, env: VectorEnv, **options: Any) -> Reward:
 
 def rewards_of(env: VectorEnv) -> list[Reward]:
     """The reward wrappers around an environment, innermost first."""
-    found: list[Reward] = []
-    layer = env
-    while isinstance(layer, VectorWrapper):
-        if isinstance(layer, Reward):
-            found.append(layer)
-        layer = layer.env
-    return found[::-1]
+    return [layer for layer in layers(env) if isinstance(layer, Reward)][::-1]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorEnv
 
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 
-from .episodes import Remember, memory_of
+from .episodes import Remember, layers, memory_of
 from .extra import missing_sb3
 from .menu import Menu, make_menu
 
@@ -22,6 +22,10 @@ except ImportError as error:
 
 Rows = int | Iterable[int] | None
 _MASKS = "action_masks"
+
+
+class NonFiniteRewardError(ValueError):
+    """A reward became NaN or infinite; the message says which."""
 
 
 class SB3VecEnv(VecEnv):
@@ -36,7 +40,7 @@ class SB3VecEnv(VecEnv):
     `done` without a time limit. With `truncate` it is reported as one, and SB3 asks its value network about the last
     observation, one row at a time. `infos` hold, for finished rows only, `terminal_observation`,
     `TimeLimit.truncated`, `label`, `scene`, and `episode` (return, length, seconds) as SB3's Monitor gives it.
-    Raises ValueError for an environment that does not fit, and for a reward that is not finite.
+    Raises ValueError for an environment that does not fit, NonFiniteRewardError for a reward that is not finite.
     """
 
     def __init__(self, env: VectorEnv, *, menu: dict[str, Any] | None = None, truncate: bool = False) -> None:
@@ -79,7 +83,7 @@ class SB3VecEnv(VecEnv):
         rewards = reward.detach().cpu().numpy().astype(np.float32)
         if not np.isfinite(rewards).all():
             row = int(np.flatnonzero(~np.isfinite(rewards))[0])
-            raise ValueError(f"the reward of row {row} is {rewards[row]}, expected a finite number")
+            raise NonFiniteRewardError(f"the reward of row {row} is {rewards[row]}, expected a finite number")
         ended = terminated.cpu().numpy()
         dones = ended | truncated.cpu().numpy()
         self._returns += rewards
@@ -138,7 +142,7 @@ class SB3VecEnv(VecEnv):
             if self.menu is None:
                 raise AttributeError("there are no action masks without a menu")
             return [self.action_masks for _ in rows]
-        for layer in self._layers():
+        for layer in layers(self.env):
             try:
                 value = getattr(layer, attr_name)
             except AttributeError:
@@ -154,12 +158,12 @@ class SB3VecEnv(VecEnv):
         if len(self._rows(indices)) != self.num_envs:
             raise ValueError(f"{attr_name!r} can be set for all {self.num_envs} rows only: they share one environment")
         self.get_attr(attr_name)
-        owners = [layer for layer in self._layers() if attr_name in vars(layer)]
+        owners = [layer for layer in layers(self.env) if attr_name in vars(layer)]
         setattr(owners[0] if owners else self.env, attr_name, value)
 
     def env_is_wrapped(self, wrapper_class: type, indices: Rows = None) -> list[bool]:
         """Whether a wrapper of this class is among the layers."""
-        found = any(isinstance(layer, wrapper_class) for layer in self._layers())
+        found = any(isinstance(layer, wrapper_class) for layer in layers(self.env))
         return [found for _ in self._rows(indices)]
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
@@ -175,12 +179,6 @@ class SB3VecEnv(VecEnv):
     def close(self) -> None:
         """Close the environment."""
         self.env.close()
-
-    def _layers(self) -> list[VectorEnv]:
-        layers = [self.env]
-        while isinstance(layers[-1], VectorWrapper):
-            layers.append(layers[-1].env)
-        return layers
 
     def _rows(self, indices: Rows) -> list[int]:
         return list(self._get_indices(indices))

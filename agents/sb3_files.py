@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.vector import VectorWrapper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError
 
 from . import checkpoint
+from .episodes import layers
 from .extra import missing_sb3
 from .latent import Observe
 from .sb3 import SB3VecEnv
@@ -55,13 +55,11 @@ def describe(agent: BaseAlgorithm) -> dict[str, Any]:
     if not names:
         raise ValueError(f"{type(agent).__name__} cannot be saved, only: {', '.join(ALGORITHMS)}")
     env = adapter_of(agent)
-    kind, width, layer = "pixels", 0, env.env
-    while isinstance(layer, VectorWrapper):
-        if isinstance(layer, Observe):
-            kind, method = layer.kind, layer.memory.method
-            width = method.aggregate_dim if method is not None and kind == "latent" else 0
-            break
-        layer = layer.env
+    kind, width = "pixels", 0
+    shown = next((layer for layer in layers(env.env) if isinstance(layer, Observe)), None)
+    if shown is not None:
+        kind, method = shown.kind, shown.memory.method
+        width = method.aggregate_dim if method is not None and kind == "latent" else 0
     return {
         "format": _FORMAT,
         "algorithm": names[0],
@@ -158,10 +156,7 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
         raise CheckpointError(
             f"{file}: of another network: {len(strange)} tensors too many or too few, as {strange[0]}"
         )
-    for name, value in own.items():
-        if value.shape != tensors[name].shape:
-            found, wanted = tuple(tensors[name].shape), tuple(value.shape)
-            raise CheckpointError(f"{file}: {name} has shape {found}, expected {wanted}")
+    checkpoint.require_shapes(own, tensors, str(file))
     network.load_state_dict(tensors)
 
 

@@ -1,7 +1,9 @@
-"""What identifies files and facts cheaply: the fingerprints of data sources are made here."""
+"""What identifies files and facts cheaply, as fingerprints of data sources do; files written whole or not at all."""
 
 import hashlib
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +29,21 @@ def identity(path: Path, blocks: int = 16) -> list[int | str]:
             file.seek(max(0, size - _BLOCK) * i // max(1, blocks - 1))
             seen.update(file.read(_BLOCK))
     return [size, seen.hexdigest()[:16]]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file at once: whoever opens it sees the old text or the new one, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file at once: whoever opens it sees the old bytes or the new ones, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The real handwritten digits that ship with scikit-learn, and how ink, light and grain get into a scene.
+"""The real handwritten digits that ship with scikit-learn, and how ink, light and grain get into scenes.
 
 They are 1797 pictures of 8 x 8 (the test part of UCI's "Optical Recognition of Handwritten Digits", Alpaydin and
 Kaynak 1998). A fifth of the digits of each class is the test split, by digit image: no digit, not even a part of one,
@@ -6,20 +6,27 @@ is in both splits. (The set does not say who wrote what, so writers are shared b
 """
 
 import hashlib
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
+from .cache import cached
 from .draws import Draws
+from .files import digest
+from .images import Images, statistics
 
 CELLS = 8
 """Side of a digit as it comes."""
-SPLITS = ("train", "test")
+_SPLITS = ("train", "test")
+_CHUNK = 512  # scenes drawn at once
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,66 @@ def digits_of(split: str) -> Digits:
     )
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A data source whose scenes are drawn from the digits: its name, its options and how it draws.
+
+    `layout` is the dataclass of its options, with `side` in pixels, `variants` (scenes of each digit) and `seed` among
+    them. `draw` gives the scenes of a split that have these numbers; scene i is about digit i modulo the number of
+    digits. `version` goes up whenever the same options would draw something else.
+    """
+
+    name: str
+    version: int
+    layout: Callable[..., Any]
+    draw: Callable[[str, Int64[Tensor, " n"], Any], UInt8[Tensor, "n h w"]]
+
+    def load(self, split: str, root: str, options: dict[str, Any]) -> Images:
+        """All scenes of a split. Raises ValueError for an unknown split, for any root and for impossible options."""
+        if split not in _SPLITS:
+            known = ", ".join(sorted(_SPLITS))
+            raise ValueError(f"source {self.name!r}: unknown split {split!r}; there are: {known}")
+        if root:
+            raise ValueError(
+                f"source {self.name!r}: root is {root!r}, expected none: the digits come with scikit-learn"
+            )
+        layout = self.layout(**options)
+        train = self._scenes("train", layout)
+        mean, std = statistics(train)
+        return Images(
+            name=self.name,
+            split=split,
+            pixels=train if split == "train" else self._scenes(split, layout),
+            labels=digits_of(split).labels.repeat(layout.variants),
+            classes=tuple("0123456789"),
+            mean=mean,
+            std=std,
+            fingerprint=digest(**self.facts(split, layout)),
+        )
+
+    def facts(self, split: str, layout: Any) -> dict[str, Any]:
+        """Everything that the scenes of a split depend on."""
+        found = digits_of(split).content
+        return {"source": self.name, "version": self.version, "split": split, "digits": found, **asdict(layout)}
+
+    def _scenes(self, split: str, layout: Any) -> UInt8[Tensor, "n h w 1"]:
+        """All scenes of a split, drawn once and kept on disk."""
+        n = len(digits_of(split).labels) * layout.variants
+
+        def fill(out: np.ndarray) -> None:
+            for rows in torch.arange(n).split(_CHUNK):
+                out[int(rows[0]) : int(rows[-1]) + 1, :, :, 0] = self.draw(split, rows, layout).numpy()
+
+        return torch.from_numpy(cached(self.facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
+
+
+def streams(split: str, rows: Int64[Tensor, " n"], seed: int) -> Draws:
+    """Random streams of the scenes with these numbers: each of its digit, its variant and the seed alone."""
+    known = digits_of(split)
+    which, variant = rows % len(known.labels), rows // len(known.labels)
+    return Draws.seeded(known.number[which] * 2**20 + variant).fold(seed)
+
+
 def pasted(
     cells: Float32[Tensor, "n k k"],
     centre: Float32[Tensor, "n 2"],
@@ -86,7 +153,13 @@ def uneven_light(rng: Draws, side: int) -> Float32[Tensor, "n {side} {side}"]:
     return F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)[:, 0]
 
 
-def grain(rng: Draws, side: int) -> Float32[Tensor, "n {side} {side}"]:
+def grey(scene: Float32[Tensor, "n h w"], noise: float, rng: Draws) -> UInt8[Tensor, "n h w"]:
+    """Scenes in shares of white as grey levels, with noise of this standard deviation on every pixel."""
+    scene = scene + noise * math.sqrt(12) * _grain(rng, scene.shape[1])
+    return scene.mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _grain(rng: Draws, side: int) -> Float32[Tensor, "n {side} {side}"]:
     """Independent noise of each pixel, uniform in [-0.5, 0.5], because it is rounded to grey levels anyway.
 
     16 random bits a pixel; its standard deviation is 1 / √12.

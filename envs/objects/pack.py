@@ -19,12 +19,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from ..files import write_bytes, write_text
 from ..images import DataError
 from . import store
 from .layout import check_root
 from .plan import Plan, blocks, make_manifest, make_plan
 from .store import checksum
-from .writing import write_bytes, write_text
 
 PART_FILE = store.VIEWS_FILE + ".part"
 _LONG = 20  # objects from which on packing shows its progress

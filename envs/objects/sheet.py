@@ -6,8 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ..files import write_bytes
 from ..images import DataError
-from . import splits, writing
+from . import splits
 
 _GAP = 4  # pixels between objects
 _PAPER, _INK = (250, 250, 250), (20, 20, 20)
@@ -46,7 +47,7 @@ def contact_sheet(root: Path, out: Path, objects: int = 3, views: int = 4, size:
                     raise DataError(f"{path}: no such file, expected the first view of an object")
     data = io.BytesIO()
     page.save(data, "PNG", optimize=True)
-    writing.write_bytes(out, data.getvalue())
+    write_bytes(out, data.getvalue())
     return out
 
 

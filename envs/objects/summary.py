@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..files import write_bytes, write_text
 from . import splits, writing
 from .writing import Record
 
@@ -27,7 +28,7 @@ def begin(out: Path, settings: dict[str, Any], renderer: str) -> None:
     if not file.is_file():
         if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
             raise ValueError(f"{out}: not empty and without {SETTINGS}; expected a new folder or one begun by a render")
-        writing.write_text(file, _json({"format": FORMAT, "settings": settings, "renderer": renderer}))
+        write_text(file, _json({"format": FORMAT, "settings": settings, "renderer": renderer}))
         return
     try:
         found = json.loads(file.read_text())
@@ -64,19 +65,19 @@ def _write(out: Path, listed: list[str], drawn: list[Record], failed: list[Recor
     tested = splits.tested({*listed, *keys})
     classes = sorted({_category(key) for key in keys})
     parts = {"train": [key for key in keys if key not in tested], "test": [key for key in keys if key in tested]}
-    writing.write_text(out / SPLIT, _json(parts))
+    write_text(out / SPLIT, _json(parts))
     for name, part in (("train", parts["train"]), ("val", parts["test"])):  # val: as the authors' index files
         labels = [classes.index(_category(key)) for key in part]
-        writing.write_bytes(out / f"{name}_images.npy", _npy(np.array([f"/{key}/" for key in part], np.str_)))
-        writing.write_bytes(out / f"{name}_labels.npy", _npy(np.array(labels, np.int64)))
+        write_bytes(out / f"{name}_images.npy", _npy(np.array([f"/{key}/" for key in part], np.str_)))
+        write_bytes(out / f"{name}_labels.npy", _npy(np.array(labels, np.int64)))
     credited = [f"{record.key}: {record.credit}\n" for record in drawn if record.credit]
     if credited:
-        writing.write_text(out / CREDITS, "".join(["The views were drawn from these models.\n\n", *credited]))
+        write_text(out / CREDITS, "".join(["The views were drawn from these models.\n\n", *credited]))
     renderers = Counter(record.renderer for record in drawn)
     counts = {"objects": len(keys), "views": sum(record.views for record in drawn)}
     settings = json.loads((out / SETTINGS).read_text())
     settings |= {"renderer": "; ".join(sorted(renderers)), **counts, "credits": CREDITS if credited else None}
-    writing.write_text(out / SETTINGS, _json(settings))
+    write_text(out / SETTINGS, _json(settings))
     report = {
         **counts,
         "listed": len(listed),
@@ -85,7 +86,7 @@ def _write(out: Path, listed: list[str], drawn: list[Record], failed: list[Recor
         "renderers": dict(sorted(renderers.items())),
         "failed": [{"object": record.key, "reason": record.failed} for record in failed],
     }
-    writing.write_text(out / REPORT, _json(report))
+    write_text(out / REPORT, _json(report))
 
 
 def _category(key: str) -> str:

@@ -19,6 +19,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
+from ..files import write_text
+
 _RECORDS = ".records"
 _STALE = 60.0  # seconds: folders under a temporary name live for a fraction of one
 
@@ -110,24 +112,6 @@ def sweep(out: Path) -> None:
     for left in [*out.glob("*/.*.part"), *out.glob("*/.*.old"), *out.glob(f"{_RECORDS}/*/.*.draft")]:
         if time.time() - left.stat().st_mtime > _STALE:
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file at once: whoever opens it sees the old text or the new one, never a part."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file at once: whoever opens it sees the old bytes or the new ones, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _encoded(

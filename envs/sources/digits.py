@@ -9,19 +9,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..cache import cached
 from ..draws import Draws
-from ..files import digest
-from ..handwriting import CELLS, SPLITS, Digits, digits_of, grain, pasted, uneven_light
-from ..images import Images, statistics
+from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
+from ..images import Images
 
-VERSION = 1  # goes up whenever the same options would draw something else
-_CHUNK = 1024  # scenes drawn at once
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
 _GREY = 0.35  # mean level of the background
 _PLACES = ("uniform", "borders")
@@ -92,47 +87,12 @@ def load(split: str = "train", root: str = "", **options: Any) -> Images:
     The options are those of `Layout`. `root` must be empty: there is nothing to read. Raises ValueError for an
     unknown split and for impossible options.
     """
-    if split not in SPLITS:
-        raise ValueError(f"source 'digits': unknown split {split!r}; there are: {', '.join(sorted(SPLITS))}")
-    if root:
-        raise ValueError(f"source 'digits': root is {root!r}, expected none: the digits come with scikit-learn")
-    layout = Layout(**options)
-    train = _scenes("train", layout)
-    mean, std = statistics(train)
-    return Images(
-        name="digits",
-        split=split,
-        pixels=train if split == "train" else _scenes(split, layout),
-        labels=digits_of(split).labels.repeat(layout.variants),
-        classes=tuple("0123456789"),
-        mean=mean,
-        std=std,
-        fingerprint=digest(**_facts(split, layout)),
-    )
+    return DRAWING.load(split, root, options)
 
 
-def _facts(split: str, layout: Layout) -> dict[str, Any]:
-    """Everything that the scenes depend on."""
-    found = digits_of(split).content
-    return {"source": "digits", "version": VERSION, "split": split, "digits": found, **asdict(layout)}
-
-
-def _scenes(split: str, layout: Layout) -> UInt8[Tensor, "n h w 1"]:
-    """All scenes of a split, drawn once and kept on disk."""
-    digits = digits_of(split)
-    n = len(digits.labels) * layout.variants
-
-    def fill(out: np.ndarray) -> None:
-        for rows in torch.arange(n).split(_CHUNK):
-            out[int(rows[0]) : int(rows[-1]) + 1, :, :, 0] = _draw(digits, rows, layout).numpy()
-
-    return torch.from_numpy(cached(_facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
-
-
-def _draw(digits: Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
+def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
     """These scenes of a split; each depends on its digit, its variant and the seed alone (its scraps on the split)."""
-    which, variant = rows % len(digits.labels), rows // len(digits.labels)
-    rng = Draws.seeded(digits.number[which] * 2**20 + variant).fold(layout.seed)
+    digits, rng = digits_of(split), streams(split, rows, layout.seed)
     scene = _GREY + _ground(rng.fold(_GROUND), layout)  # n h w
     for i in range(layout.clutter):
         scene = scene + _scrap(digits, rng.fold(_CLUTTER + i), layout)
@@ -140,10 +100,9 @@ def _draw(digits: Digits, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Te
     size = layout.smallest + (layout.largest - layout.smallest) * u[:, 0]
     at = u[:, 1:3] if layout.place == "uniform" else (1 - torch.cos(math.pi * u[:, 1:3])) / 2
     centre = 0.5 + layout.jitter * (1 - size[:, None]) * (at - 0.5)
-    ink = pasted(digits.ink[which], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
+    ink = pasted(digits.ink[rows % len(digits.labels)], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
     scene = scene + (layout.faintest + (layout.boldest - layout.faintest) * u[:, 4, None, None]) * ink
-    scene = scene + layout.noise * math.sqrt(12) * grain(rng.fold(_NOISE), layout.side)
-    return scene.mul(255).round().clamp(0, 255).to(torch.uint8)
+    return grey(scene, layout.noise, rng.fold(_NOISE))
 
 
 def _scrap(digits: Digits, rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
@@ -162,3 +121,7 @@ def _ground(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
     """Uneven light, and a level of its own for each scene."""
     smooth = uneven_light(rng.fold(0), layout.side)
     return layout.background * smooth + layout.level * (rng.fold(1).uniform(1)[:, :, None] - 0.5)
+
+
+DRAWING = Drawing("digits", 1, Layout, _draw)
+"""This source, version 1."""

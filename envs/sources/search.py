@@ -12,19 +12,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..cache import cached
 from ..draws import Draws
-from ..files import digest
-from ..handwriting import CELLS, SPLITS, digits_of, grain, pasted, uneven_light
-from ..images import Images, statistics
+from ..handwriting import CELLS, Drawing, digits_of, grey, pasted, streams, uneven_light
+from ..images import Images
 
-VERSION = 1  # goes up whenever the same options would draw something else
-_CHUNK = 512  # scenes drawn at once
 _GREY = 0.35  # mean level of the background
 _OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN = range(6)  # numbers folded into the random stream of a scene
 _ARROW = (
@@ -124,29 +119,13 @@ def load(split: str = "train", root: str = "", **options: Any) -> Images:
     The options are those of `Layout`. `root` must be empty: there is nothing to read. Raises ValueError for an
     unknown split and for impossible options.
     """
-    if split not in SPLITS:
-        raise ValueError(f"source 'search': unknown split {split!r}; there are: {', '.join(sorted(SPLITS))}")
-    if root:
-        raise ValueError(f"source 'search': root is {root!r}, expected none: the digits come with scikit-learn")
-    layout = Layout(**options)
-    train = _scenes("train", layout)
-    mean, std = statistics(train)
-    return Images(
-        name="search",
-        split=split,
-        pixels=train if split == "train" else _scenes(split, layout),
-        labels=digits_of(split).labels.repeat(layout.variants),
-        classes=tuple("0123456789"),
-        mean=mean,
-        std=std,
-        fingerprint=digest(**_facts(split, layout)),
-    )
+    return DRAWING.load(split, root, options)
 
 
 def plan(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> Plan:
     """What stands where in these scenes of a split; each depends on its digit, its variant, the seed and the split."""
     known = digits_of(split)
-    rng = _streams(split, rows, layout)
+    rng = streams(split, rows, layout.seed)
     others = rng.fold(_OTHERS).integers(len(known.labels), layout.items - 1)
     k = layout.items
     u = rng.fold(_PLACES).uniform(3 + 2 * k)
@@ -170,36 +149,8 @@ def _angles(rng: Draws, layout: Layout) -> Float32[Tensor, "n k"]:
     return (1 - layout.uneven) * even + layout.uneven * anyhow
 
 
-def _streams(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> Draws:
-    known = digits_of(split)
-    which, variant = rows % len(known.labels), rows // len(known.labels)
-    return Draws.seeded(known.number[which] * 2**20 + variant).fold(layout.seed)
-
-
-def _facts(split: str, layout: Layout) -> dict[str, Any]:
-    """Everything that the scenes depend on."""
-    return {
-        "source": "search",
-        "version": VERSION,
-        "split": split,
-        "digits": digits_of(split).content,
-        **asdict(layout),
-    }
-
-
-def _scenes(split: str, layout: Layout) -> UInt8[Tensor, "n h w 1"]:
-    """All scenes of a split, drawn once and kept on disk."""
-    n = len(digits_of(split).labels) * layout.variants
-
-    def fill(out: np.ndarray) -> None:
-        for rows in torch.arange(n).split(_CHUNK):
-            out[int(rows[0]) : int(rows[-1]) + 1, :, :, 0] = _draw(split, rows, layout).numpy()
-
-    return torch.from_numpy(cached(_facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
-
-
 def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
-    known, found, rng = digits_of(split), plan(split, rows, layout), _streams(split, rows, layout)
+    known, found, rng = digits_of(split), plan(split, rows, layout), streams(split, rows, layout.seed)
     tilts = layout.tilt * (2 * rng.fold(_TILTS).uniform(layout.items) - 1)
     small, large = (torch.full((len(rows),), size) for size in (layout.cue, layout.size))
     drawn = pasted(_arrow().expand(len(rows), -1, -1), found.cue, small, found.direction, layout.side)
@@ -207,10 +158,13 @@ def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor
         ink = known.ink[found.which[:, i]]
         drawn = torch.maximum(drawn, pasted(ink, found.places[:, i], large, tilts[:, i], layout.side))
     scene = _GREY + layout.ink * drawn + layout.background * uneven_light(rng.fold(_LIGHT), layout.side)
-    scene = scene + layout.noise * math.sqrt(12) * grain(rng.fold(_GRAIN), layout.side)
-    return scene.mul(255).round().clamp(0, 255).to(torch.uint8)
+    return grey(scene, layout.noise, rng.fold(_GRAIN))
 
 
 def _arrow() -> Float32[Tensor, "k k"]:
     """An arrow that points to the right."""
     return torch.tensor([[float(cell == "#") for cell in row] for row in _ARROW])
+
+
+DRAWING = Drawing("search", 1, Layout, _draw)
+"""This source, version 1."""

@@ -25,6 +25,7 @@ from .scenario import Scenario, load
 from .steer import agent_config
 from .steering import finite
 from .steering_arguments import AlternateArguments
+from .telling import save_figure, say
 
 _POLICY = "learnt"
 
@@ -52,13 +53,13 @@ def alternate(name: str, chosen: AlternateArguments, console: Console) -> int:
     finally:
         torch.set_num_threads(threads)
     if (run.folder / "metrics.jsonl").stat().st_size:
-        _drawn(run, console)
+        save_figure(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
     if not done:
         again = f"gazeworld alternate {run.name} --runs {chosen.runs} --name {folder.name} --resume"
-        console.print(f"to go on: {again}", highlight=False, soft_wrap=True)
+        say(console, f"to go on: {again}")
         return 0
     look = f"gazeworld watch {folder} --policy {_POLICY}"
-    console.print(f"to look with the learnt policy: {look}", highlight=False, soft_wrap=True)
+    say(console, f"to look with the learnt policy: {look}")
     return probe(folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
 
 
@@ -84,11 +85,10 @@ def _trained(name: str, chosen: AlternateArguments, folder: Path, console: Conso
             rehearse(agent, run.scenario.seed)  # what cannot work fails before anything is written
         runs.write_config(run, fabric, world, **dataclasses.asdict(terms))
     phases, steps = terms.phases, terms.phases.phases * terms.phases.model_steps
-    console.print(
+    say(
+        console,
         f"{run.name}, {terms.agent.algorithm}: {world.size} scenes, phases {start} → {phases.phases} of "
         f"{phases.model_steps} steps of the world model and {phases.policy_steps} of the policy, on {fabric.device}",
-        highlight=False,
-        soft_wrap=True,
     )
     recorder = Recorder(folder, start=start * phases.model_steps, steps=steps, console=console)
     try:
@@ -127,10 +127,3 @@ def terms_of(folder: Path) -> Terms:
 
 def _terms(chosen: AlternateArguments, world: World, aggregate_dim: int) -> Terms:
     return Terms(agent_config(chosen.agent, world, chosen.train.observed, aggregate_dim), chosen.phases)
-
-
-def _drawn(run: Run, console: Console) -> None:
-    picture = run.figures / "training.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figures.training(run.folder / "metrics.jsonl").savefig(picture, dpi=120)
-    console.print(f"written: {picture}", highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
 
+from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import TrainConfig
 from gazeworld.agents.loop import Session
 from gazeworld.agents.online import Look, OnlineProbe
@@ -17,11 +18,16 @@ from gazeworld.agents.optimiser import make_optimiser
 from gazeworld.agents.policy import Policy, make_policy
 from gazeworld.agents.trained import made_for
 from gazeworld.envs import shelf
+from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World, make_world
 from gazeworld.models.method import METHODS, Method
 
 from .scenario import Scenario
+
+CALIBRATE = 512
+"""Scenes whose views set the batch statistics of an untrained model."""
+_ROWS = 256  # environments at once, where nothing is trained
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,22 @@ def world_of(scenario: Scenario, split: str, device: torch.device | str, **chang
     return make_world(name, **{**options, "split": split, "device": str(device), **changes})
 
 
+def env_of(world: World, rows: int, steps: int, *, first_row: int = 0) -> ActiveVisionVectorEnv:
+    """Environments over a world for streams of up to `steps` actions; who collects them begins the episodes."""
+    return ActiveVisionVectorEnv(
+        rows, world, episode_steps=steps, tensors=True, autoreset_mode=AutoresetMode.DISABLED, first_row=first_row
+    )
+
+
+def rows_for(world: World, scenes: int = 0) -> int:
+    """How many environments look at so many scenes of a world (0: all), where nothing is trained."""
+    return min(_ROWS, world.size, scenes or world.size)
+
+
 def place_of(scenario: Scenario, world: World, rows: int, *, first_row: int = 0, **policy: Any) -> Place:
     """Environment and policy over a world; `policy` replaces the scenario's policy if given (`name` and options)."""
     name, options = named(policy or scenario.policy)
-    env = ActiveVisionVectorEnv(
-        num_envs=rows,
-        world=world,
-        episode_steps=max(scenario.train.observed, scenario.probe.views, 2),
-        tensors=True,
-        autoreset_mode=AutoresetMode.DISABLED,
-        first_row=first_row,
-    )
+    env = env_of(world, rows, max(scenario.train.observed, scenario.probe.views, 2), first_row=first_row)
     env.reset(seed=scenario.seed)
     return Place(env, make_policy(name, world, **options))
 
@@ -63,6 +74,11 @@ def method_of(scenario: Scenario, world: World) -> Method:
     """The untrained method, initialised from the seed; on the CPU first, so that it is the same on every device."""
     torch.manual_seed(scenario.seed)
     return made_for(scenario.method, world)
+
+
+def untrained_of(scenario: Scenario, world: World, stream: Stream) -> Method:
+    """The method with the weights that training begins with, and batch statistics of the stream's views."""
+    return calibrate(method_of(scenario, world).to(world.device), stream)
 
 
 def check_method(scenario: Scenario, world: World) -> None:

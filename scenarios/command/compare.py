@@ -40,9 +40,10 @@ from gazeworld.models.method import CheckpointError, Method
 
 from . import build, runs
 from .comparing_arguments import CompareArguments
-from .equip import Progress, env_of, fitted, heads_config
+from .equip import fitted, heads_config
 from .runs import Run
 from .table import folders_of
+from .telling import Progress, save_figure, say
 
 _OWN, _THEIRS = "own", "theirs"
 _HEAD_SCENES = 4000  # as `gazeworld heads` looks at
@@ -89,7 +90,7 @@ def compare(chosen: CompareArguments, console: Console) -> int:
     found = _found(sides, versus, plans, config, console)
     comparison_tables.show(found, console)
     results.write(found, out / "compare.json")
-    console.print(f"written: {out / 'compare.json'}", highlight=False, soft_wrap=True)
+    say(console, f"written: {out / 'compare.json'}")
     return 0
 
 
@@ -119,7 +120,9 @@ def _side(folder: Path, chosen: CompareArguments, out: Path) -> Side:
     method, step = load_method(folder, worlds[1])
     settings = {"world": run.scenario.world, "splits": splits, "data": [world.fingerprint for world in worlds]}
     counts = (chosen.scenes, chosen.test_scenes)
-    envs = [env_of(world, chosen.views, n) for world, n in zip(worlds, counts, strict=True)]
+    envs = [
+        build.env_of(world, build.rows_for(world, n), chosen.views) for world, n in zip(worlds, counts, strict=True)
+    ]
     place = Field(method, envs[0], envs[1], None, settings, out / "kept")
     return Side(run, place, step, worlds[1].side)
 
@@ -160,7 +163,8 @@ def _plan(side: Side, i: int, chosen: CompareArguments, versus: Sequence[Side], 
         names += [name for name in there if name not in STANDARD]
     found = choose(names, there)
     for one in found:
-        one.make(side.place.test.world, side.place.method, None) if one.kind == "learned" else None
+        if one.kind == "learned":  # a policy for another world is told before anything long begins
+            one.make(side.place.test.world, side.place.method, None)
     return found
 
 
@@ -228,14 +232,14 @@ def _found(
             contests.append(contest(place, plan, config, tick))
             wholes.append(whole_image(place.method, (place.train.world, place.test.world), config, tick))
             paths.append(path_integration(place.method, place.train, place.test, config, tick))
-        console.print(f"compared: {side.run.folder}", highlight=False, soft_wrap=True)
+        say(console, f"compared: {side.run.folder}")
     their_paths = []
     for side, plan in zip(versus, plans, strict=False):
         with Progress(console, side.run.folder.name) as tick:
             few = [one for one in plan if one.name in (*CONTROLS, _THEIRS)]
             others.append(contest(side.place, few, config, tick))
             their_paths.append(path_integration(side.place.method, side.place.train, side.place.test, config, tick))
-        console.print(f"compared: {side.run.folder}", highlight=False, soft_wrap=True)
+        say(console, f"compared: {side.run.folder}")
     found = summary(contests, config, sides[0].pixels)
     found["runs"] = [_about(side) for side in sides]
     found["versus"] = [_about(side) for side in versus]
@@ -328,7 +332,5 @@ def _draw(found: dict[str, Any], contests: Sequence[Contest], out: Path, console
     }
     if "two by two" in found:
         figures["two_by_two"] = comparison_figures.two_by_two(found)
-    out.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(out / f"{name}.png", dpi=120)
-        console.print(f"written: {out / f'{name}.png'}", highlight=False, soft_wrap=True)
+        save_figure(figure, out / f"{name}.png", console)

@@ -22,6 +22,7 @@ from gazeworld.envs.objects.store import read_manifest
 from gazeworld.envs.objects.studio import Report, StudioConfig
 
 from .data_arguments import PackArguments, RenderArguments
+from .telling import say
 
 SHEET = "contact_sheet.png"
 _SOLIDS = 50  # solids per family where no limit is given
@@ -38,7 +39,7 @@ def render(arguments: RenderArguments, console: Console) -> int:
     renderer = make_renderer(arguments.renderer, arguments.size, **options)
     try:
         part = f", of which this run draws shard {arguments.shard}" if config.shard[1] > 1 else ""
-        _say(console, f"{len(items)} objects{part}; renderer: {renderer.version}")
+        say(console, f"{len(items)} objects{part}; renderer: {renderer.version}")
         with interruptible() as stop, _bar(console) as tell:
 
             def progress(report: Report) -> bool:
@@ -55,7 +56,7 @@ def render(arguments: RenderArguments, console: Console) -> int:
         return 1
     if arguments.sheet and report.total:
         path = contact_sheet(arguments.out, arguments.out / SHEET)
-        _say(console, f"written: {path}")
+        say(console, f"written: {path}")
     return 0
 
 
@@ -121,12 +122,12 @@ def pack(arguments: PackArguments, console: Console) -> int:
                 with _bar(console) as tell:
                     packing.verify(out, progress=counted(tell))
         except KeyboardInterrupt:
-            _say(console, f"stopped; what is packed is kept; to go on: {command_of('pack', arguments, 'root')}")
+            say(console, f"stopped; what is packed is kept; to go on: {command_of('pack', arguments, 'root')}")
             return STOPPED
     n, v, side = read_manifest(out).shape[:3]
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e9
     checked = ", checksums compared" if arguments.check else ""
-    _say(console, f"written: {out}: {n} objects × {v} views at {side} px, {size:.2f} GB{checked}")
+    say(console, f"written: {out}: {n} objects × {v} views at {side} px, {size:.2f} GB{checked}")
     return 0
 
 
@@ -147,25 +148,20 @@ def command_of(name: str, arguments: Any, first: str = "") -> str:
 
 def _tell(report: Report, arguments: RenderArguments, console: Console) -> None:
     """What has been done, what could not be, and how to go on."""
-    _say(
+    say(
         console,
         f"{report.drawn} objects drawn: {report.views} views in {report.seconds:.1f} s"
         f" ({_rate(report.views, report.seconds, 'views/s')}); {report.kept} were there already",
     )
     if report.failures:
-        _say(console, f"{len(report.failures)} objects could not be drawn:")
+        say(console, f"{len(report.failures)} objects could not be drawn:")
         for failure in report.failures[:_NAMED]:
-            _say(console, f"  {failure.key}: {failure.reason}")
+            say(console, f"  {failure.key}: {failure.reason}")
         more = len(report.failures) - _NAMED
-        _say(console, f"  {f'… {more} more, ' if more > 0 else ''}all named in {arguments.out / 'report.json'}")
+        say(console, f"  {f'… {more} more, ' if more > 0 else ''}all named in {arguments.out / 'report.json'}")
     if not report.finished:
         again = command_of("render", arguments)
-        _say(console, f"stopped after {report.done} of {report.total} objects; to go on: {again}")
-
-
-def _say(console: Console, text: str) -> None:
-    """A line as it is: names of files are no markup, and are not broken."""
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+        say(console, f"stopped after {report.done} of {report.total} objects; to go on: {again}")
 
 
 def _rate(count: int, seconds: float, unit: str) -> str:

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
 from rich.console import Console
 from torch import distributed
 
 from gazeworld.agents import checkpoint, embedding, figures, neighbours, results, scanpath, turning_tables
-from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.evaluate import Arena, evaluate
 from gazeworld.agents.loop import POLICY, collect
@@ -28,9 +26,7 @@ from .arguments import TrainArguments, WatchArguments, scenario_of
 from .runs import Run
 from .scenario import Scenario
 from .steering_arguments import spec
-
-_ROWS = 256  # environments that probe at once
-_CALIBRATE = 512  # scenes whose views set the batch statistics of the untrained baseline
+from .telling import Progress, save_figure, say
 
 
 def train(name: str, chosen: TrainArguments, console: Console) -> int:
@@ -43,10 +39,10 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
     torch.set_num_threads(threads)
     if distributed.is_initialized() and distributed.get_rank():
         return 0  # one process draws and probes
-    _save(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
+    save_figure(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
     if not finished:
         again = f"gazeworld train {run.name} --runs {chosen.runs} --name {run.folder.name} --resume"
-        console.print(f"to go on: {again}", highlight=False, soft_wrap=True)
+        say(console, f"to go on: {again}")
         return 0
     return probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
 
@@ -63,14 +59,10 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
     method, step = load_method(folder, world)
     plain = arena(run.scenario, config, method)
-    known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=_CALIBRATE), 1).train
-    untrained = calibrate(build.method_of(run.scenario, world).to(world.device), known)
+    known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=build.CALIBRATE), 1).train
+    untrained = build.untrained_of(run.scenario, world, known)
     noisy = arena(run.scenario, config, method, noise=config.noise) if config.noise else None
-    with console.status("probing") as status:
-
-        def told(what: str, done: int, total: int) -> None:
-            status.update(f"probing: {what} {done}/{total}")
-
+    with Progress(console, "probing", lines=False) as told:
         found = evaluate(method, untrained, plain, noisy, config, tick=told)
         if has_stored_views(plain):
             both = {"trained": method, "untrained": untrained}
@@ -80,15 +72,15 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     if "objects" in found:
         turning_tables.show(found["objects"], console)
         nearest = neighbours.figure(plain.test.world, found["objects"]["neighbours"])
-        _save(nearest, run.figures / "neighbours.png", console)
+        save_figure(nearest, run.figures / "neighbours.png", console)
     if config.maps:
         size = embedding.MapConfig(views=min(embedding.MapConfig.views, config.views))
         seen = embedding.embedding({"trained": method}, plain.test, plain.test_policy(), config, size, told)
-        _save(embedding.figure(seen), run.figures / "maps.png", console)
+        save_figure(embedding.figure(seen), run.figures / "maps.png", console)
     results.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / "probes.json")
-    _save(figures.recognition(found), run.figures / "recognition.png", console)
-    _save(figures.paths(found), run.figures / "path_integration.png", console)
-    console.print(f"written: {folder / 'probes.json'}", highlight=False, soft_wrap=True)
+    save_figure(figures.recognition(found), run.figures / "recognition.png", console)
+    save_figure(figures.paths(found), run.figures / "path_integration.png", console)
+    say(console, f"written: {folder / 'probes.json'}")
     return 0
 
 
@@ -106,7 +98,7 @@ def arena(chosen: Scenario, config: ProbeConfig, method: Method, *, region: str 
     places = []
     for split in (chosen.probe_split, chosen.test_split):
         world = build.world_of(chosen, split, device, **changes)
-        places.append(build.place_of(chosen, world, min(_ROWS, world.size)))
+        places.append(build.place_of(chosen, world, build.rows_for(world)))
     train_place, test_place = places
     return Arena(train_place.env, test_place.env, chosen.policy, chosen.probe_split, chosen.test_split, method)
 
@@ -148,9 +140,9 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     stream = collect(place.env, place.policy, found.train.observed + 1, rng, {"episode": 0})
     suffix = f"-{Path(chosen.policy.partition(':')[0]).name}" if chosen.policy else ""
     picture, film = folder / f"scanpaths{suffix}.png", folder / f"scanpath{suffix}.gif"
-    _save(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), picture, console)
+    save_figure(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), picture, console)
     scanpath.animate(world, stream, film)
-    console.print(f"written: {film}", highlight=False, soft_wrap=True)
+    say(console, f"written: {film}")
     return 0
 
 
@@ -172,9 +164,3 @@ def looker(text: str, found: Scenario, run: Path) -> dict[str, Any]:
         f"{text!r} is neither a policy of the shelf ({', '.join(shelf.names(POLICIES))}), nor one in "
         f"{own.parent}, nor the folder of one"
     )
-
-
-def _save(figure: Figure, path: Path, console: Console) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    console.print(f"written: {path}", highlight=False, soft_wrap=True)

@@ -1,28 +1,24 @@
 """`gazeworld heads`, `reach` and `imagine`: what a trained world model is given to plan with, and how well it plans."""
 
 import dataclasses
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 from torch.nn import functional as F
 
 from gazeworld.agents import comparison_figures, heads, imagination, reaching, results
-from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.ensemble import Heads, HeadsConfig, fit
 from gazeworld.agents.features import FULL, Tick, features, quiet, rollouts
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.retrieval import retrieval
 from gazeworld.agents.trained import load_method
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.envs.worlds.saccade import SaccadeWorld
@@ -31,9 +27,8 @@ from gazeworld.models.method import Method
 from . import build, runs
 from .comparing_arguments import HeadsArguments, ImagineArguments, ReachArguments
 from .runs import Run
+from .telling import Progress, save_figure, say
 
-_ROWS = 256  # environments at once
-_CALIBRATE = 512  # scenes whose views set the batch statistics of an untrained model
 _HIDDEN = 1024  # units of the paper's predictor (section 3.2)
 REACHED, TIMES = 0.60, 3.0
 """T4: share of goals to be reached in three saccades, and how many times the best baseline without a model."""
@@ -55,35 +50,6 @@ def opened(folder: Path, device: str) -> Opened:
     world = build.world_of(run.scenario, run.scenario.test_split, build.fabric_of(run.scenario, device).device)
     method, step = load_method(folder, world)
     return Opened(run, world, method, step)
-
-
-def env_of(world: World, steps: int, scenes: int = 0) -> ActiveVisionVectorEnv:
-    """An environment over a world for streams of up to `steps` actions, of so many scenes (0: all)."""
-    rows = min(_ROWS, world.size, scenes or world.size)
-    return ActiveVisionVectorEnv(
-        rows, world, episode_steps=max(1, steps), tensors=True, autoreset_mode=AutoresetMode.DISABLED
-    )
-
-
-class Progress(AbstractContextManager[Tick]):
-    """Says how far long work is: a spinner on a terminal, elsewhere a line for everything that begins."""
-
-    def __init__(self, console: Console, name: str) -> None:
-        self._console, self._status, self._name, self._last = console, console.status(name), name, ""
-
-    def __enter__(self) -> Tick:
-        self._status.__enter__()
-        return self._tick
-
-    def __exit__(self, *raised: Any) -> None:
-        self._status.__exit__(*raised)
-
-    def _tick(self, what: str, done: int, total: int) -> None:
-        part = what.partition(":")[0]
-        if part != self._last and not self._console.is_terminal:
-            self._console.print(f"{self._name}: {part}", highlight=False, soft_wrap=True)
-        self._last = part
-        self._status.update(f"{self._name}: {what} {done}/{total}")
 
 
 def equip(chosen: HeadsArguments, console: Console) -> int:
@@ -111,7 +77,7 @@ def equip(chosen: HeadsArguments, console: Console) -> int:
     console.print(table)
     folder = chosen.out or place.run.folder / heads.FOLDER
     heads.save(made, folder)
-    console.print(f"written: {folder}", highlight=False, soft_wrap=True)
+    say(console, f"written: {folder}")
     return 0
 
 
@@ -129,8 +95,8 @@ def fitted(run: Run, method: Method, config: HeadsConfig, scenes: int, tick: Tic
 def _looked(world: World, run: Run, scenes: int, seed: int) -> Stream:
     """Streams of uniform fixations, as long as those in training."""
     length = run.scenario.train.observed + 1
-    policy = make_policy("uniform", world)
-    return rollouts(env_of(world, length - 1, scenes), policy, length, scenes=min(scenes, world.size), seed=seed)
+    env, policy = build.env_of(world, build.rows_for(world, scenes), length - 1), make_policy("uniform", world)
+    return rollouts(env, policy, length, scenes=min(scenes, world.size), seed=seed)
 
 
 def quality(place: Opened, made: Heads, scenes: int) -> dict[str, float]:
@@ -157,8 +123,8 @@ def quality(place: Opened, made: Heads, scenes: int) -> dict[str, float]:
 
 def untrained(place: Opened) -> Method:
     """A model of the same shape with the weights that training began with, and batch statistics of its own."""
-    stream = _looked(place.world, place.run, min(_CALIBRATE, place.world.size), 0)
-    return calibrate(build.method_of(place.run.scenario, place.world).to(place.world.device), stream)
+    stream = _looked(place.world, place.run, min(build.CALIBRATE, place.world.size), 0)
+    return build.untrained_of(place.run.scenario, place.world, stream)
 
 
 def reach(chosen: ReachArguments, console: Console) -> int:
@@ -181,8 +147,8 @@ def reach(chosen: ReachArguments, console: Console) -> int:
         found = reaching.reach(policies, place.world, config, tick)
         if objects:
             few = dataclasses.replace(place.run.scenario.probe, views=max(chosen.seen, 1), seed=chosen.seed)
-            env, policy = env_of(place.world, few.views), make_policy("unseen", place.world)
-            found["one shot"] = retrieval(methods, env, policy, few, tick=tick)
+            env = build.env_of(place.world, build.rows_for(place.world), few.views)
+            found["one shot"] = retrieval(methods, env, make_policy("unseen", place.world), few, tick=tick)
     verdict = _found_views(found) if objects else _found_places(found)
     found |= {"run": place.run.folder.name, "step": place.step, "planner": chosen.planner, "verdict": verdict}
     console.print(_reach_table(found))
@@ -249,7 +215,8 @@ def imagine(chosen: ImagineArguments, console: Console) -> int:
     """`gazeworld imagine`: table, imagine.json and a figure; returns the exit code."""
     place = opened(chosen.run, chosen.device)
     seen = chosen.seen or place.run.scenario.train.observed
-    env = env_of(place.world, seen + chosen.horizon - 1, chosen.scenes)
+    rows = build.rows_for(place.world, chosen.scenes)
+    env = build.env_of(place.world, rows, max(1, seen + chosen.horizon - 1))
     name, options = build.named(place.run.scenario.policy)
     policy = make_policy(name, place.world, **options)
     policy.attach(place.method)
@@ -288,9 +255,6 @@ def _imagine_table(found: dict[str, Any]) -> Table:
 
 def _write(found: dict[str, Any], figure: Figure, out: Path | None, run: Run, name: str, console: Console) -> None:
     numbers = (out or run.folder) / f"{name}.json"
-    picture = (out or run.figures) / f"{name}.png"
     results.write(found, numbers)
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    for path in (numbers, picture):
-        console.print(f"written: {path}", highlight=False, soft_wrap=True)
+    say(console, f"written: {numbers}")
+    save_figure(figure, (out or run.figures) / f"{name}.png", console)

@@ -7,10 +7,11 @@ from rich.console import Console
 from gazeworld.agents import report as pages
 from gazeworld.agents.report import Subject
 from gazeworld.agents.trained import read_config
-from gazeworld.envs.objects.writing import write_text
+from gazeworld.envs.files import write_text
 
 from . import table
 from .comparing_arguments import ReportArguments, TableArguments
+from .telling import say
 
 
 def report(chosen: ReportArguments, console: Console) -> int:
@@ -26,8 +27,8 @@ def report(chosen: ReportArguments, console: Console) -> int:
     write_text(out, text)
     for subject in subjects:
         if subject.missing:
-            console.print(f"without probes: {subject.missing}", highlight=False, soft_wrap=True, markup=False)
-    console.print(f"written: {out}", highlight=False, soft_wrap=True)
+            say(console, f"without probes: {subject.missing}")
+    say(console, f"written: {out}")
     return 0
 
 

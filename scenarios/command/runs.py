@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import platform
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from gazeworld.agents import checkpoint
 from gazeworld.agents.loop import train
 from gazeworld.agents.recorder import Recorder
 from gazeworld.agents.trained import read_config
+from gazeworld.envs.files import write_text
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -113,7 +113,6 @@ def write_config(run: Run, fabric: Fabric, world: World, **more: Any) -> None:
         **more,
         "made_by": made_by(fabric, world),
     }
-    run.folder.mkdir(parents=True, exist_ok=True)
     write_json(run.folder / "config.json", data)
 
 
@@ -133,6 +132,4 @@ def made_by(fabric: Fabric, world: World) -> dict[str, Any]:
 
 def write_json(file: Path, data: dict[str, Any]) -> None:
     """Write a file of JSON, whole or not at all."""
-    draft = file.with_name(f"{file.name}.draft")
-    draft.write_text(json.dumps(data, indent=2) + "\n")
-    os.replace(draft, file)
+    write_text(file, json.dumps(data, indent=2) + "\n")

@@ -23,6 +23,7 @@ from . import build, runs
 from .runs import Run
 from .steering import Plan, Steering, begin, read_history, restore, train
 from .steering_arguments import AgentArguments, SteerArguments, pairs, spec
+from .telling import save_figure, say
 
 STEPS = 200_000
 _ON_POLICY = {
@@ -66,11 +67,10 @@ def _steered(chosen: SteerArguments, run: Run, console: Console) -> int:
     live = Steering(agent, plan, folder, console)
     if chosen.resume:
         restore(live)
-    console.print(
+    say(
+        console,
         f"{plan.agent.algorithm} in the world model of {run.folder} at step {at}: {world.size} scenes, "
         f"steps {agent.num_timesteps} → {plan.steps}, on {fabric.device}",
-        highlight=False,
-        soft_wrap=True,
     )
     if not chosen.resume:
         begin(live, run.scenario, world, method)
@@ -150,15 +150,12 @@ def curve(history: list[dict[str, Any]], title: str) -> Figure:
 
 
 def _end(live: Steering, chosen: SteerArguments) -> int:
-    picture = live.folder / "return.png"
     rewards = " + ".join(reward["name"] for reward in live.plan.agent.rewards)
     figure = curve(read_history(live.history), f"{live.plan.agent.algorithm}, rewarded for {rewards}")
-    figure.savefig(picture, dpi=120)
-    said = [f"written: {picture}"]
+    save_figure(figure, live.folder / "return.png", live.console)
     if live.agent.num_timesteps < live.plan.steps:
-        said.append(f"stopped after step {live.agent.num_timesteps} of {live.plan.steps}; everything is saved")
-        said.append(f"to go on: gazeworld steer {chosen.run} --name {live.folder.name} --resume")
-    said.append(f"to look with it: gazeworld watch {chosen.run} --policy {live.folder}")
-    for line in said:
-        live.console.print(line, highlight=False, soft_wrap=True)
+        at = f"step {live.agent.num_timesteps} of {live.plan.steps}"
+        say(live.console, f"stopped after {at}; everything is saved")
+        say(live.console, f"to go on: gazeworld steer {chosen.run} --name {live.folder.name} --resume")
+    say(live.console, f"to look with it: gazeworld watch {chosen.run} --policy {live.folder}")
     return 0

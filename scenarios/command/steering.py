@@ -5,13 +5,9 @@ and episodes begin anew. So a training that was stopped between two stretches an
 bit for bit on one device with one number of threads.
 """
 
-import dataclasses
 import json
 import math
-import os
-import shutil
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,31 +15,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from gymnasium.vector import AutoresetMode
 from rich.console import Console
-from safetensors.torch import save_file
 
 from gazeworld.agents import checkpoint
-from gazeworld.agents.features import rollouts
+from gazeworld.agents.features import joined, rollouts
 from gazeworld.agents.interrupt import interruptible
 from gazeworld.agents.phases import AgentConfig
 from gazeworld.agents.policy import make_policy
+from gazeworld.agents.recorder import clock
 from gazeworld.agents.reward import rewards_of
-from gazeworld.agents.sb3_agents import BaseAlgorithm, seeded
+from gazeworld.agents.sb3 import NonFiniteRewardError
+from gazeworld.agents.sb3_agents import BaseAlgorithm
 from gazeworld.agents.sb3_files import adapter_of, restore_agent, save_agent, save_policy
 from gazeworld.agents.sb3_start import rehearse, standardise
-from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.agents.sb3_turns import (
+    NonFinitePolicyError,
+    learn,
+    mixed,
+    require_finite,
+    restore_rewards,
+    save_rewards,
+)
+from gazeworld.envs.files import write_text
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method
 
 from . import build, runs
 from .scenario import Scenario
-
-_ROWS = 256  # environments that look at scenes before training
-_NEVER = 2**62  # SB3 writes its logs after so many rollouts or episodes
-_REWARDS = "rewards.safetensors"
+from .telling import say
 
 
 class NonFiniteError(RuntimeError):
@@ -99,13 +98,7 @@ def prepare(live: Steering, scenario: Scenario, world: World, method: Method) ->
     if not live.plan.prepare:
         return
     length = live.plan.agent.episode_steps + 1
-    env = ActiveVisionVectorEnv(
-        min(_ROWS, world.size),
-        world,
-        episode_steps=length - 1,
-        tensors=True,
-        autoreset_mode=AutoresetMode.DISABLED,
-    )
+    env = build.env_of(world, build.rows_for(world), length - 1)
     parts = []
     for i, options in enumerate((scenario.policy, {"name": "uniform"})):
         name, rest = build.named(options)
@@ -114,13 +107,12 @@ def prepare(live: Steering, scenario: Scenario, world: World, method: Method) ->
         scenes = min(live.plan.prepare, world.size)
         rounds = math.ceil(live.plan.prepare / scenes)
         parts.append(rollouts(env, policy, length, scenes=scenes, rounds=rounds, seed=mixed(live.plan.seed, i, 0)))
-    names = (field.name for field in dataclasses.fields(Stream))
-    streams = Stream(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    streams = joined(parts)
     for reward in rewards_of(adapter_of(live.agent).env):
         values = reward.prepare(streams)
         if values:
             said = "  ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in values.items())
-            live.console.print(f"prepared on {len(streams.labels)} streams: {said}", highlight=False, soft_wrap=True)
+            say(live.console, f"prepared on {len(streams.labels)} streams: {said}")
 
 
 def train(live: Steering, facts: dict[str, Any]) -> None:
@@ -130,33 +122,21 @@ def train(live: Steering, facts: dict[str, Any]) -> None:
         while agent.num_timesteps < plan.steps and not stop.is_set():
             with finite(agent, live.checkpoints):
                 values = stretch(live, min(plan.every, plan.steps - agent.num_timesteps))
-            _require_finite(live)
-            live.folder.mkdir(parents=True, exist_ok=True)
+                require_finite(agent, f"step {agent.num_timesteps}; {checkpoint.last_good(live.checkpoints, 'policy')}")
             runs.write_json(live.folder / "config.json", facts)
             _record(live, values)
             save(live)
             rate = (agent.num_timesteps - first) / (time.monotonic() - began)
             left = max(0, plan.steps - agent.num_timesteps) / rate
             text = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
-            live.console.print(
-                f"step {agent.num_timesteps}/{plan.steps}  {rate:.0f} steps/s  {_clock(left)} left  {text}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            at = f"step {agent.num_timesteps}/{plan.steps}  {rate:.0f} steps/s  {clock(left)} left"
+            say(live.console, f"{at}  {text}")
 
 
 def stretch(live: Steering, steps: int) -> dict[str, float]:
     """Train for so many steps, rounded up to whole rollouts; the mean return of the episodes that ended, and losses."""
-    agent, seed = live.agent, mixed(live.plan.seed, live.agent.num_timesteps, 1)
-    env = agent.get_env()
-    assert env is not None
-    with seeded(seed, agent.device):
-        agent.action_space.seed(seed)
-        env.seed(seed)
-        agent._last_obs = None  # begin new episodes
-        agent.ep_info_buffer, agent.ep_success_buffer = deque(), deque()  # of all episodes: SB3 keeps a hundred
-        agent.learn(steps, reset_num_timesteps=False, log_interval=_NEVER)
-    returns = [episode["r"] for episode in agent.ep_info_buffer or ()]
+    agent = live.agent
+    returns = learn(agent, steps, mixed(live.plan.seed, agent.num_timesteps, 1), most=None)
     values = {"return": float(np.mean(returns))} if returns else {}
     logged = {name: agent.logger.name_to_value.get(f"train/{name}") for name in ("entropy_loss", "explained_variance")}
     return {**values, **{name: float(value) for name, value in logged.items() if value is not None}}
@@ -171,43 +151,18 @@ def finite(agent: BaseAlgorithm, checkpoints: Path) -> Iterator[None]:
         message = str(error)
         if "invalid values" in message:  # how torch's distributions refuse parameters that are not finite
             message = "the policy gives NaN: its weights or those of its world model are damaged"
-        elif "expected a finite number" not in message and "are not finite" not in message:
-            raise  # not about a reward, which the adapter refuses, nor about weights, as alternating phases do
-        if "last good" not in message:
-            message += f" (after step {agent.num_timesteps}; {_good(checkpoints)})"
+        elif not isinstance(error, NonFiniteRewardError | NonFinitePolicyError):
+            raise
+        if not isinstance(error, NonFinitePolicyError):  # which says it itself
+            message += f" (after step {agent.num_timesteps}; {checkpoint.last_good(checkpoints, 'policy')})"
         raise NonFiniteError(message) from error
-
-
-def _require_finite(live: Steering) -> None:
-    for name, value in live.agent.policy.named_parameters():
-        if not bool(torch.isfinite(value).all()):
-            raise NonFiniteError(
-                f"the policy's weights ({name} …) are not finite after step {live.agent.num_timesteps}; "
-                f"{_good(live.checkpoints)}"
-            )
-
-
-def _good(checkpoints: Path) -> str:
-    found = checkpoint.latest(checkpoints)
-    return f"last good policy: {found.path if found else 'none yet'}"
 
 
 def save(live: Steering) -> None:
     """Write everything that training goes on from as one checkpoint, and the policy itself beside it."""
-    final = live.checkpoints / f"step-{live.agent.num_timesteps:08d}"
-    draft = live.checkpoints / f".draft-{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with checkpoint.drafted(live.checkpoints, live.agent.num_timesteps, keep=1) as draft:
         save_agent(live.agent, draft)
-        save_file(_learnt(live), draft / _REWARDS)
-        checkpoint.flush(draft / _REWARDS)
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(draft, final)
-        checkpoint.flush(live.checkpoints)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    for old in checkpoint.every(live.checkpoints)[:-1]:
-        shutil.rmtree(old.path)
+        save_rewards(live.agent, draft)
     save_policy(live.agent, live.folder)
 
 
@@ -217,19 +172,7 @@ def restore(live: Steering) -> None:
     if found is None:
         raise CheckpointError(f"{live.checkpoints}: no checkpoint yet; expected at least one step-… folder")
     restore_agent(live.agent, found.path)
-    tensors = checkpoint.read(found.path / _REWARDS)
-    for i, reward in enumerate(rewards_of(adapter_of(live.agent).env)):
-        start = f"{i}/{reward.name}/"
-        reward.load_state_dict({n.removeprefix(start): x for n, x in tensors.items() if n.startswith(start)})
-
-
-def _learnt(live: Steering) -> dict[str, torch.Tensor]:
-    """What the rewards have learnt, by number, reward and name."""
-    return {
-        f"{i}/{reward.name}/{name}": value.cpu()
-        for i, reward in enumerate(rewards_of(adapter_of(live.agent).env))
-        for name, value in reward.state_dict().items()
-    }
+    restore_rewards(live.agent, found.path)
 
 
 def _record(live: Steering, values: dict[str, float]) -> None:
@@ -237,22 +180,9 @@ def _record(live: Steering, values: dict[str, float]) -> None:
     step = live.agent.num_timesteps
     kept = [line for line in read_history(live.history) if line["step"] < step] if live.history.exists() else []
     kept.append({"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}})
-    draft = live.history.with_suffix(".draft")
-    draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    os.replace(draft, live.history)
+    write_text(live.history, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
     """The lines of history.jsonl: step, return, and what the algorithm told."""
     return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def mixed(seed: int, number: int, purpose: int) -> int:
-    """A seed of 31 bits for one purpose and one place in training."""
-    words = np.random.SeedSequence([seed % 2**64, number, purpose]).generate_state(1)
-    return int(words[0]) >> 1
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02d}"

@@ -22,6 +22,7 @@ from .comparing_arguments import SweepArguments, TableArguments
 from .runs import open_run
 from .scenario import Scenario
 from .sweep_plan import Planned, plan, try_out
+from .telling import save_figure, say
 
 
 class Work(Enum):
@@ -47,19 +48,20 @@ def sweep(chosen: SweepArguments, console: Console) -> int:
     work = {run.folder: left(run) for run in asked.runs}
     todo = [run for run in asked.runs if work[run.folder] is not Work.NOTHING]
     for text in asked.told:
-        _say(console, text)
-    _say(console, f"{len(asked.runs)} runs in {chosen.runs}, {len(asked.runs) - len(todo)} done already")
+        say(console, text)
+    say(console, f"{len(asked.runs)} runs in {chosen.runs}, {len(asked.runs) - len(todo)} done already")
     try_out(dataclasses.replace(asked, runs=tuple(todo)))
+    asked.worlds.clear()  # every run builds its own, where it is trained
     try:
         failed = _all(todo, work, chosen.device, console)
     except (KeyboardInterrupt, _Stopped):
-        _say(console, f"stopped; to go on: {invocation.command()}")
+        say(console, f"stopped; to go on: {invocation.command()}")
         return 130
     _compare([run.folder for run in asked.runs if run.folder not in failed], chosen, console)
     for folder, error in failed.items():
-        _say(console, f"failed: {folder}: {type(error).__name__}: {error}")
+        say(console, f"failed: {folder}: {type(error).__name__}: {error}")
     if failed:
-        _say(console, f"{len(failed)} of {len(asked.runs)} runs failed; the same command tries them again")
+        say(console, f"{len(failed)} of {len(asked.runs)} runs failed; the same command tries them again")
     return 1 if failed else 0
 
 
@@ -71,12 +73,12 @@ def _all(todo: list[Planned], work: dict[Path, Work], device: str, console: Cons
         place = f"[{number + 1}/{len(todo)}] {run.folder.name}"
         rest = (time.monotonic() - began) / number * (len(todo) - number) if number else None
         ahead = "" if rest is None else f"; about {timedelta(seconds=round(rest))} left"
-        _say(console, f"{place}: {work[run.folder].value}{ahead}")
+        say(console, f"{place}: {work[run.folder].value}{ahead}")
         try:
             _one(run, work[run.folder], device, console)
         except Exception as error:  # whatever it was, the other runs are not to be lost for it
             failed[run.folder] = error
-            _say(console, f"{place} failed: {type(error).__name__}: {error}")
+            say(console, f"{place} failed: {type(error).__name__}: {error}")
         _clean(run)
     return failed
 
@@ -95,12 +97,12 @@ def _one(run: Planned, work: Work, device: str, console: Console) -> None:
         doing.train(run.name, words, console)
         if _trained(run.folder) is None:
             raise _Stopped
-    _say(console, f"{run.folder.name}: probing")
+    say(console, f"{run.folder.name}: probing")
     doing.probe(
         run.folder, run.scenario.probe, device, Console(file=console.file, quiet=True)
     )  # tables come at the end
     found = scores(read_probes(run.folder), "trained")
-    _say(console, f"{run.folder.name}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+    say(console, f"{run.folder.name}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
 
 
 def left(run: Planned) -> Work:
@@ -155,11 +157,4 @@ def _compare(folders: list[Path], chosen: SweepArguments, console: Console) -> N
     table.show(table.sheet_of(records, TableArguments(tuple(folders))), console)
     for grid in heatmap.grids(rows(records)):
         console.print(heatmap.table(grid))
-        file = chosen.figures / f"heatmap-{grid.name}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        heatmap.figure(grid).savefig(file, dpi=120)
-        _say(console, f"written: {file}")
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+        save_figure(heatmap.figure(grid), chosen.figures / f"heatmap-{grid.name}.png", console)

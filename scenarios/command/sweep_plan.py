@@ -34,10 +34,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a sweep, and what people should know of how they came about."""
+    """All runs of a sweep, what people should know of how they came about, and the worlds built so far to find out."""
 
     runs: tuple[Planned, ...]
     told: tuple[str, ...]
+    worlds: dict[str, World]
 
 
 def plan(chosen: SweepArguments) -> Plan:
@@ -67,7 +68,7 @@ def plan(chosen: SweepArguments) -> Plan:
                     if folder in found:
                         raise ValueError(f"{folder}: two runs of the sweep would lie there")
                     found[folder] = Planned(name, longer.changed(seed=seed), folder)
-    return Plan(tuple(found.values()), tuple(told))
+    return Plan(tuple(found.values()), tuple(told), worlds)
 
 
 def try_out(plan: Plan) -> None:
@@ -75,7 +76,6 @@ def try_out(plan: Plan) -> None:
 
     Raises ValueError, naming the run, where a world, a method or a policy cannot be had as it is asked for.
     """
-    worlds: dict[str, World] = {}
     tried: set[str] = set()
     for run in plan.runs:
         asked = run.scenario
@@ -84,7 +84,7 @@ def try_out(plan: Plan) -> None:
             continue
         tried.add(key)
         try:
-            world = _world(asked, worlds)
+            world = _world(asked, plan.worlds)
             build.check_method(asked, world)
             method = build.method_of(asked, world).eval()
             there = build.place_of(asked, world, 2)

@@ -12,7 +12,7 @@ from gazeworld.agents.tables import COLUMNS, NONE, Row, rows, untrained
 from gazeworld.agents.trained import read_config
 from gazeworld.agents.typeset import Sheet
 from gazeworld.envs import shelf
-from gazeworld.envs.objects.writing import write_text
+from gazeworld.envs.files import write_text
 from gazeworld.envs.world import WORLDS, World
 from gazeworld.models.method import METHODS, Method
 
@@ -21,6 +21,7 @@ from .comparing_arguments import TableArguments
 from .published import published
 from .runs import open_run
 from .scenario import Scenario
+from .telling import say
 
 _WRITERS = {".md": typeset.markdown, ".csv": typeset.comma_separated, ".tex": typeset.latex}
 
@@ -31,7 +32,7 @@ def table(chosen: TableArguments, console: Console) -> int:
     show(made, console)
     if chosen.out is not None:
         for file in write(made, chosen.out):
-            console.print(f"written: {file}", highlight=False, soft_wrap=True)
+            say(console, f"written: {file}")
     return 0
 
 

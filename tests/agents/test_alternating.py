@@ -20,6 +20,7 @@ from gazeworld.agents.policy import make_policy
 from gazeworld.agents.recorder import Recorder
 from gazeworld.agents.replay import StreamReplay
 from gazeworld.agents.sb3_agents import agent_for
+from gazeworld.agents.sb3_turns import NonFinitePolicyError
 from gazeworld.agents.trained import made_for
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
@@ -200,7 +201,7 @@ def test_weights_that_are_not_finite_stop_with_the_facts(tmp_path: Path) -> None
         return found
 
     pair.agent.learn = damaged
-    with pytest.raises(ValueError, match=r"weights \(actor.* are not finite after phase 2; .*step-00000002"):
+    with pytest.raises(NonFinitePolicyError, match=r"weights \(actor.* are not finite after phase 2; .*step-00000002"):
         run(pair, tmp_path)
     assert [found.step for found in checkpoint.every(tmp_path / "checkpoints")] == [2]
 

@@ -21,7 +21,7 @@ from gazeworld.agents.episodes import Remember
 from gazeworld.agents.latent import Observe
 from gazeworld.agents.menu import FixationGrid, make_menu
 from gazeworld.agents.reward import make_reward
-from gazeworld.agents.sb3 import SB3VecEnv
+from gazeworld.agents.sb3 import NonFiniteRewardError, SB3VecEnv
 from gazeworld.agents.sb3_agents import make_agent, seeded
 from gazeworld.agents.trained import made_for
 from gazeworld.envs.vector import ActiveVisionVectorEnv
@@ -237,7 +237,7 @@ def test_a_reward_that_is_not_finite_is_an_error() -> None:
     adapter = SB3VecEnv(make_reward("prediction-error", Remember(counting(2), method)))
     adapter.reset()
     method.shift.data.fill_(float("nan"))
-    with pytest.raises(ValueError, match="the reward of row 0 is nan"):
+    with pytest.raises(NonFiniteRewardError, match="the reward of row 0 is nan"):
         adapter.step(np.ones((2, 1), dtype=np.float32))
 
 

@@ -134,7 +134,7 @@ def test_a_seed_and_every_option_give_other_scenes_and_another_fingerprint() -> 
     for other in others:
         layout = search.Layout(**{**SMALL, **other})
         assert not torch.equal(search._draw("test", rows, layout), again), other
-        assert search._facts("test", layout) != search._facts("test", search.Layout(**SMALL)), other
+        assert search.DRAWING.facts("test", layout) != search.DRAWING.facts("test", search.Layout(**SMALL)), other
 
 
 def test_variants_do_not_depend_on_how_many_there_are() -> None:

@@ -59,7 +59,7 @@ def test_a_run_is_left_that_the_other_commands_take(tmp_path: Path, capsys: pyte
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_drawn", lambda run, console: None)  # pictures take most of the time
+    monkeypatch.setattr(command, "save_figure", lambda *_: None)  # pictures take most of the time
     assert alternate(tmp_path / "whole") == 0
     policy_phase = alternating._policy_phase
 

@@ -1,0 +1,45 @@
+"""What commands say while they work: lines as they are, where a figure was written, how far long work is."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+if TYPE_CHECKING:  # not every command that says something draws something
+    import matplotlib.figure
+
+
+def say(console: Console, text: str) -> None:
+    """A line as it is: names of files are no markup, and are not broken."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def save_figure(figure: "matplotlib.figure.Figure", path: Path, console: Console) -> None:
+    """Write a figure as its name's ending says, with the folders above it, and say where it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    say(console, f"written: {path}")
+
+
+class Progress(AbstractContextManager[Callable[[str, int, int], None]]):
+    """Says how far long work is: a spinner on a terminal, elsewhere `lines`, one for everything that begins."""
+
+    def __init__(self, console: Console, name: str, *, lines: bool = True) -> None:
+        self._console, self._status, self._name, self._last = console, console.status(name), name, ""
+        self._lines = lines and not console.is_terminal
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        self._status.__enter__()
+        return self._tick
+
+    def __exit__(self, *raised: Any) -> None:
+        self._status.__exit__(*raised)
+
+    def _tick(self, what: str, done: int, total: int) -> None:
+        part = what.partition(":")[0]
+        if self._lines and part != self._last:
+            say(self._console, f"{self._name}: {part}")
+        self._last = part
+        self._status.update(f"{self._name}: {what} {done}/{total}")
