@@ -92,9 +92,8 @@ def generalisation(
     found = {"recognition": _recognition(here, there, classes, config)}
     for quantity in quantities:
         for kind in ("relative", "absolute"):
-            if kind == "relative" and some.encodings.shape[1] < 2:
-                continue
-            found[f"{kind} {quantity.name}"] = _quantity(here, there, kind, quantity, config)
+            if measures.scorable(some, kind, quantity.name):
+                found[f"{kind} {quantity.name}"] = _quantity(here, there, kind, quantity, config)
     for entry in found.values():
         entry["scored on"] = {"here": entry["scored on"], "there": scored}
     return found

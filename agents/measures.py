@@ -68,21 +68,22 @@ def position(pairs: Pairs, quantities: tuple[Quantity, ...], config: ProbeConfig
 
     Entries are called `relative NAME` and `absolute NAME`. Where the sign of a rotation is left free, no decoder that
     sees only the views can know it, so what a perfect one would score (it answers with w ≥ 0) stands beside as
-    `perfect`; angular quantities have their errors in degrees, too.
+    `perfect`; angular quantities have their errors in degrees, too. Where every stream begins with the same value
+    there is nothing to tell it by, and `absolute` has no entry.
     """
-    found = {}
+    found, some = {}, next(iter(pairs.values()))
     for quantity in quantities:
         for kind, tensor, target in (
             ("relative", "concatenation of z_1 and z_2", f"relative {quantity.name} from view 1 to view 2"),
             ("absolute", "z_1", f"{quantity.name} of view 1"),
         ):
-            if kind == "relative" and next(iter(pairs.values())).train.encodings.shape[1] < 2:
+            if not scorable(some.test, kind, quantity.name):
                 continue
             made = entry(pairs, config, f"{quantity.head} regressor", tensor, target)
             scores = {name: _both_heads(pair, kind, quantity, config) for name, pair in pairs.items()}
             made |= {"score": _R2, "heads": _heads(quantity), "values": scores}
             if quantity.angular:
-                made |= _unbeatable(getattr(next(iter(pairs.values())).test, kind)[quantity.name])
+                made |= _unbeatable(getattr(some.test, kind)[quantity.name])
             found[f"{kind} {quantity.name}"] = made
     return found
 
@@ -170,6 +171,14 @@ def _both_heads(pair: Pair, kind: str, quantity: Quantity, config: ProbeConfig) 
 def read_from(seen: Features, kind: str) -> Float[Tensor, "1 n d"]:
     """What `relative` and `absolute` quantities are read from: z_1 and z_2 side by side, or z_1."""
     return seen.encodings[:, : 2 if kind == "relative" else 1].flatten(1)[None]
+
+
+def scorable(seen: Features, kind: str, name: str) -> bool:
+    """Whether a relative quantity has two views, and an absolute one more than one value among the first views."""
+    if kind == "relative":
+        return seen.encodings.shape[1] > 1
+    first = seen.absolute[name]
+    return bool((first != first[:1]).any())
 
 
 def degrees(answer: Float[Tensor, "n 4"], truth: Float[Tensor, "n 4"]) -> dict[str, Any]:

@@ -23,7 +23,9 @@ def write(results: dict[str, Any], path: Path) -> None:
 
 def show(results: dict[str, Any], console: Console) -> None:
     """Print everything that was measured, with what it was measured on; 80 columns are enough."""
-    console.print(_recognition(results), _position(results))
+    console.print(_recognition(results))
+    if results["position"]:
+        console.print(_position(results))
     for name, entry in results["path_integration"].items():
         console.print(_paths(entry, name, wide=console.width >= 120))
 
@@ -53,9 +55,10 @@ def _recognition(results: dict[str, Any]) -> Table:
 
 def _position(results: dict[str, Any]) -> Table:
     entries = results["position"]
+    told = "absolute from z_1" if any(kind.startswith("absolute") for kind in entries) else "all streams begin alike"
     table = new_table(
         "Where: R² of the paper's regressors (Adam) and of a linear one in closed form (ridge)",
-        f"relative from (z_1, z_2), absolute from z_1; {_splits(next(iter(entries.values())))}",
+        f"relative from (z_1, z_2), {told}; {_splits(next(iter(entries.values())))}",
         ("read out", "model"),
         ["Adam", "ridge", "error, mean / median"],
     )

@@ -53,6 +53,14 @@ class Unlabelled(CountingWorld):
         return Scene(scene.index, torch.full_like(scene.label, -1), scene.pose)
 
 
+class Punctual(CountingWorld):
+    """Every episode begins at the same place."""
+
+    def scene(self, index: Tensor, rng: object) -> Scene:
+        scene = super().scene(index, rng)
+        return Scene(scene.index, scene.label, torch.full_like(scene.pose, 2.0))
+
+
 def arena(world: type[CountingWorld] = CountingWorld, noise: float = 0.0, size: int = 60) -> Arena:
     train, test = (
         ActiveVisionVectorEnv(
@@ -73,6 +81,15 @@ def curve(entry: dict, model: str, *path: str) -> list[float]:
     for name in path:
         value = value[name]
     return value["mean"]
+
+
+def test_a_place_that_is_always_the_same_is_not_scored() -> None:
+    found = evaluate(Oracle(), Oracle(blind=True), arena(Punctual), None, CONFIG)
+    assert [kind.partition(" ")[0] for kind in found["position"]] == ["relative"]
+    assert curve(found["position"]["relative position"], "trained") > 0.95
+    console = Console(file=StringIO(), width=100)
+    results.show(found, console)
+    assert "all streams begin alike" in console.file.getvalue()
 
 
 def test_recognition_of_a_seeing_and_a_blind_method(found: dict) -> None:
