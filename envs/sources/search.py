@@ -1,9 +1,11 @@
-"""Scenes in which looking matters: an arrow in the middle tells which of the digits around it counts.
+"""Scenes in which looking matters: an arrow in the middle points to what counts among things that look alike.
 
-Several handwritten digits stand on a ring around a small arrow, all in the same ink and size. The arrow points to one
-of them, and the class of that digit is the label; the others were drawn independently and say nothing about it. From
-the middle one sees the arrow but no digit, at a digit no arrow: one look never suffices, and a map of what is salient
-shows as many places as there are digits. Whoever reads the arrow needs one saccade (a central cue as in Posner 1980).
+Several things stand on a ring around a small arrow, all in the same ink and size. The arrow points to the one that
+counts: a handwritten digit, whose class is the label. The others are decoys. Chimeras are put together from quarters
+of digits: whoever looks at the digit knows the label, and a map of what is salient shows as many places as there are
+things. Where the decoys are digits, too, drawn independently, the one that counts cannot be told without the arrow:
+no single look suffices. From the middle one sees the arrow and none of the things, so whoever reads the arrow needs
+one saccade (a central cue as in Posner 1980).
 
 The digits are those of `gazeworld.envs.handwriting`; no digit image is in both splits.
 """
@@ -17,11 +19,12 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from ..draws import Draws
-from ..handwriting import CELLS, Drawing, digits_of, grey, pasted, streams, uneven_light
+from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 from ..images import Images
 
 _GREY = 0.35  # mean level of the background
-_OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN = range(6)  # numbers folded into the random stream of a scene
+_DECOYS = ("chimeras", "digits")
+_OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN, _PIECES = range(7)  # numbers folded into the random stream of a scene
 _ARROW = (
     "............",
     ".......#....",
@@ -42,18 +45,19 @@ _ARROW = (
 class Layout:
     """How scenes are laid out: these are the options of the source.
 
-    `side` is the scene's, in pixels; all other lengths are shares of it. `items` digits, each in a frame of `size`,
-    stand on a ring of `radius` that is turned at random; each strays from its place by up to `wobble` per axis. With
-    `uneven` 0 they stand at equal angles; with 1 the angle that they do not need is shared out among the gaps at
-    random. The ring's centre, where the arrow of length `cue` is, strays from the middle by up to `stray` per axis.
-    `ink` is how much brighter than the background digits and arrow are, as a share of white; `tilt` the largest
-    rotation of a digit, in radians. `background` is the standard deviation of low-frequency light and `noise` that of
-    each pixel, as shares of white. `variants` is the number of scenes in which each digit is the one that counts;
-    `seed` chooses among all such data sets.
+    `side` is the scene's, in pixels; all other lengths are shares of it. `items` things, all but one of them `decoys`
+    ("chimeras" or "digits"), each in a frame of `size`, stand on a ring of `radius` that is turned at random; each
+    strays from its place by up to `wobble` per axis. With `uneven` 0 they stand at equal angles; with 1 the angle that
+    they do not need is shared out among the gaps at random. The ring's centre, where the arrow of length `cue` is,
+    strays from the middle by up to `stray` per axis. `ink` is how much brighter than the background things and arrow
+    are, as a share of white; `tilt` the largest rotation of a thing, in radians. `background` is the standard deviation
+    of low-frequency light and `noise` that of each pixel, as shares of white. `variants` is the number of scenes in
+    which each digit is the one that counts; `seed` chooses among all such data sets.
     """
 
     side: int = 64
     items: int = 4
+    decoys: str = "chimeras"
     size: float = 0.26
     radius: float = 0.345
     uneven: float = 1.0
@@ -73,6 +77,8 @@ class Layout:
                 f"search: side={self.side}, items={self.items}, variants={self.variants}, "
                 f"expected side >= {4 * CELLS}, items >= 2, variants >= 1"
             )
+        if self.decoys not in _DECOYS:
+            raise ValueError(f"search: unknown decoys {self.decoys!r}; there are: {', '.join(_DECOYS)}")
         for name in ("size", "radius", "cue", "ink"):
             if not 0 < asdict(self)[name] <= 1:
                 raise ValueError(f"search: {name}={asdict(self)[name]}, expected a share above 0, at most 1")
@@ -103,8 +109,8 @@ class Layout:
 class Plan:
     """What stands where in n scenes: the digits of a split by their numbers in it, the first of which counts.
 
-    Places are (row, col) of centres in units of the side; `direction` is that from the arrow to the digit that counts,
-    in radians from right towards down.
+    Chimeras stand where the others would. Places are (row, col) of centres in units of the side; `direction` is that
+    from the arrow to the digit that counts, in radians from right towards down.
     """
 
     which: Int64[Tensor, "n k"]
@@ -155,10 +161,19 @@ def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor
     small, large = (torch.full((len(rows),), size) for size in (layout.cue, layout.size))
     drawn = pasted(_arrow().expand(len(rows), -1, -1), found.cue, small, found.direction, layout.side)
     for i in range(layout.items):
-        ink = known.ink[found.which[:, i]]
+        whole = i == 0 or layout.decoys == "digits"
+        ink = known.ink[found.which[:, i]] if whole else _chimera(known, rng.fold(_PIECES + i))
         drawn = torch.maximum(drawn, pasted(ink, found.places[:, i], large, tilts[:, i], layout.side))
     scene = _GREY + layout.ink * drawn + layout.background * uneven_light(rng.fold(_LIGHT), layout.side)
     return grey(scene, layout.noise, rng.fold(_GRAIN))
+
+
+def _chimera(known: Digits, rng: Draws) -> Float32[Tensor, "n 8 8"]:
+    """Quarters of four digits drawn anyhow, each moved on to the next corner: strokes like a digit's, and no class."""
+    half, ink = CELLS // 2, known.ink[rng.integers(len(known.labels), 4)]  # n 4 8 8
+    upper_left, upper_right = ink[:, 0, half:, :half], ink[:, 1, :half, :half]
+    lower_left, lower_right = ink[:, 2, half:, half:], ink[:, 3, :half, half:]
+    return torch.cat([torch.cat([upper_left, upper_right], 2), torch.cat([lower_left, lower_right], 2)], 1)
 
 
 def _arrow() -> Float32[Tensor, "k k"]:
@@ -166,5 +181,5 @@ def _arrow() -> Float32[Tensor, "k k"]:
     return torch.tensor([[float(cell == "#") for cell in row] for row in _ARROW])
 
 
-DRAWING = Drawing("search", 1, Layout, _draw)
-"""This source, version 1."""
+DRAWING = Drawing("search", 2, Layout, _draw)
+"""This source, version 2: decoys are chimeras unless asked otherwise."""

@@ -108,7 +108,8 @@ def _begun(chosen: SteerArguments, folder: Path, run: Run, world: World, method:
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder}: there is a policy already; go on with --resume or choose another --name")
     agent = agent_config(chosen.agent, world, run.scenario.train.observed, method.aggregate_dim)
-    return Plan(agent, chosen.steps or STEPS, chosen.every, chosen.prepare, chosen.seed, signature(method))
+    looks = tuple(spec(one, "looks") for one in chosen.looks)
+    return Plan(agent, chosen.steps or STEPS, chosen.every, chosen.prepare, chosen.seed, signature(method), looks)
 
 
 def _resumed(chosen: SteerArguments, folder: Path, world: World, method: Method) -> Plan:

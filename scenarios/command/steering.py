@@ -60,6 +60,8 @@ class Plan:
     seed: int
     model: str
     """signature of the world model's weights"""
+    looks: tuple[dict[str, Any], ...] = ()
+    """policies whose streams the rewards learn from beforehand (none: the run's own and uniform)"""
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,17 @@ def begin(live: Steering, scenario: Scenario, world: World, method: Method) -> N
 
 
 def prepare(live: Steering, scenario: Scenario, world: World, method: Method) -> None:
-    """Rewards learn what they must know, on streams of the run's own policy and on random ones.
+    """Rewards learn what they must know, on streams of the plan's `looks`.
 
-    The run's policy shows what the world model was trained on; the random streams show what a policy that has learnt
-    nothing yet looks at.
+    If there are none, these are the run's own policy, which shows what the world model was trained on, and random
+    fixations, as of a policy that has learnt nothing yet.
     """
     if not live.plan.prepare:
         return
     length = live.plan.agent.episode_steps + 1
     env = build.env_of(world, build.rows_for(world), length - 1)
     parts = []
-    for i, options in enumerate((scenario.policy, {"name": "uniform"})):
+    for i, options in enumerate(live.plan.looks or (scenario.policy, {"name": "uniform"})):
         name, rest = build.named(options)
         policy = make_policy(name, world, **rest)
         policy.attach(method)

@@ -53,7 +53,9 @@ class SteerArguments:
     every: int = 8192
     """steps between saves; a resumed training is the same if it stopped at such a place"""
     prepare: int = 4000
-    """streams that the run's policy sees, and as many at random, for what rewards learn beforehand (in whole visits)"""
+    """streams, of each policy in looks, for what rewards learn beforehand (in whole visits)"""
+    looks: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ()
+    """policies that look for that, as saliency:map=contrast (none: the run's own and uniform)"""
     seed: int = 0
     """everything random follows from it"""
     device: str = "auto"

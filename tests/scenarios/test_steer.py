@@ -194,6 +194,24 @@ def test_a_policy_is_not_overwritten_nor_resumed_in_another_world_model(
     assert "trained in the world model" in capsys.readouterr().err
 
 
+def test_rewards_learn_from_the_policies_asked_for(
+    copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    monkeypatch.setattr(RecognitionReward, "prepare", lambda self, streams: shown.append(streams) or {})
+    words = ["steer", str(copied), "--steps", "48", *SMALL]
+    assert main([*words, "--name", "p", "--looks", "centre"]) == 0
+    assert main([*words, "--name", "q", "--looks", "grid:side=3", "centre"]) == 0
+    alone, both = (streams.poses[:, 1:] for streams in shown)  # where episodes begin is the world's affair
+    assert (alone == 0.5).all()
+    assert (both[len(both) // 2 :] == 0.5).all()
+    assert len(both[: len(both) // 2].flatten(0, 1).unique(dim=0)) == 9
+    capsys.readouterr()
+    assert main([*words, "--name", "r", "--looks", "luck"]) == 2
+    assert "'luck'" in capsys.readouterr().err
+    assert not (copied / "policies/r").exists()
+
+
 def test_a_reward_that_is_not_finite(
     copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
