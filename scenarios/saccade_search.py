@@ -37,12 +37,13 @@ scenario = Scenario(
         "first": "centre",
         "saliency": "contrast",
     },
-    policy={"name": "dwell", "map": "contrast", "stay": 0.5, "reach": 0.08},
+    policy={"name": "dwell", "map": "contrast", "stay": 0.95, "reach": 0.06},
     method={**SMALL, "encoder": "small-grid", "dim": 128},
-    train=dataclasses.replace(SHORT, observed=3, lr=1e-3),
+    train=dataclasses.replace(SHORT, steps=1500, observed=3, lr=1e-3),
     probe=ProbeConfig(scenes=4000, rounds=1),
 )
 
 variants = {
+    "digits": dataclasses.replace(scenario, world={**scenario.world, "source_options": {"decoys": "digits"}}),
     "saliency": dataclasses.replace(scenario, policy={"name": "saliency", "map": "contrast", "radius": 10.0}),
 }
