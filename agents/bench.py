@@ -132,17 +132,20 @@ def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], G
     }
 
 
-def in_turns(ways: dict[Name, Callable[[], float]], repeats: int) -> dict[Name, float]:
-    """The median of what each way measures in `repeats` turns, with one thread."""
+def in_turns(ways: dict[Name, Callable[[], float]], repeats: int, threads: int = 1) -> dict[Name, float]:
+    """The median of what each way measures in `repeats` turns.
+
+    One thread, as in each of a loader's workers: most of what is measured is too small to be shared.
+    """
     speeds: dict[Name, list[float]] = {name: [] for name in ways}
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
     try:
-        torch.set_num_threads(1)  # as in each of the loader's workers: these operations are too small to be shared
+        torch.set_num_threads(threads)
         for _ in range(repeats):
             for name, way in ways.items():
                 speeds[name].append(way())
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
     return {name: statistics.median(found) for name, found in speeds.items()}
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
+from gazeworld.envs.files import write_text
+
 
 class Recorder:
     """Appends metrics to a run's folder; on resume it first drops everything after the step it resumes from."""
@@ -65,9 +67,7 @@ def _keep_until(file: Path, step: int) -> None:
             break  # only the last line can be incomplete: lines are appended and flushed one by one
         if record["step"] <= step and step > 0:
             kept.append(line + "\n")
-    draft = file.with_suffix(".draft")
-    draft.write_text("".join(kept))
-    draft.replace(file)
+    write_text(file, "".join(kept))
 
 
 def clock(seconds: float) -> str:

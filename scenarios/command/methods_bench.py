@@ -1,15 +1,15 @@
 """`gazeworld bench methods`: how fast every method trains at an equal batch, and what it costs (Tables 5 and 6)."""
 
-import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
+from gazeworld.agents.bench import in_turns
 from gazeworld.agents.loop import POLICY, Session, collect
 from gazeworld.agents.results import new_table
 from gazeworld.envs import shelf
@@ -65,9 +65,15 @@ def methods_bench(chosen: MethodsArguments, console: Console) -> dict[str, list[
         raise ValueError(f"seconds is {chosen.seconds} and batch {chosen.batch}, expected more than 0 and at least 2")
     trainees = _trainees(chosen, console)
     rows = [_row(trainee) for trainee in trainees]
-    speeds = _in_turns([trainee.step for trainee in trainees], chosen.seconds, trainees[0].stream.views.device)
-    for row, trainee, speed in zip(rows, trainees, speeds, strict=True):
-        row["streams_per_second"] = speed * len(trainee.stream.views)
+    for trainee in trainees:
+        trainee.step()  # allocators and kernels settle
+    speeds = in_turns(
+        {i: partial(_speed, trainee, chosen.seconds) for i, trainee in enumerate(trainees)},
+        _REPEATS,
+        torch.get_num_threads(),
+    )
+    for i, row in enumerate(rows):
+        row["streams_per_second"] = speeds[i]
     own = trainees[0]
     inference = [{"method": rows[0]["method"], "length": n, "gmac": _inference(own, n) / 1e9} for n in (0, *LENGTHS)]
     _show(rows, inference, own, console)
@@ -118,21 +124,16 @@ def _inference(trainee: Trainee, length: int) -> float:
     return counter.get_total_flops() / 2
 
 
-def _in_turns(steps: list[Callable[[], None]], seconds: float, device: torch.device) -> list[float]:
-    """Steps per second of each, the median of several turns."""
-    found: list[list[float]] = [[] for _ in steps]
-    for step in steps:
-        step()  # allocators and kernels settle
-    for _ in range(_REPEATS):
-        for speeds, step in zip(found, steps, strict=True):
-            synchronise(device)
-            start, count = time.perf_counter(), 0
-            while time.perf_counter() - start < seconds:
-                step()
-                synchronise(device)
-                count += 1
-            speeds.append(count / (time.perf_counter() - start))
-    return [statistics.median(speeds) for speeds in found]
+def _speed(trainee: Trainee, seconds: float) -> float:
+    """Streams per second of training steps."""
+    device = trainee.stream.views.device
+    synchronise(device)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        trainee.step()
+        synchronise(device)
+        count += 1
+    return count * len(trainee.stream.views) / (time.perf_counter() - start)
 
 
 def _show(rows: list[dict[str, Any]], inference: list[dict[str, Any]], own: Trainee, console: Console) -> None:
