@@ -5,9 +5,10 @@ Claim
     80.0. The R² of a view's rotation is 0.39 (29° off, a constant answer 45°), of that between two views 0.30 (35° off,
     constant 60°); the predicted view is among the nearest 5 of 20 in 42 % (M = 3, chance 25); paths are integrated
     with R² 0.88 and 0.64 over two and three actions. Without conditioning: 84.8 to 94.2 %, R² 0.31 and 0.11, 20 %, and
-    −0.24 and −0.22. `:full`, one seed: the aggregate rises from 59.0 % (M = 1) to 85.3 % (M = 8), an untrained one from 33.8 to 60.8; rotations are hardly
-    learnt (R² of a view's rotation 0.14, of the rotation between two views 0.02; errors of 72° and 101°, of a constant
-    answer 83° and 110°), and the predictor finds views no better than chance.
+    −0.24 and −0.22.
+    `:full`, one seed: the aggregate rises from 59.0 % (M = 1) to 85.3 % (M = 8), an untrained one from 33.8 to 60.8;
+    rotations are hardly learnt (R² of a view's rotation 0.14, of the rotation between two views 0.02; errors of 72° and
+    101°, of a constant answer 83° and 110°), and the predictor finds views no better than chance.
 Source
     `solids`: chairs, tables, mugs … built from boxes, cylinders and cones, drawn on 3DIEBench's stage. Objects turn
     about the vertical axis alone, within ±90°; `:full` has all of 3DIEBench's rotations.
