@@ -196,7 +196,8 @@ def _seek(policy: Policy, world: World, task: _Task, saccades: int, rng: Draws) 
 def _words(world: World, config: ReachConfig) -> str:
     if lattice_of(world) is None:
         return f"after {config.seen} views of an object, choose the unseen view whose embedding is given"
-    return f"after {config.seen} views, come within {config.within:g} px of the place whose embedding is given"
+    views = "1 view" if config.seen == 1 else f"{config.seen} views"
+    return f"after {views}, come within {config.within:g} px of the place whose embedding is given"
 
 
 def _scores(nearest: Float[Tensor, "n s"], within: float) -> dict[str, Any]:
