@@ -119,6 +119,7 @@ def _resumed(chosen: SteerArguments, folder: Path, world: World, method: Method)
     try:
         data = dict(json.loads(file.read_text())["steer"])
         data["agent"] = AgentConfig(**{**data["agent"], "rewards": tuple(data["agent"]["rewards"])})
+        data["looks"] = tuple(data.get("looks", ()))  # older policies have none
         plan = Plan(**data)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: not what gazeworld steer of this version writes: {error}") from error
