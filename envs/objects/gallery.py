@@ -145,7 +145,7 @@ class FolderGallery(Gallery):
 def decoded(path: Path, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
     """One JPEG as size x size x 3 bytes.
 
-    Raises DataError naming a file that is missing, no whole JPEG, or not square.
+    Raises DataError naming a file that is missing, no whole JPEG, not square, or smaller.
     """
     try:
         with Image.open(path, formats=("JPEG",)) as file:
@@ -157,6 +157,8 @@ def decoded(path: Path, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
     w, h = image.size
     if w != h:
         raise DataError(f"{path}: {w} x {h} pixels, expected a square image")
+    if w < size:  # enlarged, it would cost memory and say nothing more
+        raise DataError(f"{path}: {w} pixels square, expected at least the {size} asked for; ask for size={w} or less")
     return np.asarray(image if w == size else image.resize((size, size), Image.Resampling.BILINEAR))
 
 
