@@ -96,7 +96,7 @@ def alternate(
             _model_phase(duet, phases, config, folder, recorder, phase)
             values = _policy_phase(duet, phases, phase)
             phase += 1
-            require_finite(duet.agent, f"phase {phase}; {checkpoint.last_good(folder)}")
+            require_finite(duet.agent, f"phase {phase}", folder)
             step = phase * phases.model_steps
             recorder.scalars(step, values)
             recorder.say(f"phase {phase}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))

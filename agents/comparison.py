@@ -171,7 +171,7 @@ class _Stage:
         key = {**more, "version": VERSION, "model": signature(place.method), "split": split, "settings": place.settings}
         key |= {"views": self.config.views, "seed": self.config.seed, **one.key()}
         if one.name in NEED_HEADS and place.heads is not None:
-            key["heads"] = [float(x.double().square().sum()) for x in place.heads.state_dict().values()]
+            key["heads"] = signature(place.heads)
         return place.store / f"{one.name}-{split}-{fingerprint(key)}.safetensors"
 
     def probe(self, seen: Visit, visits: int = 1) -> Probes:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
-from gazeworld.envs.prior import HasPriors
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -198,9 +197,3 @@ def digest(folder: Path) -> str:
 def fingerprint(key: dict[str, Any]) -> str:
     """A short name for everything that a result depends on."""
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def require_fixations(world: World, what: str) -> None:
-    """Raise ValueError for a world without fixations."""
-    if not isinstance(world, HasPriors):
-        raise ValueError(f"{what} needs a world of fixations, and {type(world).__name__} is none")

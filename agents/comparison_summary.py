@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from .comparison import RETRAINED, SHARED, Contest
@@ -32,7 +32,8 @@ def summary(contests: Sequence[Contest], config: Compared, side: int) -> dict[st
     each = [_scores([one]) for one in contests]
     pooled = _scores(contests)
     views = len(next(iter(pooled.values())))
-    poses = {name: torch.cat([one.played[name].poses for one in contests]).to(torch.float64) for name in first.played}
+    poses = poses_of(contests)
+    means = _means(pooled, config)
     return {
         "note": _note(first, config),
         "config": asdict(config),
@@ -44,11 +45,17 @@ def summary(contests: Sequence[Contest], config: Compared, side: int) -> dict[st
             | {"cost": asdict(one.cost)}
             for name, one in first.played.items()
         },
-        "accuracy": _accuracy(pooled, each, config),
-        **_compared(pooled, each, config),
+        "accuracy": _accuracy(pooled, means, each),
+        **_compared(pooled, means, each, config),
         "saccades": {name: saccades(found, side) for name, found in poses.items()},
         "overlap": overlap(poses),
     }
+
+
+def poses_of(contests: Sequence[Contest]) -> dict[str, Float64[Tensor, "n m p"]]:
+    """The fixations of every policy, those of all runs."""
+    names = contests[0].played
+    return {name: torch.cat([one.played[name].poses for one in contests]).double() for name in names}
 
 
 def _note(contest: Contest, config: Compared) -> str:
@@ -79,9 +86,8 @@ def _means(scores: Scores, config: Compared) -> Means:
     return dict(zip(scores, means.split([len(one) for one in scores.values()]), strict=True))
 
 
-def _accuracy(pooled: Scores, each: Sequence[Scores], config: Compared) -> dict[str, Any]:
+def _accuracy(pooled: Scores, means: Means, each: Sequence[Scores]) -> dict[str, Any]:
     found: dict[str, Any] = {RETRAINED: {}, SHARED: {}}
-    means = _means(pooled, config)
     for (probe, name), values in pooled.items():
         runs = [one[probe, name].mean(1) for one in each]
         found[probe][name] = listed(values.mean(1), means[probe, name]) | _over(runs)
@@ -94,25 +100,23 @@ def _over(runs: Sequence[Float[Tensor, " m"]]) -> dict[str, Any]:
     return {"std": None if len(runs) < 2 else each.std(0).tolist(), "runs": each.tolist()}
 
 
-def _compared(pooled: Scores, each: Sequence[Scores], config: Compared) -> dict[str, Any]:
+def _compared(pooled: Scores, means: Means, each: Sequence[Scores], config: Compared) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    runs = [(one, _means(one, config)) for one in each]
     for anchor in (SALIENCY, CENTRE):
         if (RETRAINED, anchor) in pooled:
-            found[f"difference to {anchor}"] = _differences(pooled, each, anchor, config)
-    found["gap closed"] = _gaps(pooled, config) if (SHARED, ORACLE) in pooled else {}
+            found[f"difference to {anchor}"] = _differences((pooled, means), runs, anchor)
+    found["gap closed"] = _gaps(pooled, means) if (SHARED, ORACLE) in pooled else {}
     return found
 
 
-def _differences(pooled: Scores, each: Sequence[Scores], anchor: str, config: Compared) -> dict[str, Any]:
+def _differences(pooled: tuple[Scores, Means], runs: Sequence[tuple[Scores, Means]], anchor: str) -> dict[str, Any]:
     found: dict[str, Any] = {RETRAINED: {}, SHARED: {}}
-    resamples = [_means(one, config) for one in each]
-    means = _means(pooled, config)
-    for probe, name in pooled:
+    for probe, name in pooled[0]:
         if name == anchor:
             continue
-        made = _difference(pooled, means, probe, name, anchor)
-        runs = [_difference(one, m, probe, name, anchor) for one, m in zip(each, resamples, strict=True)]
-        found[probe][name] = made | {"runs": runs}
+        each = [_difference(*one, probe, name, anchor) for one in runs]
+        found[probe][name] = _difference(*pooled, probe, name, anchor) | {"runs": each}
     return found
 
 
@@ -121,10 +125,9 @@ def _difference(scores: Scores, means: Means, probe: str, name: str, anchor: str
     return listed(apart, means[probe, name] - means[probe, anchor])
 
 
-def _gaps(pooled: Scores, config: Compared) -> dict[str, Any]:
+def _gaps(pooled: Scores, means: Means) -> dict[str, Any]:
     """The share of the way from saliency to the oracle; the oracle is read by the shared probe in both."""
     found: dict[str, Any] = {RETRAINED: {}, SHARED: {}}
-    means = _means(pooled, config)
     top, roof = pooled[SHARED, ORACLE].mean(1), means[SHARED, ORACLE]
     for probe, name in pooled:
         if name in (SALIENCY, ORACLE):

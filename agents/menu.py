@@ -89,9 +89,7 @@ class FixationGrid(Menu):
             raise ValueError(f"a grid of {side} x {side} fixations, expected 1 … {lattice.count} places per axis")
         self.world, self.side, self.size, self._lattice = world, side, side * side, lattice
         self._inhibition = Inhibition(radius, shape, memory) if ior else None
-        middle = torch.full((1,), (lattice.count - 1) / 2)
-        places = torch.linspace(0, lattice.count - 1, side) if side > 1 else middle
-        tops = torch.cartesian_prod(*[places.round().long() + lattice.low] * 2)  # k 2
+        tops = lattice.spread(side)  # k 2
         # Computed on the CPU whatever the device is: a GPU divides differently.
         self._poses, self._tops = lattice.poses(tops).to(world.device), tops.to(world.device)
 

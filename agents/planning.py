@@ -43,9 +43,8 @@ def require_lattice(world: World, who: str) -> Lattice:
 
 def spread_poses(lattice: Lattice, side: int, device: torch.device) -> Float32[Tensor, "k 2"]:
     """The poses of `side` × `side` fixations, row by row, evenly spread over the legal ones; `count` gives them all."""
-    steps = torch.linspace(0, lattice.count - 1, side).round().long()
     # Computed on the CPU whatever the device is: a GPU divides differently.
-    return lattice.poses(torch.cartesian_prod(steps, steps) + lattice.low).to(device)
+    return lattice.poses(lattice.spread(side)).to(device)
 
 
 @dataclass(frozen=True)

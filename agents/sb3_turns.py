@@ -45,11 +45,16 @@ def learn(agent: BaseAlgorithm, steps: int, seed: int, most: int | None) -> list
     return [episode["r"] for episode in agent.ep_info_buffer or ()]
 
 
-def require_finite(agent: BaseAlgorithm, after: str) -> None:
-    """Raise NonFinitePolicyError unless all weights of the policy are finite; `after` ends its message."""
+def require_finite(agent: BaseAlgorithm, after: str, folder: Path, what: str = "checkpoint") -> None:
+    """Raise NonFinitePolicyError unless all weights of the policy are finite.
+
+    Its message says after what, and which `what` in `folder` is the last good one.
+    """
     for name, value in agent.policy.named_parameters():
         if not bool(torch.isfinite(value).all()):
-            raise NonFinitePolicyError(f"the policy's weights ({name} …) are not finite after {after}")
+            raise NonFinitePolicyError(
+                f"the policy's weights ({name} …) are not finite after {after}; {checkpoint.last_good(folder, what)}"
+            )
 
 
 def save_rewards(agent: BaseAlgorithm, folder: Path) -> None:

@@ -53,6 +53,15 @@ class Lattice:
         """Patch centres, in units of the side, of crops with these top and left edges."""
         return (tops + self.glimpse / 2) / self.side
 
+    def spread(self, side: int) -> Int64[Tensor, "k 2"]:
+        """Top and left edges of `side` × `side` crops, row by row, evenly spread over the legal ones.
+
+        On the CPU. `count` gives them all, and 1 the one in the middle.
+        """
+        ends = (0, self.count - 1) if side > 1 else ((self.count - 1) / 2,) * 2
+        steps = torch.linspace(*ends, side).round().long() + self.low
+        return torch.cartesian_prod(steps, steps)
+
     def window(self, maps: Float[Tensor, "m h w"]) -> Float[Tensor, "m cells"]:
         """The mass of each legal fixation in raster order: that of the pixel it looks at."""
         first = self.low + self.glimpse // 2

@@ -247,3 +247,10 @@ class HasPriors(Protocol):
     def prior(self, kind: str, sigma: float = 0.0) -> FixationPrior:
         """The prior of one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` image sides if > 0."""
         ...
+
+
+def require_priors(world: object, who: str) -> HasPriors:
+    """The world, which has priors. Raises ValueError saying that `who` needs a world of fixations where it has none."""
+    if not isinstance(world, HasPriors):
+        raise ValueError(f"{who} needs a world of fixations, and {type(world).__name__} is none")
+    return world

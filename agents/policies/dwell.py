@@ -3,7 +3,7 @@
 import torch
 
 from gazeworld.envs.draws import Draws
-from gazeworld.envs.prior import HasPriors
+from gazeworld.envs.prior import require_priors
 from gazeworld.envs.world import World
 
 from ..policy import Choice, Memory, Policy
@@ -25,11 +25,10 @@ class DwellPolicy(Policy):
     def __init__(
         self, world: World, map: str = "image-signature", sigma: float = 0.0, stay: float = 0.5, reach: float = 0.08
     ) -> None:
-        if not isinstance(world, HasPriors):
-            raise ValueError(f"policy 'dwell' needs a world of fixations, and {type(world).__name__} is none")
+        priors = require_priors(world, "policy 'dwell'")
         if not (0 <= stay <= 1 and 0 < reach <= 1):
             raise ValueError(f"policy 'dwell': stay={stay}, reach={reach}, expected 0 <= stay <= 1, 0 < reach <= 1")
-        self._world, self._prior, self._stay, self._reach = world, world.prior(map, sigma), stay, reach
+        self._world, self._prior, self._stay, self._reach = world, priors.prior(map, sigma), stay, reach
         self._lattice = self._prior.lattice
         # Looked up rather than computed where they are needed: a GPU divides differently.
         steps = torch.arange(self._lattice.count)[:, None] + self._lattice.low

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from gazeworld.envs.draws import Draws
-from gazeworld.envs.prior import HasPriors, Inhibition
+from gazeworld.envs.prior import Inhibition, require_priors
 from gazeworld.envs.world import World
 
 from ..policy import Choice, Memory, Policy
@@ -30,12 +30,11 @@ class SaliencyPolicy(Policy):
         log_prob: bool = False,
         **inhibition: Any,
     ) -> None:
-        if not isinstance(world, HasPriors):
-            raise ValueError(f"policy 'saliency' needs a world of fixations, and {type(world).__name__} is none")
+        priors = require_priors(world, "policy 'saliency'")
         # The released code silently drops inhibition where there is no map; here it applies to any map.
         settings = Inhibition(**inhibition)
         self._inhibition = settings if ior else None
-        self._world, self._prior, self._log_prob = world, world.prior(map, sigma), log_prob
+        self._world, self._prior, self._log_prob = world, priors.prior(map, sigma), log_prob
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to the next fixation."""

@@ -6,7 +6,7 @@ other digits, so that one look at the centre does not suffice. No digit, not eve
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from ..draws import Draws
-from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
+from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, require_shares, streams, uneven_light
 from ..images import Images
 
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
@@ -74,11 +74,7 @@ class Layout:
             raise ValueError(
                 f"digits: faintest={self.faintest}, boldest={self.boldest}, expected 0 <= faintest <= boldest <= 1"
             )
-        if not 0 <= self.tilt <= math.pi:
-            raise ValueError(f"digits: tilt={self.tilt}, expected 0 to pi radians")
-        for name in ("jitter", "background", "level", "noise", "scrap_ink"):
-            if not 0 <= asdict(self)[name] <= 1:
-                raise ValueError(f"digits: {name}={asdict(self)[name]}, expected 0 to 1")
+        require_shares("digits", self, "jitter", "background", "level", "noise", "scrap_ink")
 
 
 def load(split: str = "train", root: str = "", **options: Any) -> Images:

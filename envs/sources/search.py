@@ -11,7 +11,7 @@ The digits are those of `gazeworld.envs.handwriting`; no digit image is in both 
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from ..draws import Draws
-from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
+from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, require_shares, streams, uneven_light
 from ..images import Images
 
 _GREY = 0.35  # mean level of the background
@@ -80,13 +80,9 @@ class Layout:
         if self.decoys not in _DECOYS:
             raise ValueError(f"search: unknown decoys {self.decoys!r}; there are: {', '.join(_DECOYS)}")
         for name in ("size", "radius", "cue", "ink"):
-            if not 0 < asdict(self)[name] <= 1:
-                raise ValueError(f"search: {name}={asdict(self)[name]}, expected a share above 0, at most 1")
-        for name in ("uneven", "wobble", "stray", "background", "noise"):
-            if not 0 <= asdict(self)[name] <= 1:
-                raise ValueError(f"search: {name}={asdict(self)[name]}, expected 0 to 1")
-        if not 0 <= self.tilt <= math.pi:
-            raise ValueError(f"search: tilt={self.tilt}, expected 0 to pi radians")
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"search: {name}={getattr(self, name)}, expected a share above 0, at most 1")
+        require_shares("search", self, "uneven", "wobble", "stray", "background", "noise")
         if self.radius + self.size / 2 + self.wobble + self.stray > 0.5:
             raise ValueError(
                 f"search: digits of {self.size} on a ring of {self.radius} that stray by {self.wobble + self.stray} "

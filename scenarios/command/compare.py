@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -25,28 +24,27 @@ from gazeworld.agents.comparison_plans import (
     choose,
     learned,
     policy_folder,
-    require_fixations,
     standard,
 )
-from gazeworld.agents.comparison_summary import summary, two_by_two
+from gazeworld.agents.comparison_summary import poses_of, summary, two_by_two
 from gazeworld.agents.comparison_visits import whole_image
 from gazeworld.agents.ensemble import Heads
 from gazeworld.agents.features import Tick
 from gazeworld.agents.signature import signature
 from gazeworld.agents.trained import load_method
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.prior import require_priors
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
 from . import build, runs
-from .comparing_arguments import CompareArguments
+from .comparing_arguments import CompareArguments, HeadsArguments
 from .equip import fitted, heads_config
 from .runs import Run
 from .table import folders_of
 from .telling import Progress, save_figure, say
 
 _OWN, _THEIRS = "own", "theirs"
-_HEAD_SCENES = 4000  # as `gazeworld heads` looks at
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _side(folder: Path, chosen: CompareArguments, out: Path) -> Side:
     splits = (run.scenario.probe_split, run.scenario.test_split)
     worlds = [build.world_of(run.scenario, split, device) for split in splits]
     if not isinstance(worlds[1], SaccadeWorld):
-        require_fixations(worlds[1], f"{folder}: comparing fixation policies")
+        require_priors(worlds[1], f"{folder}: comparing fixation policies")
         raise ValueError(f"{folder}: comparing fixation policies needs still images")
     method, step = load_method(folder, worlds[1])
     settings = {"world": run.scenario.world, "splits": splits, "data": [world.fingerprint for world in worlds]}
@@ -291,7 +289,7 @@ def _equipped(side: Side, plan: Sequence[Contestant], tick: Tick) -> Field:
         try:
             found = heads.load(kept, side.place.method)
         except CheckpointError:  # none, or of another model: fitted anew
-            found = fitted(side.run, side.place.method, heads_config(side.run), _HEAD_SCENES, tick)
+            found = fitted(side.run, side.place.method, heads_config(side.run), HeadsArguments.scenes, tick)
             heads.save(found, kept)
     return dataclasses.replace(side.place, heads=found)
 
@@ -323,10 +321,9 @@ def _crossed(
 
 
 def _draw(found: dict[str, Any], contests: Sequence[Contest], out: Path, console: Console) -> None:
-    poses = {name: torch.cat([one.played[name].poses for one in contests]).double() for name in contests[0].played}
     figures: dict[str, Figure] = {
         "curves": comparison_figures.curves(found),
-        "heat_maps": comparison_figures.heat_maps(found, poses),
+        "heat_maps": comparison_figures.heat_maps(found, poses_of(contests)),
         "saccades": comparison_figures.saccade_lengths(found),
         "overlap": comparison_figures.overlaps(found),
     }

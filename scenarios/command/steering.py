@@ -124,7 +124,7 @@ def train(live: Steering, facts: dict[str, Any]) -> None:
         while agent.num_timesteps < plan.steps and not stop.is_set():
             with finite(agent, live.checkpoints):
                 values = stretch(live, min(plan.every, plan.steps - agent.num_timesteps))
-                require_finite(agent, f"step {agent.num_timesteps}; {checkpoint.last_good(live.checkpoints, 'policy')}")
+                require_finite(agent, f"step {agent.num_timesteps}", live.checkpoints, "policy")
             runs.write_json(live.folder / "config.json", facts)
             _record(live, values)
             save(live)

@@ -21,7 +21,7 @@ from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.scenarios.command import build, equip, runs, scenario
 from gazeworld.scenarios.command.cli import main
 from gazeworld.scenarios.command.compare import gaze_of
-from gazeworld.scenarios.command.comparing_arguments import ReachArguments
+from gazeworld.scenarios.command.comparing_arguments import HeadsArguments, ReachArguments
 
 FEW = ["--views", "3", "--scenes", "60", "--test-scenes", "40", "--resamples", "50", "--device", "cpu"]
 SOME = ["--policies", "uniform,disagreement,oracle"]
@@ -70,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_comparison_leaves_numbers_and_figures_and_is_not_made_twice(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gazeworld.scenarios.command.compare._HEAD_SCENES", 30)
+    monkeypatch.setattr(HeadsArguments, "scenes", 30)
     words = ["compare", str(made / "r-0"), *FEW, *SOME, "--learned", "p", "--out", str(tmp_path)]
     assert main(words) == 0
     out = capsys.readouterr().out
