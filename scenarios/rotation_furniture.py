@@ -1,13 +1,19 @@
-"""Real 3-D models that turn: furniture and other things of Sweet Home 3D, drawn at 128 px on 3DIEBench's stage.
+"""Real 3-D models on a turntable, at CPU size: furniture and other things of Sweet Home 3D, as whole views of 64 px.
 
 Claim
     Not measured yet.
 Source
-    Debian's package sweethome3d-furniture: 489 models of 12 classes, 50 views each, drawn once by
-    `gazeworld data render --source furniture --out data/furniture` and packed by
-    `gazeworld data pack data/furniture --out data/furniture-packed --size 64`.
+    Debian's package sweethome3d-furniture: 489 models of 12 classes on 3DIEBench's stage, drawn once. Objects turn
+    about the vertical axis alone, within ±90°, 20 views each; `:full` has all of 3DIEBench's rotations, 50 views each.
 Command
-    gazeworld train rotation-furniture --world.root data/furniture-packed
+    gazeworld data render --source furniture --region turntable --size 64 --views 20 --out data/furniture-turntable
+    gazeworld data pack data/furniture-turntable --size 64 --out data/furniture-turntable-packed
+    gazeworld train rotation-furniture --seed 0                     and 1, 2
+    gazeworld train rotation-furniture:no-conditioning --seed 0     and 1, 2
+    `:full` and `:gpu`:
+    gazeworld data render --source furniture --out data/furniture
+    gazeworld data pack data/furniture --size 64 --out data/furniture-packed
+    gazeworld train rotation-furniture:full
 """
 
 from dataclasses import replace
@@ -22,20 +28,23 @@ scenario = Scenario(
         "name": "rotation",
         "source": "packed",
         "split": "train",
-        "root": "data/furniture-packed",
+        "root": "data/furniture-turntable-packed",
         "action": "rot",
         "sign": "canonical",
     },
     policy={"name": "unseen"},
-    method={**SMALL, "dim": 96, "width": 8, "action_width": 32},
-    train=replace(SHORT, steps=4000, observed=3),
+    method={**SMALL, "encoder": "small-grid", "dim": 128, "action_width": 32},
+    train=replace(SHORT, steps=1500, observed=3),
     probe=ProbeConfig(views=8, rounds=5, noise=0.0, epochs_mlp=100, hidden=256, online=99),
 )
 
+full = scenario.changed(world={"root": "data/furniture-packed"})
+
 variants = {
     "no-conditioning": scenario.changed(method=NO_CONDITIONING),
-    "gpu": scenario.changed(
+    "full": full.changed(train={"steps": 4000}),
+    "gpu": full.changed(
         method={"encoder": "resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
-        train={"batch": 512, "lr": 4e-4, "threads": 0, "precision": "bf16-mixed", "compile": True},
+        train={"steps": 4000, "batch": 512, "lr": 4e-4, "threads": 0, "precision": "bf16-mixed", "compile": True},
     ),
 }
