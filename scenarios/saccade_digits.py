@@ -5,14 +5,16 @@ Claim
     and 6 (three seeds), above an untrained model of the same shape (22.5, 34.6, 38.4), above a single view (33.5) and
     above the mean of the views (33.5, 53.5, 57.9). Without action conditioning it is 25.7, 37.3 and 42.8, and the
     R² of the displacement between two views falls from 0.79 to 0.60, an untrained encoder's (0.61). With uniform
-    fixations it learns nothing (one seed: 12.6 at M = 6). Path integration works with actions and fails without, but
-    does not beat the sum of the commanded actions (README).
+    fixations it learns nothing (one seed: 12.6 at M = 6); an aggregator that is not told the order of the views has
+    78.8 (one seed). Path integration works with actions and fails without, but does not beat the sum of the commanded
+    actions (README).
 Source
     `digits`: the 1797 digits that ship with scikit-learn.
 Command
     gazeworld train saccade-digits --seed 0                     and 1, 2
     gazeworld train saccade-digits:no-conditioning --seed 0     and 1, 2
     gazeworld train saccade-digits:uniform --seed 0
+    gazeworld train saccade-digits:no-positions --seed 0
     gazeworld train saccade-digits:demo                         2500 steps: what scripts/demo runs
 Time
     6000 steps at 60 ms on one CPU core, then about a minute of probing.
