@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+PROBES = "probes.json"
+"""What a run's probes found, in its folder."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -46,14 +49,19 @@ def aggregate(views: int) -> str:
     return f"z_AGG {views}"
 
 
+def probed(folder: Path) -> bool:
+    """Whether a run has been probed: whether there is a probes.json in its folder."""
+    return (folder / PROBES).is_file()
+
+
 def read_probes(folder: Path) -> dict[str, Any]:
     """What probes.json in the folder of a run holds.
 
     Raises ValueError where there is none, or where it is cut short or of another version: each names the command that
     makes it.
     """
-    file, cure = folder / "probes.json", f"`gazeworld evaluate {folder}` makes it"
-    if not file.is_file():
+    file, cure = folder / PROBES, f"`gazeworld evaluate {folder}` makes it"
+    if not probed(folder):
         raise ValueError(f"{file}: no such file: the run has not been probed; {cure}")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.evaluate import Arena, evaluate
 from gazeworld.agents.loop import POLICY, collect
 from gazeworld.agents.policy import POLICIES
+from gazeworld.agents.records import PROBES
 from gazeworld.agents.trained import load_method
 from gazeworld.agents.turning import has_stored_views, turning
 from gazeworld.envs import shelf
@@ -77,10 +78,10 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
         size = embedding.MapConfig(views=min(embedding.MapConfig.views, config.views))
         seen = embedding.embedding({"trained": method}, plain.test, plain.test_policy(), config, size, told)
         save_figure(embedding.figure(seen), run.figures / "maps.png", console)
-    results.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / "probes.json")
+    results.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / PROBES)
     save_figure(figures.recognition(found), run.figures / "recognition.png", console)
     save_figure(figures.paths(found), run.figures / "path_integration.png", console)
-    say(console, f"written: {folder / 'probes.json'}")
+    say(console, f"written: {folder / PROBES}")
     return 0
 
 

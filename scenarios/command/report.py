@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gazeworld.agents import report as pages
+from gazeworld.agents.records import probed
 from gazeworld.agents.report import Subject
 from gazeworld.agents.trained import read_config
 from gazeworld.envs.files import write_text
@@ -43,6 +44,6 @@ def _place(folders: list[Path], out: Path | None) -> Path:
 def _subject(folder: Path) -> Subject:
     """A run with its probes; one that was not probed yet has its configuration and curves."""
     data = read_config(folder)
-    if not (folder / "probes.json").is_file():
+    if not probed(folder):
         return Subject(folder, data, missing=f"{folder} has not been probed; `gazeworld evaluate {folder}` does it")
     return Subject(folder, data, table.record_of(folder))

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gazeworld.agents import typeset
-from gazeworld.agents.records import Record, read_probes, training_seconds
+from gazeworld.agents.records import Record, probed, read_probes, training_seconds
 from gazeworld.agents.tables import COLUMNS, NONE, Row, rows, untrained
 from gazeworld.agents.trained import read_config
 from gazeworld.agents.typeset import Sheet
@@ -27,9 +27,17 @@ _WRITERS = {".md": typeset.markdown, ".csv": typeset.comma_separated, ".tex": ty
 
 
 def table(chosen: TableArguments, console: Console) -> int:
-    """Print the table of some runs, and write it where it is asked for; returns the exit code."""
-    made = sheet_of([record_of(folder) for folder in folders_of(chosen.runs)], chosen)
+    """Print the table of some runs, and write it where it is asked for; returns the exit code.
+
+    Runs that have not been probed yet are named and left out; if they all are, ValueError says so.
+    """
+    folders = folders_of(chosen.runs)
+    there = [folder for folder in folders if probed(folder)]
+    made = sheet_of([record_of(folder) for folder in there or folders], chosen)
     show(made, console)
+    for folder in folders:
+        if folder not in there:
+            say(console, f"left out, not probed yet: {folder} (`gazeworld evaluate {folder}` does it)")
     if chosen.out is not None:
         for file in write(made, chosen.out):
             say(console, f"written: {file}")

@@ -43,6 +43,16 @@ def test_a_folder_of_runs_is_printed(runs: Path, capsys: pytest.CaptureFixture[s
     assert "chance 10.0 %" in " ".join(out.split())
 
 
+def test_runs_that_are_not_probed_yet_are_named_and_left_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "a-1/probes.json").unlink()
+    assert main(["table", str(runs)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "± " not in out
+    assert f"left out, not probed yet: {runs / 'a-1'} (`gazeworld evaluate" in out
+    assert main(["table", str(runs / "a-1")]) == 2
+    assert "a-1/probes.json: no such file: the run has not been probed" in capsys.readouterr().err
+
+
 def test_it_is_written_in_three_forms_or_one(runs: Path, tmp_path: Path) -> None:
     assert main(["table", str(runs), "--out", str(tmp_path / "compare")]) == 0
     assert {p.name for p in tmp_path.glob("compare*")} == {"compare.md", "compare.csv", "compare.tex"}
