@@ -8,7 +8,7 @@ from rich.table import Table
 from .comparison import RETRAINED, SHARED
 from .comparison_plans import SALIENCY
 from .comparison_verdicts import percent, points, span
-from .results import new_table
+from .results import new_table, put
 
 _PROBES = {RETRAINED: "probes retrained for every policy", SHARED: "one shared probe"}
 
@@ -16,11 +16,11 @@ _PROBES = {RETRAINED: "probes retrained for every policy", SHARED: "one shared p
 def show(found: dict[str, Any], console: Console) -> None:
     """Print accuracies, differences, costs, what runs were trained with, and the verdicts; 100 columns are enough."""
     for probe in _PROBES:
-        console.print(_accuracies(found, probe), _differences(found, probe))
-    console.print(_costs(found), _whole(found), _paths(found))
+        put(console, _accuracies(found, probe), _differences(found, probe))
+    put(console, _costs(found), _whole(found), _paths(found))
     if "two by two" in found:
         for part in (_two_by_two, _contrasts):
-            console.print(part(found["two by two"], found["views"]))
+            put(console, part(found["two by two"], found["views"]))
     console.print(f"{found['note']}.", highlight=False)
     for verdict in found["verdicts"]:
         console.print(verdict["sentence"], highlight=False)

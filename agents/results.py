@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gazeworld.envs.files import write_text
 
@@ -22,14 +23,38 @@ def write(results: dict[str, Any], path: Path) -> None:
 
 
 def show(results: dict[str, Any], console: Console) -> None:
-    """Print everything that was measured, with what it was measured on; 80 columns are enough."""
-    console.print(_recognition(results))
+    """Print everything that was measured, with what it was measured on; 80 columns are enough for 6 views."""
+    put(console, _recognition(results))
     if results["position"]:
-        console.print(_position(results))
+        put(console, _position(results))
     for name, entry in results["path_integration"].items():
-        console.print(_paths(entry, name, wide=console.width >= 120))
+        put(console, _paths(entry, name, wide=console.width >= 120))
 
 
+def put(console: Console, *tables: Table) -> None:
+    """Print tables so that no number and no word is cut: where a terminal is too narrow, lines run over."""
+    for table in tables:
+        whole = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+        least = whole - sum(_slack(column) for column in table.columns)
+        if least > console.width:  # rich would rather cut than run over
+            table.width = least
+            for column in table.columns:
+                column.width = _widest(column) - _slack(column)
+        console.print(table, crop=False)
+
+
+def _slack(column: Column) -> int:
+    """By how many characters a column can be narrower without breaking a word."""
+    words = (cell_len(word) for cell in (column.header, *column.cells) for word in str(cell).split())
+    return 0 if column.no_wrap else _widest(column) - max(words, default=0)
+
+
+def _widest(column: Column) -> int:
+    lines = (cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).splitlines())
+    return max(lines, default=0)
+
+
+_WIDEST = 1000  # columns that a table may ask for
 _TENSORS = {"aggregate": "z_AGG", "single": "z_M alone", "pooled": "mean z"}
 
 
@@ -115,7 +140,7 @@ def new_table(title: str, caption: str, names: tuple[str, ...], scores: list[str
     """An empty table whose first columns hold names and whose others hold scores."""
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in names:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in scores:
         table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -6,15 +6,16 @@ from rich.console import Console
 from rich.table import Table
 
 from .results import new_table as new
+from .results import put
 
 
 def show(found: dict[str, Any], console: Console) -> None:
     """Print neighbours and odd one out and, where they were measured, retrieval and other regions."""
     if "retrieval" in found:
-        console.print(_retrieval(found["retrieval"]))
-    console.print(_neighbours(found["neighbours"]), _odd(found["odd_one_out"]))
+        put(console, _retrieval(found["retrieval"]))
+    put(console, _neighbours(found["neighbours"]), _odd(found["odd_one_out"]))
     for name, entry in found.get("elsewhere", {}).items():
-        console.print(_elsewhere(name, entry))
+        put(console, _elsewhere(name, entry))
 
 
 def _retrieval(entry: dict[str, Any]) -> Table:

@@ -74,7 +74,7 @@ def equip(chosen: HeadsArguments, console: Console) -> int:
     )
     for name, value in found.items():
         table.add_row(name, f"{value:.3f}")
-    console.print(table)
+    results.put(console, table)
     folder = chosen.out or place.run.folder / heads.FOLDER
     heads.save(made, folder)
     say(console, f"written: {folder}")
@@ -151,7 +151,7 @@ def reach(chosen: ReachArguments, console: Console) -> int:
             found["one shot"] = retrieval(methods, env, make_policy("unseen", place.world), few, tick=tick)
     verdict = _found_views(found) if objects else _found_places(found)
     found |= {"run": place.run.folder.name, "step": place.step, "planner": chosen.planner, "verdict": verdict}
-    console.print(_reach_table(found))
+    results.put(console, _reach_table(found))
     console.print(verdict["sentence"], highlight=False)
     picture = comparison_figures.reaching(found)
     _write(found, picture, chosen.out, place.run, "reach", console)
@@ -164,14 +164,15 @@ def _twelfth(world: World) -> float:
 
 def _reach_table(found: dict[str, Any]) -> Table:
     table = results.new_table(
-        "Goals reached (%), 95 % interval",
-        f"{found['task']}; {found['scenes']} test scenes; below: mean smallest distance so far, in {found['unit']}",
+        "Goals reached (%)",
+        f"{found['task']}; {found['scenes']} test scenes; below: 95 % interval, and mean smallest distance so far in "
+        f"{found['unit']}",
         ("policy",),
         [f"{n} action{'s' * (n > 1)}" for n in found["actions"]],
     )
     for name, one in found["values"].items():
         cells = zip(one["reached"], one["interval"], one["nearest"], strict=True)
-        table.add_row(name, *(f"{100 * r:.1f} [{100 * lo:.1f}, {100 * hi:.1f}]\n{d:.1f}" for r, (lo, hi), d in cells))
+        table.add_row(name, *(f"{100 * r:.1f}\n{100 * lo:.1f}–{100 * hi:.1f}\n{d:.1f}" for r, (lo, hi), d in cells))
     table.add_row("chance", *(f"{100 * value:.1f}" for value in found["chance"]))
     return table
 
@@ -232,7 +233,7 @@ def imagine(chosen: ImagineArguments, console: Console) -> int:
             tick=tick,
         )
     found |= {"run": place.run.folder.name, "step": place.step, "fixations": place.run.scenario.policy}
-    console.print(_imagine_table(found))
+    results.put(console, _imagine_table(found))
     _write(found, imagination.horizon_figure(found), chosen.out, place.run, "imagine", console)
     return 0
 

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gazeworld.agents.bench import in_turns
 from gazeworld.agents.loop import POLICY, Session, collect
-from gazeworld.agents.results import new_table
+from gazeworld.agents.results import new_table, put
 from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
@@ -167,4 +167,4 @@ def _show(rows: list[dict[str, Any]], inference: list[dict[str, Any]], own: Trai
     )
     costs.add_row("this scenario", *(f"{row['gmac']:.3g}" for row in inference))
     costs.add_row("paper, ResNet-18 at 128 px", "0.60", "0.63", "1.24", "1.85", "2.46", "4.9")
-    console.print(training, costs)
+    put(console, training, costs)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from gazeworld.agents import checkpoint, heatmap
 from gazeworld.agents.records import flat, read_probes, scores
+from gazeworld.agents.results import put
 from gazeworld.agents.tables import rows
 
 from . import doing, invocation, scenario, table
@@ -156,5 +157,5 @@ def _compare(folders: list[Path], chosen: SweepArguments, console: Console) -> N
     records = [table.record_of(folder) for folder in folders]
     table.show(table.sheet_of(records, TableArguments(tuple(folders))), console)
     for grid in heatmap.grids(rows(records)):
-        console.print(heatmap.table(grid))
+        put(console, heatmap.table(grid))
         save_figure(heatmap.figure(grid), chosen.figures / f"heatmap-{grid.name}.png", console)
