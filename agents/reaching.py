@@ -194,9 +194,9 @@ def _seek(policy: Policy, world: World, task: _Task, saccades: int, rng: Draws) 
 
 
 def _words(world: World, config: ReachConfig) -> str:
-    if lattice_of(world) is None:
-        return f"after {config.seen} views of an object, choose the unseen view whose embedding is given"
     views = "1 view" if config.seen == 1 else f"{config.seen} views"
+    if lattice_of(world) is None:
+        return f"after {views} of an object, choose the unseen view whose embedding is given"
     return f"after {views}, come within {config.within:g} px of the place whose embedding is given"
 
 
