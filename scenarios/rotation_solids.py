@@ -1,11 +1,11 @@
 """Objects on a turntable, at CPU size: parametric solids of ten families, seen as whole views of 64 px.
 
 Claim
-    One seed, on a turntable: the aggregate rises from 87.7 % (M = 1) to 95.2 % (M = 8), an untrained one from 54.8 to
-    80.0. The R² of a view's rotation is 0.39 (29° off, a constant answer 45°), of that between two views 0.30 (35° off,
-    constant 60°); the predicted view is among the nearest 5 of 20 in 42 % (M = 3, chance 25); paths are integrated
-    with R² 0.88 and 0.64 over two and three actions. Without conditioning: 84.8 to 94.2 %, R² 0.31 and 0.11, 20 %, and
-    −0.24 and −0.22.
+    Three seeds, on a turntable: the aggregate rises from 87.5 ± 1.1 % (M = 1) to 96.3 ± 0.9 % (M = 8), an untrained one
+    from 52.1 to 78.2. The R² of a view's rotation is 0.36 (30° off, a constant answer 45°), of that between two views
+    0.29 (37° off, constant 60°); the predicted view is among the nearest 5 of 20 in 40.4 % (M = 3, chance 25). Without
+    conditioning: 85.5 to 95.1 %, R² 0.30 and 0.10, 20.4 %. Paths are integrated with R² 0.89 and 0.61 over two and
+    three actions, but no better than by an untrained aggregator that sees the same actions (0.83 and 0.65).
     `:full`, one seed: the aggregate rises from 59.0 % (M = 1) to 85.3 % (M = 8), an untrained one from 33.8 to 60.8;
     rotations are hardly learnt (R² of a view's rotation 0.14, of the rotation between two views 0.02; errors of 72° and
     101°, of a constant answer 83° and 110°), and the predictor finds views no better than chance.
