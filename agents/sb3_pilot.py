@@ -69,21 +69,25 @@ class Pilot:
         network.set_training_mode(False)
         return cls(network, data, world, name)
 
+    def require_model(self, method: Method | None) -> None:
+        """Raise ValueError without a world model where the policy observes one, and for a model of another width."""
+        if self.kind != "latent":
+            return
+        if method is None:
+            raise ValueError(f"policy 'sb3' ({self.name}) looks with a world model, and there is none: set `model`")
+        if method.aggregate_dim != self._width:
+            raise ValueError(
+                f"policy 'sb3' ({self.name}) observes aggregates of {self._width} numbers, "
+                f"and this world model gives {method.aggregate_dim}"
+            )
+
     @torch.no_grad()
     def act(self, method: Method | None, memory: Memory, rng: Draws, *, deterministic: bool = False) -> Choice:
         """The next action of every episode.
 
-        Raises ValueError without a world model where the policy observes one, with a model of another width, and for
-        a network that gives NaN.
+        Raises ValueError as `require_model` does, and for a network that gives NaN.
         """
-        if self.kind == "latent":
-            if method is None:
-                raise ValueError(f"policy 'sb3' ({self.name}) looks with a world model, and there is none: set `model`")
-            if method.aggregate_dim != self._width:
-                raise ValueError(
-                    f"policy 'sb3' ({self.name}) observes aggregates of {self._width} numbers, "
-                    f"and this world model gives {method.aggregate_dim}"
-                )
+        self.require_model(method)
         training = self.network.training
         self.network.set_training_mode(False)
         try:

@@ -37,8 +37,9 @@ class SB3Policy(Policy):
         self._fixed, self._deterministic = bool(model), deterministic
 
     def attach(self, method: Method) -> None:
-        """Look with this world model, unless one was named."""
+        """Look with this world model, unless one was named. Raises ValueError if it is not as wide as in training."""
         if not self._fixed:
+            self._pilot.require_model(method)
             self._method = method
 
     def act(self, memory: Memory, rng: Draws) -> Choice:

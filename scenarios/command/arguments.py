@@ -28,6 +28,9 @@ class TrainArguments(Scenario):
     """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
     evaluate: bool = True
     """probe after training"""
+    looks: str = ""
+    """another policy than the scenario's, in training and in probing: NAME or NAME:KEY=VALUE,… of the shelf, or the
+    folder of a learnt policy, which looks with the model in training unless `sb3:path=…,model=RUN` names another"""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,10 @@ from .telling import Progress, save_figure, say
 
 def train(name: str, chosen: TrainArguments, console: Console) -> int:
     """`gazeworld train`: train or resume, then probe unless told not to; returns the exit code."""
-    run = Run(chosen.runs / (chosen.name or default_name(name, chosen.seed)), name, scenario_of(chosen))
+    folder, asked = chosen.runs / (chosen.name or default_name(name, chosen.seed)), scenario_of(chosen)
+    if chosen.looks:
+        asked = dataclasses.replace(asked, policy=looker(chosen.looks, asked, folder))
+    run = Run(folder, name, asked)
     threads = torch.get_num_threads()
     run, finished = runs.start_or_resume(
         run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes
@@ -148,7 +151,7 @@ def watch(chosen: WatchArguments, console: Console) -> int:
 
 
 def looker(text: str, found: Scenario, run: Path) -> dict[str, Any]:
-    """Name and options of the policy that `--policy` asks for; {} for the scenario's own, which "" stands for.
+    """Name and options of the policy that is asked for; {} for the scenario's own, which "" stands for.
 
     NAME of the shelf (with the scenario's options if the scenario has the same policy), NAME:KEY=VALUE,…, the NAME of
     a policy in the folder `policies` of the run, or the folder of a policy. Raises ValueError for anything else.
@@ -160,7 +163,7 @@ def looker(text: str, found: Scenario, run: Path) -> dict[str, Any]:
         return {**(found.policy if found.policy["name"] == name else {}), **spec(text, "policy"), "name": name}
     for folder in (own, Path(text)):
         if folder.is_dir():
-            return {"name": "sb3", "path": str(folder)}
+            return {"name": "sb3", "path": str(folder.resolve())}
     raise ValueError(
         f"{text!r} is neither a policy of the shelf ({', '.join(shelf.names(POLICIES))}), nor one in "
         f"{own.parent}, nor the folder of one"

@@ -225,9 +225,8 @@ def test_a_policy_needs_its_world_model(saved: Path) -> None:
     with pytest.raises(ValueError, match="looks with a world model, and there is none: set `model`"):
         policy.act(memory, Draws.rows(0, N))
     torch.manual_seed(0)
-    policy.attach(made_for({**METHOD, "dim": 12}, world()))
     with pytest.raises(ValueError, match="observes aggregates of 16 numbers, and this world model gives 20"):
-        policy.act(memory, Draws.rows(0, N))
+        policy.attach(made_for({**METHOD, "dim": 12}, world()))
 
 
 def test_nan_from_a_policy_is_an_error(saved: Path, tmp_path: Path) -> None:

@@ -41,6 +41,15 @@ def test_training_leaves_everything_that_made_it_and_what_came_of_it(run: Path) 
     assert not list(run.rglob("*.draft"))
 
 
+def test_another_policy_than_the_scenarios_looks_in_training_and_probing(tmp_path: Path) -> None:
+    words = ["train", "saccade-digits", "--runs", str(tmp_path), "--name", "grid", *TINY]
+    assert main([*words, "--looks", "grid:side=2", "--probe.noise", "0"]) == 0
+    config = json.loads((tmp_path / "grid/config.json").read_text())
+    assert config["config"]["policy"] == {"name": "grid", "side": 2}
+    probes = json.loads((tmp_path / "grid/probes.json").read_text())
+    assert probes["recognition"]["policy"]["fixations"] == {"name": "grid", "side": 2}
+
+
 def test_evaluate_again_with_another_protocol(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), "--probe.views", "3", "--probe.noise", "0", "--device", "cpu"]) == 0
     assert "M = 3" in capsys.readouterr().out
@@ -89,6 +98,7 @@ MISTAKES = {
     "unknown scenario": (["train", "saccade-fingers"], "unknown scenario 'saccade-fingers'; there are: "),
     "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: 3diebench, cifar100, digits"),
     "unknown policy": (["--policy.name", "lucky"], "unknown policy 'lucky'"),
+    "who looks": (["--looks", "luck"], "'luck' is neither a policy of the shelf ("),
     "unknown method": (["--method.name", "seq-vae"], "unknown method 'seq-vae'"),
     "unknown map": (["--policy.map", "moon"], "unknown saliency map 'moon'"),
     "no observed view": (["--train.observed", "0"], "observed"),

@@ -194,6 +194,20 @@ def test_a_policy_is_not_overwritten_nor_resumed_in_another_world_model(
     assert "trained in the world model" in capsys.readouterr().err
 
 
+def test_a_world_model_learns_from_what_a_learnt_policy_looks_at(run: Path, tmp_path: Path) -> None:
+    learnt = run / "policies/p"
+    words = ["train", "saccade-digits", "--runs", str(tmp_path), "--world.source", "digits", "--device", "cpu"]
+    words += ["--train.steps", "2", "--train.batch", "8", "--probe.online", "0", "--no-evaluate"]
+    assert main([*words, "--name", "a", "--looks", str(learnt)]) == 2, "the world model is wider than the policy's"
+    assert not (tmp_path / "a").exists()
+    words += ["--method.dim", "8", "--method.width", "4", "--method.action-width", "4", "--method.hidden", "16"]
+    assert main([*words, "--name", "a", "--looks", str(learnt)]) == 0
+    assert main([*words, "--name", "b", "--looks", f"sb3:path={learnt},model={run},deterministic=true"]) == 0
+    asked = {name: json.loads((tmp_path / name / "config.json").read_text())["config"]["policy"] for name in "ab"}
+    assert asked["a"] == {"name": "sb3", "path": str(learnt)}
+    assert asked["b"] == {"name": "sb3", "path": str(learnt), "model": str(run), "deterministic": True}
+
+
 def test_rewards_learn_from_the_policies_asked_for(
     copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
