@@ -58,8 +58,8 @@ class Lattice:
 
         On the CPU. `count` gives them all, and 1 the one in the middle.
         """
-        ends = (0, self.count - 1) if side > 1 else ((self.count - 1) / 2,) * 2
-        steps = torch.linspace(*ends, side).round().long() + self.low
+        first = 0 if side > 1 else (self.count - 1) / 2
+        steps = torch.linspace(first, self.count - 1 - first, side).round().long() + self.low
         return torch.cartesian_prod(steps, steps)
 
     def window(self, maps: Float[Tensor, "m h w"]) -> Float[Tensor, "m cells"]:

@@ -59,9 +59,9 @@ class Side:
     @property
     def trained_with(self) -> str:
         """The policy of its training, in words."""
-        if policy_folder(self.run.folder) is not None:
-            return "a learnt policy"
         options = self.run.scenario.policy
+        if policy_folder(self.run.folder) is not None or options["name"] == "sb3":
+            return "a learnt policy"
         own = options.get("map") not in ("uniform", "centre")
         words = SALIENCY if options["name"] == "saliency" and own else options.get("map", options["name"])
         return f"{words} + IoR" if options["name"] == "saliency" and options.get("ior", True) else str(words)
