@@ -35,11 +35,11 @@ def put(console: Console, *tables: Table) -> None:
     """Print tables so that no number and no word is cut: where a terminal is too narrow, lines run over."""
     for table in tables:
         whole = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
-        least = whole - sum(_slack(column) for column in table.columns)
-        if least > console.width:  # rich would rather cut than run over
-            table.width = least
-            for column in table.columns:
-                column.width = _widest(column) - _slack(column)
+        for column in table.columns:  # rich would rather break words, and cut numbers, than run over
+            if whole > console.width:
+                spared = min(_slack(column), whole - console.width)
+                column.width, whole = _widest(column) - spared, whole - spared
+                table.width = max(whole, console.width)
         console.print(table, crop=False)
 
 

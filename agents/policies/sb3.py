@@ -33,8 +33,11 @@ class SB3Policy(Policy):
         folder = Path(path)
         newest = latest(folder / "checkpoints") if not (folder / "policy.json").is_file() else None
         self._pilot = Pilot.load(folder if newest is None else newest.path, world)
-        self._method = trained.load_method(Path(model), world)[0] if model else None
-        self._fixed, self._deterministic = bool(model), deterministic
+        self._method: Method | None = None
+        self._fixed, self._deterministic = False, deterministic
+        if model:
+            self.attach(trained.load_method(Path(model), world)[0])
+            self._fixed = True
 
     def attach(self, method: Method) -> None:
         """Look with this world model, unless one was named. Raises ValueError if it is not as wide as in training."""
