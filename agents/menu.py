@@ -2,22 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from gazeworld.envs.fixations import Inhibition, Lattice
+from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import stored_views
 
-
-@runtime_checkable
-class HasLattice(Protocol):
-    """A world whose poses are fixations on a lattice of whole-pixel crops."""
-
-    lattice: Lattice
+from .planning import require_lattice
 
 
 class Menu(ABC):
@@ -82,9 +77,7 @@ class FixationGrid(Menu):
         shape: str = "circle",
         memory: int = 0,
     ) -> None:
-        if not isinstance(world, HasLattice):
-            raise ValueError(f"a grid of fixations needs a world of fixations, and {type(world).__name__} is none")
-        lattice = world.lattice
+        lattice = require_lattice(world, "a grid of fixations")
         if not 1 <= side <= lattice.count:
             raise ValueError(f"a grid of {side} x {side} fixations, expected 1 … {lattice.count} places per axis")
         self.world, self.side, self.size, self._lattice = world, side, side * side, lattice

@@ -7,8 +7,7 @@ shapes from; its encoder keeps what lies where, so that digits looked at straigh
 Claim
     One seed. From two views, top-1 is 49.8 % with a policy that learnt to read the arrow, 11.3 with saliency and
     inhibition of return, 10.9 with uniform fixations, 85.0 with a greedy oracle that is told the label; 9.9 from the
-    arrow alone (chance 10). The README has the commands of the policy. A classifier of what is seen where the arrow
-    points had 58 % (linear) from two views in a trial; with jumps as frequent as short saccades (`stay` 0.5), 39.
+    arrow alone (chance 10). The README has the commands of the policy.
     Where decoys are digits (`:digits`) four policies of other settings learnt nothing.
 Source
     `search`: the 1797 digits that ship with scikit-learn, one to a scene, on a ring around an arrow.

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from gazeworld.agents import typeset
 from gazeworld.agents.records import Record, probed, read_probes, training_seconds
+from gazeworld.agents.results import put
 from gazeworld.agents.tables import COLUMNS, NONE, Row, rows, untrained
 from gazeworld.agents.trained import read_config
 from gazeworld.agents.typeset import Sheet
@@ -47,9 +48,7 @@ def table(chosen: TableArguments, console: Console) -> int:
 def show(made: Sheet, console: Console) -> None:
     """Print a table, each scenario by itself; what is too wide for the terminal in parts, so that no number is cut."""
     for one in typeset.by_scenario(made):
-        for part in typeset.panels(one, one.rows[0].base, console.width):
-            needed = console.measure(part, options=console.options.update(max_width=1000)).maximum
-            Console(file=console.file, width=max(console.width, needed)).print(part)
+        put(console, *typeset.panels(one, one.rows[0].base, console.width))
 
 
 def write(made: Sheet, out: Path) -> list[Path]:
