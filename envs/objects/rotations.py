@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
-REGIONS = ("paper", "ood", "turntable", "so3", "held-out", "without-held-out")
+REGIONS = ("paper", "ood", "turntable", "behind", "so3", "held-out", "without-held-out")
 _UPRIGHT = 1e-4  # radians: a tilt that single precision cannot tell from none
 _NEWTON = 6  # steps; after five the angle stands still in float64
 
@@ -143,8 +143,9 @@ class Region:
     `paper`: each angle uniform in (-pi/2, pi/2), as in 3DIEBench. `ood`: each angle of magnitude in (pi/2, pi) and
     random sign, the out-of-distribution box of the seq-JEPA paper (arXiv 2505.03176, B.3); by the aliasing of Euler
     angles it holds the same rotations as `paper`, with the other sign of the quaternion in one of two. `turntable`: the
-    last angle alone, about the vertical axis, uniform in (-pi/2, pi/2). `so3`: uniform over all rotations. `held-out`:
-    uniform over the rotations within `radius` of `centre`; `without-held-out`: uniform over all others.
+    last angle alone, about the vertical axis, uniform in (-pi/2, pi/2). `behind`: the rest of the turntable, more than
+    a quarter turn from where it stands. `so3`: uniform over all rotations. `held-out`: uniform over the rotations
+    within `radius` of `centre`; `without-held-out`: uniform over all others.
 
     `centre` are Euler angles and `radius` a geodesic distance, in radians. By default a quarter turn about the
     vertical axis and 60 degrees: 5.8 % of all rotations, among which no quaternion changes sign and each component
@@ -167,22 +168,25 @@ class Region:
             return torch.ones(q.shape[:-1], dtype=torch.bool, device=q.device)
         if self.name in ("paper", "ood"):
             return (to_euler(q)[..., ::2].abs() < math.pi / 2).all(-1)
-        if self.name == "turntable":
+        if self.name in ("turntable", "behind"):
             x, y, z = to_euler(q).unbind(-1)
-            return (x.abs() < _UPRIGHT) & (y.abs() < _UPRIGHT) & (z.abs() < math.pi / 2)
+            front = z.abs() < math.pi / 2
+            return (x.abs() < _UPRIGHT) & (y.abs() < _UPRIGHT) & (front if self.name == "turntable" else ~front)
         inside = angle(q, self._middle(q)) <= self.radius
         return inside if self.name == "held-out" else ~inside
 
     def angles(self, uniforms: Float[Tensor, "*b 3"]) -> Float32[Tensor, "*b 3"]:
         """Euler angles in radians of rotations drawn from the region, made of three uniform numbers in [0, 1) each."""
         u = _wide(uniforms)
+        vertical = u.new_tensor([0.0, 0.0, 1.0])
         if self.name == "paper":
             return (math.pi * (u - 0.5)).to(torch.float32)
-        if self.name == "ood":
+        if self.name in ("ood", "behind"):
             side = torch.where(u < 0.5, -1.0, 1.0)
-            return (math.pi / 2 * (side + 2 * u - 1)).to(torch.float32)
+            far = math.pi / 2 * (side + 2 * u - 1)
+            return (far if self.name == "ood" else far * vertical).to(torch.float32)
         if self.name == "turntable":
-            return (math.pi * (u - 0.5) * u.new_tensor([0.0, 0.0, 1.0])).to(torch.float32)
+            return (math.pi * (u - 0.5) * vertical).to(torch.float32)
         low = self.radius if self.name == "without-held-out" else 0.0
         high = self.radius if self.name == "held-out" else math.pi
         turn = _ball(u, low, high)

@@ -219,6 +219,17 @@ def test_on_a_turntable_things_stay_upright() -> None:
     assert not Region("turntable").contains(rotations.from_euler(drawn("paper", 2000))).any()
 
 
+def test_behind_is_the_rest_of_the_turntable() -> None:
+    angles = drawn("behind", 2000)
+    assert (angles[:, :2] == 0).all()
+    assert uniform(angles[:, 2].double().remainder(2 * math.pi), HALF, 3 * HALF)
+    q = rotations.from_euler(angles)
+    assert Region("behind").contains(q).all()
+    assert not Region("turntable").contains(q).any()
+    assert not Region("behind").contains(rotations.from_euler(drawn("turntable", 2000))).any()
+    assert (rotations.angle(q, torch.tensor([0.0, 0.0, 0.0, 1.0])) > HALF - 1e-6).all()
+
+
 def test_the_default_region_needs_no_extrapolation() -> None:
     """No quaternion changes sign inside, and each component is one that the other rotations have too."""
     inside, outside = (
