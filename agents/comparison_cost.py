@@ -110,8 +110,10 @@ def _beside(world: World, contestant: Contestant, config: Compared) -> int:
         folder = policy_folder(Path(contestant.policy["path"]))
         assert folder is not None
         data = json.loads((folder / "policy.json").read_text())
-        extra = world.extra_spaces().values() if data["observation"] == "pixels" else ()
-        return sum(shape[0] * shape[1] for shape, _, _, _ in extra)
+        extra = [shape for shape, *_ in world.extra_spaces().values()] if data["observation"] == "pixels" else []
+        if data["observation"] == "latent+periphery" and isinstance(world, SaccadeWorld):
+            extra.append(world.periphery_shape)
+        return sum(shape[0] * shape[1] for shape in extra)
     return world.side**2 if _reads_images(contestant) and isinstance(world, SaccadeWorld) else 0
 
 

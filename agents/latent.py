@@ -1,5 +1,6 @@
 """What a policy observes: the agent's flat latent state, or pixels."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,25 @@ from torch import Tensor
 
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene, World
+from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, frozen
 
 from .episodes import Moment, memory_of, model_of
 from .policy import Memory
 
-KINDS = ("latent", "pixels", "flat-pixels")
+KINDS = ("latent", "latent+periphery", "pixels", "flat-pixels")
 """`latent`: the aggregate z_AGG of everything seen so far, the last pose and the share of the episode that is over, in
-one vector. `pixels`: the environment's own dictionary of view, pose and what else the world observes. `flat-pixels`:
-the last view divided by 255, the last pose and the share of the episode, in one vector."""
+one vector. `latent+periphery`: the same with the whole image, reduced to a few pixels a side and divided by 255, at its
+end, so that a policy sees from the corner of its eye where things are. `pixels`: the environment's own dictionary of
+view, pose and what else the world observes. `flat-pixels`: the last view divided by 255, the last pose and the share of
+the episode, in one vector."""
 
 
 class Observe(VectorWrapper):
     """Shows a policy one of the KINDS instead of the environment's observations, at ends of episodes, too.
 
-    It may stand anywhere above Remember. Raises ValueError for an unknown kind, where no Remember is beneath, and for
-    `latent` where that has no world model.
+    It may stand anywhere above Remember. Raises ValueError for an unknown kind, where no Remember is beneath, for
+    `latent` where that has no world model, and for a periphery in a world that has none.
     """
 
     def __init__(self, env: VectorEnv, kind: str = "latent") -> None:
@@ -35,27 +39,29 @@ class Observe(VectorWrapper):
         check_kind(kind)
         self.memory, self.kind = memory_of(env, who), kind
         super().__init__(env)
-        width = model_of(self.memory, who).aggregate_dim if kind == "latent" else 0
+        width = model_of(self.memory, who).aggregate_dim if with_model(kind) else 0
         self.single_observation_space = space_of(kind, self.memory.base, width)
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin episodes, in all rows or in those of `options["reset_mask"]`."""
         observation, info = self.env.reset(seed=seed, options=options)
-        return self._shown(observation, self.memory.now), info
+        return self._shown(observation, self.memory.now, self.memory.scenes), info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Move all sensors."""
         observation, reward, terminated, truncated, info = self.env.step(actions)
         if "final_obs" in info:
-            assert self.memory.change is not None
-            info = {**info, "final_obs": self._shown(info["final_obs"], self.memory.change.after)}
-        return self._shown(observation, self.memory.now), reward, terminated, truncated, info
+            change = self.memory.change
+            assert change is not None
+            info = {**info, "final_obs": self._shown(info["final_obs"], change.after, change.scenes)}
+        shown = self._shown(observation, self.memory.now, self.memory.scenes)
+        return shown, reward, terminated, truncated, info
 
-    def _shown(self, observation: dict[str, Any], moment: Moment) -> Any:
+    def _shown(self, observation: dict[str, Any], moment: Moment, scenes: Int64[Tensor, " n"]) -> Any:
         if self.kind == "pixels":
             return observation
-        return flat(self.kind, moment, self.memory.base.episode_steps)
+        return flat(self.kind, moment, self.memory.base.world, scenes, self.memory.base.episode_steps)
 
 
 def check_kind(kind: str) -> None:
@@ -64,15 +70,30 @@ def check_kind(kind: str) -> None:
         raise ValueError(f"unknown observation {kind!r}; there are: {', '.join(KINDS)}")
 
 
+def with_model(kind: str) -> bool:
+    """Whether this kind of observation holds what a world model makes of what was seen."""
+    return kind in ("latent", "latent+periphery")
+
+
+def beside(kind: str, world: World) -> int:
+    """Pixels of the whole image that a flat observation holds. Raises ValueError where the world cannot show them."""
+    if kind != "latent+periphery":
+        return 0
+    if not isinstance(world, SaccadeWorld):
+        raise ValueError(f"observation {kind!r} needs a world with a periphery, and {type(world).__name__} has none")
+    return math.prod(world.periphery_shape)
+
+
 def space_of(kind: str, env: ActiveVisionVectorEnv, aggregate_dim: int) -> Space[Any]:
-    """The space of one kind of observation of an environment's single rows."""
+    """The space of one kind of observation of an environment's single rows. Raises ValueError as `beside` does."""
     check_kind(kind)
     if kind == "pixels":
         found = env.single_observation_space
         assert isinstance(found, Dict)
         return found
-    if kind == "latent":
-        return Box(-np.inf, np.inf, (aggregate_dim + env.world.pose_dim + 1,), np.float32)
+    if with_model(kind):
+        width = aggregate_dim + env.world.pose_dim + 1 + beside(kind, env.world)
+        return Box(-np.inf, np.inf, (width,), np.float32)
     lowest, highest = env.world.pose_bounds
     views = int(np.prod(env.world.view_shape))
     poses = [1.0] * env.world.pose_dim
@@ -81,15 +102,21 @@ def space_of(kind: str, env: ActiveVisionVectorEnv, aggregate_dim: int) -> Space
     return Box(low, high, dtype=np.float32)
 
 
-def flat(kind: str, moment: Moment, episode_steps: int) -> Float32[Tensor, "n s"]:
-    """The vector of a `latent` or `flat-pixels` observation.
+def flat(
+    kind: str, moment: Moment, world: World, scenes: Int64[Tensor, " n"], episode_steps: int
+) -> Float32[Tensor, "n s"]:
+    """The vector of any observation but `pixels`, of rows that look at these scenes.
 
     The share of the episode stays at 1 in episodes longer than `episode_steps`.
     """
     check_kind(kind)
-    first = moment.aggregate if kind == "latent" else moment.view.permute(0, 2, 3, 1).flatten(1).float() / 255
+    first = moment.aggregate if with_model(kind) else moment.view.permute(0, 2, 3, 1).flatten(1).float() / 255
     share = torch.as_tensor(np.minimum(moment.steps / episode_steps, 1.0), device=first.device).float()
-    return torch.cat([first.float(), moment.pose, share[:, None]], 1)
+    parts = [first.float(), moment.pose, share[:, None]]
+    if beside(kind, world):
+        assert isinstance(world, SaccadeWorld)
+        parts.append(world.periphery(scenes).flatten(1).float() / 255)
+    return torch.cat(parts, 1)
 
 
 class Recollection:

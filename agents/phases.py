@@ -15,7 +15,7 @@ class AgentConfig:
     episode_steps: int = 3
     """actions of an episode; an episode has one view more"""
     observation: str = "latent"
-    """latent, pixels or flat-pixels"""
+    """latent, latent+periphery, pixels or flat-pixels"""
     menu: dict[str, Any] | None = field(default_factory=lambda: {"name": "fixations", "side": 9})
     """the list that actions are chosen from (`name` and its options), or None for continuous actions"""
     rewards: tuple[dict[str, Any], ...] = ({"name": "recognition"},)

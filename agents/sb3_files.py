@@ -21,7 +21,7 @@ from gazeworld.models.method import CheckpointError
 from . import checkpoint
 from .episodes import layers
 from .extra import missing_sb3
-from .latent import Observe
+from .latent import Observe, with_model
 from .sb3 import SB3VecEnv
 from .sb3_agents import ALGORITHMS, BaseAlgorithm, encoded
 
@@ -59,7 +59,7 @@ def describe(agent: BaseAlgorithm) -> dict[str, Any]:
     shown = next((layer for layer in layers(env.env) if isinstance(layer, Observe)), None)
     if shown is not None:
         kind, method = shown.kind, shown.memory.method
-        width = method.aggregate_dim if method is not None and kind == "latent" else 0
+        width = method.aggregate_dim if method is not None and with_model(kind) else 0
     return {
         "format": _FORMAT,
         "algorithm": names[0],

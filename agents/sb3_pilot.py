@@ -15,7 +15,7 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method
 
 from .extra import missing_sb3
-from .latent import Recollection, flat, pixels, space_of
+from .latent import Recollection, flat, pixels, space_of, with_model
 from .menu import make_menu
 from .policy import Choice, Memory
 from .sb3_agents import ALGORITHMS, BaseAlgorithm, decoded, policy_name, seeded
@@ -71,7 +71,7 @@ class Pilot:
 
     def require_model(self, method: Method | None) -> None:
         """Raise ValueError without a world model where the policy observes one, and for a model of another width."""
-        if self.kind != "latent":
+        if not with_model(self.kind):
             return
         if method is None:
             raise ValueError(f"policy 'sb3' ({self.name}) looks with a world model, and there is none: set `model`")
@@ -91,7 +91,7 @@ class Pilot:
         training = self.network.training
         self.network.set_training_mode(False)
         try:
-            return self._act(method if self.kind == "latent" else None, memory, rng, deterministic)
+            return self._act(method if with_model(self.kind) else None, memory, rng, deterministic)
         except ValueError as error:
             if "invalid values" in str(error):  # how torch's distributions refuse parameters that are not finite
                 raise ValueError(self._damaged) from error
@@ -125,7 +125,8 @@ class Pilot:
         on = self.network.device
         if self.kind != "pixels":
             moments = self._recollection.moments(method, memory, first)
-            return [flat(self.kind, moment, self.episode_steps).to(on) for moment in moments]
+            world, steps = self.world, self.episode_steps
+            return [flat(self.kind, moment, world, memory.scenes, steps).to(on) for moment in moments]
         spaces = self.network.observation_space
         assert isinstance(spaces, Dict)
         found = []

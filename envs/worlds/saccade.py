@@ -161,16 +161,26 @@ class SaccadeWorld(World):
             scaled = maps * (255 / maps.amax((1, 2), keepdim=True))
             extra["saliency"] = scaled.round().to(torch.uint8)[..., None]  # b h w 1
         if "periphery" in self._observe:
-            whole = self._pixels[scene.index].permute(0, 3, 1, 2).to(torch.float32)
-            small = torch.nn.functional.adaptive_avg_pool2d(whole, self._periphery)
-            extra["periphery"] = small.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+            extra["periphery"] = self.periphery(scene.index)
         return extra
+
+    def periphery(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b k k c"]:
+        """The whole images at these indices, each reduced by averaging to k = max(2, f // 4) pixels a side."""
+        whole = self._pixels[index].permute(0, 3, 1, 2).to(torch.float32)
+        small = torch.nn.functional.adaptive_avg_pool2d(whole, self.periphery_shape[0])
+        return small.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+    @property
+    def periphery_shape(self) -> tuple[int, int, int]:
+        """Of one image's periphery: k, k, c."""
+        k = max(2, self.glimpse // 4)
+        return k, k, self.view_shape[0]
 
     def extra_spaces(self) -> dict[str, tuple[tuple[int, ...], float, float, type]]:
         """Spaces of what `observe` returns; images of uint8, as Stable-Baselines3 wants them."""
         shapes = {
             "saliency": (self.side, self.side, 1),
-            "periphery": (self._periphery, self._periphery, self.view_shape[0]),
+            "periphery": self.periphery_shape,
         }
         return {name: (shapes[name], 0.0, 255.0, np.uint8) for name in self._observe}
 
@@ -182,10 +192,6 @@ class SaccadeWorld(World):
         """Edges of the glimpses in units of the side; beyond [0, 1] where they reach over the border."""
         half = self.glimpse / (2 * self.side)
         return torch.cat((pose - half, pose + half), 1)
-
-    @property
-    def _periphery(self) -> int:
-        return max(2, self.glimpse // 4)
 
     def _load_maps(self) -> Tensor:
         from ..saliency import base_kind, maps_of, shift_of

@@ -23,7 +23,8 @@ class RenderArguments:
     views: int = 50
     """views per object"""
     region: Literal["paper", "ood", "turntable", "behind", "so3", "held-out", "without-held-out"] = "paper"
-    """rotations: each angle in ±pi/2; the paper's other box; yaw alone, in front, behind; all; those near CENTRE; all others"""
+    """rotations: each angle in ±pi/2; the paper's other box; about the vertical alone, within ±pi/2 or beyond; all;
+    those near CENTRE; all others"""
     centre: tuple[float, float, float] = (0.0, 0.0, math.pi / 2)
     """middle of the region that is held out: yaw, pitch, roll in radians"""
     radius: float = math.pi / 3

@@ -25,7 +25,7 @@ class AgentArguments:
     rewards: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ("recognition:learning=false",)
     """what it is rewarded for, added up: recognition, representation, prediction-error, inverse-dynamics, coverage"""
     observation: str = "latent"
-    """what it observes: latent, pixels or flat-pixels"""
+    """what it observes: latent, latent+periphery, pixels or flat-pixels"""
     menu: Annotated[str, tyro.conf.arg(metavar="SPEC")] = "auto"
     """what it chooses from: fixations:side=9, views, or none for continuous actions (auto: what suits)"""
     environments: int = 64

@@ -38,6 +38,7 @@ KINDS: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("recurrent-ppo", "latent", None, ON),
     ("recurrent-ppo", "pixels", GRID, ON),
     ("maskable-ppo", "latent", GRID, ON),
+    ("maskable-ppo", "latent+periphery", GRID, ON),
     ("sac", "latent", None, OFF),
     ("sac", "pixels", None, OFF),
     ("crossq", "flat-pixels", None, OFF),

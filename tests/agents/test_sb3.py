@@ -17,7 +17,7 @@ from shapes import objects
 from stable_baselines3.common.vec_env import VecMonitor
 
 from gazeworld.agents import bench_sb3
-from gazeworld.agents.episodes import Remember
+from gazeworld.agents.episodes import Remember, memory_of
 from gazeworld.agents.latent import Observe
 from gazeworld.agents.menu import FixationGrid, make_menu
 from gazeworld.agents.reward import make_reward
@@ -107,6 +107,33 @@ def test_observations_are_the_latent_state_or_pixels() -> None:
     memory = latent._memory or latent.env.memory
     assert np.array_equal(last[:-3], memory.change.after.aggregate[5].numpy())
     assert np.array_equal(a[:, :-3], memory.now.aggregate.numpy())
+
+
+def test_the_corner_of_the_eye_sees_the_whole_image_reduced() -> None:
+    """Of the scene of each row, in episodes, at their ends and after automatic resets."""
+    latent, wide = (saccades(kind) for kind in ("latent", "latent+periphery"))
+    world = wide.base.world
+    assert isinstance(world, SaccadeWorld)
+    for env in (latent, wide):
+        env.seed(1)
+    a, b = latent.reset(), wide.reset()
+    memory = memory_of(wide.env, "this test")
+
+    def expected(plain: np.ndarray, scenes: torch.Tensor) -> np.ndarray:
+        means = world.images.pixels[scenes].float().unflatten(1, (2, -1)).unflatten(3, (2, -1)).mean((2, 4))
+        return np.concatenate((plain, means.round().flatten(1).numpy() / np.float32(255)), 1)
+
+    assert b.shape == (8, 16 + 2 + 1 + 2 * 2 * world.view_shape[0])
+    assert wide.observation_space.contains(b[0])
+    np.testing.assert_allclose(b, expected(a, memory.scenes), atol=1e-6)
+    before = memory.scenes
+    for _ in range(3):
+        a, _, _, ends = latent.step(np.full((8, 2), 0.1, np.float32))
+        b, _, _, infos = wide.step(np.full((8, 2), 0.1, np.float32))
+        np.testing.assert_allclose(b, expected(a, memory.scenes), atol=1e-6)
+    assert not torch.equal(before, memory.scenes)
+    last, plain = (np.stack([info["terminal_observation"] for info in found]) for found in (infos, ends))
+    np.testing.assert_allclose(last, expected(plain, before), atol=1e-6)
 
 
 def test_a_grid_of_fixations_goes_where_it_says_and_masks_what_was_seen() -> None:
@@ -224,6 +251,8 @@ def test_what_does_not_fit_is_refused() -> None:
         make_menu(CountingWorld(), {"name": "fixations"})
     with pytest.raises(ValueError, match="unknown observation 'smell'"):
         Observe(Remember(counting(), Reading()), "smell")
+    with pytest.raises(ValueError, match=r"'latent\+periphery' needs a world with a periphery, and CountingWorld has"):
+        Observe(Remember(counting(), Reading()), "latent+periphery")
     with pytest.raises(ValueError, match="observation 'latent' needs a world model"):
         Observe(Remember(counting()))
     adapter = SB3VecEnv(counting(2))
