@@ -19,7 +19,7 @@ ones are not. "degrees": the angle that is left between answer and truth, which 
 
 Rotations that fill a smaller region vary less, so that the same errors make a lower R²: within a ball of 60 degrees an
 answer that is constant here scores about −4 there. Hence "against the spread here", the sign-invariant R² with the
-variance of the truths here in place of that of the truths there.
+variance of the truths here in place of that of the truths there; components that are constant here are left out.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ from .config import ProbeConfig
 from .features import FULL, Features, Tick, features, quiet, rollouts
 from .measures import Pair, Pairs
 from .policy import Policy
-from .probes import Budget, Heads, accuracy, fit_classifier, r2
+from .probes import Budget, Heads, accuracy, fit_classifier, r2, r2_against
 
 CANONICAL, PRODUCT = "w >= 0", "product of w >= 0"
 
@@ -158,9 +158,10 @@ def _answers(heads: Heads, here: Features, there: Features, kind: str, quantity:
         if quantity.angular and place == "here":
             found["raw with the box's signs"] = _r2(answer, _boxed(seen, kind, quantity.name))
         elif quantity.angular:
-            spread = rotations.canonical(getattr(here, kind)[quantity.name]).var(0, correction=0)
-            missed = (rotations.canonical(answer) - rotations.canonical(truth)).square().mean(0)
-            found[place]["against the spread here"] = _named(1 - missed / spread)
+            spread = rotations.canonical(getattr(here, kind)[quantity.name])
+            turned = rotations.canonical(answer)
+            scores = r2_against(spread[None], turned[None], rotations.canonical(truth)[None])
+            found[place]["against the spread here"] = _named(scores[0])
     return found
 
 

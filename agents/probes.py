@@ -167,13 +167,20 @@ def r2(predicted: Float[Tensor, "k n o"], targets: Float[Tensor, "k n o"]) -> Fl
     Scores of several outputs are averaged uniformly by whoever reports one number (`.mean(1)`), as in the released
     code. Raises ValueError where no component varies, and where one does in some of the targets only.
     """
-    predicted, targets = predicted.double(), targets.double()
-    total = (targets - targets.mean(1, keepdim=True)).square().sum(1)
-    varies = (total > _ROUNDING**2 * targets.square().sum(1)).any(0)
+    return r2_against(targets, predicted, targets)
+
+
+def r2_against(
+    spread: Float[Tensor, "k m o"], predicted: Float[Tensor, "k n o"], targets: Float[Tensor, "k n o"]
+) -> Float[Tensor, "k v"]:
+    """`r2` with the variance of other samples in place of that of the targets, of each component that varies there."""
+    predicted, targets, spread = predicted.double(), targets.double(), spread.double()
+    total = (spread - spread.mean(1, keepdim=True)).square().mean(1)
+    varies = (total > _ROUNDING**2 * spread.square().mean(1)).any(0)
     total = total[:, varies]
     if not varies.any() or (total <= 0).any():
         raise ValueError("R² of a target that does not vary is not defined; are all test streams the same?")
-    return (1 - (targets - predicted).square().sum(1)[:, varies] / total).float()
+    return (1 - (targets - predicted).square().mean(1)[:, varies] / total).float()
 
 
 def require_labels(labels: Int64[Tensor, " n"], classes: int, what: str) -> None:

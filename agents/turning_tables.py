@@ -86,4 +86,8 @@ def _elsewhere(name: str, entry: dict[str, Any]) -> Table:
             for kind in [kind for kind in ("raw", "sign-invariant") if kind in one["there"]]:
                 scores = (f"{one[place][kind]['mean']:.3f}" for place in ("here", "there"))
                 table.add_row(f"{what}, {kind}" if kind != "raw" else what, model, *scores)
+        errors = {model: heads[made["heads"][0]] for model, heads in made["values"].items()}
+        for model, one in {**errors, "constant answer": made.get("constant", {})}.items():
+            if "degrees" in one.get("there", {}):
+                table.add_row(f"{what}, error", model, *(_angle(one[place]["degrees"]) for place in ("here", "there")))
     return table

@@ -53,9 +53,9 @@ def seen(n: int, region: str, seed: int, sees: bool = True, noise: float = 0.0) 
     )
 
 
-def pairs(**kwargs: float) -> Pairs:
-    knows = Pair(seen(1200, "paper", 0, **kwargs), seen(4000, "paper", 1, **kwargs), "train", "test")
-    blind = Pair(seen(1200, "paper", 0, False), seen(4000, "paper", 1, False), "train", "test")
+def pairs(region: str = "paper") -> Pairs:
+    knows = Pair(seen(1200, region, 0), seen(4000, region, 1), "train", "test")
+    blind = Pair(seen(1200, region, 0, False), seen(4000, region, 1, False), "train", "test")
     return {"trained": knows, "untrained": blind}
 
 
@@ -108,6 +108,22 @@ def test_rotations_that_are_new_are_told_from_signs_that_are() -> None:
     assert lost["degrees"]["mean"] > 30
     # The truths of a ball vary less than those here, so that its own R² makes more of the same errors.
     assert lost["sign-invariant"]["mean"] < lost["against the spread here"]["mean"] < 0.8
+
+
+@pytest.mark.parametrize("region", ["behind", "ood"])
+def test_from_a_turntable_only_what_turned_there_is_compared_with_it(region: str) -> None:
+    """Two components of the quaternion are constant here: no number is infinite for that."""
+    there = {"trained": seen(3000, region, 3), "untrained": seen(3000, region, 3, False)}
+    found = generalisation(pairs("turntable"), there, region, (TURN,), 3, CONFIG)
+    json.dumps(found, allow_nan=False)
+    for kind in ("relative", "absolute"):
+        values = found[f"{kind} rotation"]["values"]["trained"]["ridge"]
+        assert len(values["here"]["raw"]["components"]) == 2
+        assert len(values["there"]["raw"]["components"]) == (2 if region == "behind" else 4)
+        assert len(values["there"]["against the spread here"]["components"]) == 2
+        assert values["here"]["degrees"]["mean"] < 1
+    if region == "behind":  # whoever sees rotations sees these, too
+        assert found["absolute rotation"]["values"]["trained"]["ridge"]["there"]["degrees"]["mean"] < 1
 
 
 def test_recognition_and_its_drop() -> None:
