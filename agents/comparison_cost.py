@@ -23,6 +23,7 @@ from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, frozen
 
 from .comparison_plans import Compared, Contestant, policy_folder
+from .latent import with_periphery
 from .loop import POLICY
 from .policy import Memory, Policy, begun, stepped
 
@@ -111,8 +112,9 @@ def _beside(world: World, contestant: Contestant, config: Compared) -> int:
         assert folder is not None
         data = json.loads((folder / "policy.json").read_text())
         extra = [shape for shape, *_ in world.extra_spaces().values()] if data["observation"] == "pixels" else []
-        if data["observation"] == "latent+periphery" and isinstance(world, SaccadeWorld):
-            extra.append(world.periphery_shape)
+        wide = with_periphery(data["observation"], world)
+        if wide is not None:
+            extra.append(wide.periphery_shape)
         return sum(shape[0] * shape[1] for shape in extra)
     return world.side**2 if _reads_images(contestant) and isinstance(world, SaccadeWorld) else 0
 

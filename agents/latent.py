@@ -75,25 +75,30 @@ def with_model(kind: str) -> bool:
     return kind in ("latent", "latent+periphery")
 
 
-def beside(kind: str, world: World) -> int:
-    """Pixels of the whole image that a flat observation holds. Raises ValueError where the world cannot show them."""
+def with_periphery(kind: str, world: World) -> SaccadeWorld | None:
+    """The world, if this kind of observation shows its periphery. Raises ValueError for a world that has none."""
     if kind != "latent+periphery":
-        return 0
+        return None
     if not isinstance(world, SaccadeWorld):
         raise ValueError(f"observation {kind!r} needs a world with a periphery, and {type(world).__name__} has none")
-    return math.prod(world.periphery_shape)
+    return world
+
+
+def latent_width(kind: str, world: World, aggregate_dim: int) -> int:
+    """Numbers in an observation that holds latent states. Raises ValueError as `with_periphery` does."""
+    wide = with_periphery(kind, world)
+    return aggregate_dim + world.pose_dim + 1 + (0 if wide is None else math.prod(wide.periphery_shape))
 
 
 def space_of(kind: str, env: ActiveVisionVectorEnv, aggregate_dim: int) -> Space[Any]:
-    """The space of one kind of observation of an environment's single rows. Raises ValueError as `beside` does."""
+    """The space of one kind of observation, of one environment. Raises ValueError as `with_periphery` does."""
     check_kind(kind)
     if kind == "pixels":
         found = env.single_observation_space
         assert isinstance(found, Dict)
         return found
     if with_model(kind):
-        width = aggregate_dim + env.world.pose_dim + 1 + beside(kind, env.world)
-        return Box(-np.inf, np.inf, (width,), np.float32)
+        return Box(-np.inf, np.inf, (latent_width(kind, env.world, aggregate_dim),), np.float32)
     lowest, highest = env.world.pose_bounds
     views = int(np.prod(env.world.view_shape))
     poses = [1.0] * env.world.pose_dim
@@ -113,9 +118,9 @@ def flat(
     first = moment.aggregate if with_model(kind) else moment.view.permute(0, 2, 3, 1).flatten(1).float() / 255
     share = torch.as_tensor(np.minimum(moment.steps / episode_steps, 1.0), device=first.device).float()
     parts = [first.float(), moment.pose, share[:, None]]
-    if beside(kind, world):
-        assert isinstance(world, SaccadeWorld)
-        parts.append(world.periphery(scenes).flatten(1).float() / 255)
+    wide = with_periphery(kind, world)
+    if wide is not None:
+        parts.append(wide.periphery(scenes).flatten(1).float() / 255)
     return torch.cat(parts, 1)
 
 

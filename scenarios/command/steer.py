@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from gazeworld.agents import figures
-from gazeworld.agents.latent import beside, with_model
+from gazeworld.agents.latent import latent_width, with_model
 from gazeworld.agents.phases import AgentConfig
 from gazeworld.agents.sb3_agents import agent_for
 from gazeworld.agents.signature import signature
@@ -92,7 +92,7 @@ def agent_config(chosen: AgentArguments, world: World, views: int, aggregate_dim
         menu = spec(chosen.menu, "agent.menu")
     policy: dict[str, Any] = {}
     if aggregate_dim and with_model(chosen.observation) and chosen.algorithm in ("ppo", "maskable-ppo"):
-        policy["net_arch"] = [aggregate_dim + world.pose_dim + 1 + beside(chosen.observation, world), 64, 64]
+        policy["net_arch"] = [latent_width(chosen.observation, world, aggregate_dim), 64, 64]
     return AgentConfig(
         algorithm=chosen.algorithm,
         environments=chosen.environments,
