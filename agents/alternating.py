@@ -115,9 +115,8 @@ def save(duet: Duet, phases: PhaseConfig, folder: Path, phase: int) -> None:
     """
     session, step = duet.session, phase * phases.model_steps
     state = {
+        **loop.state_of(session),
         "step": step,
-        "method": type(session.module).__name__,
-        "seed": session.seed,
         "steps": phases.phases * phases.model_steps,
         "phase": phase,
         "policy_steps": duet.agent.num_timesteps,
@@ -141,8 +140,7 @@ def restore(duet: Duet, folder: Path) -> int:
     state, session = found.state(), duet.session
     if "phase" not in state:
         raise CheckpointError(f"{found.path}: a checkpoint of plain training, expected one of alternating phases")
-    checkpoint.load_model(found, session.module)
-    checkpoint.load_optimiser(found, session.module, session.optimiser)
+    loop.restore(session, found)
     restore_agent(duet.agent, found.path)
     restore_rewards(duet.agent, found.path)
     duet.replay.load_state_dict(checkpoint.read(found.path / _REPLAY), session.env.world.device)

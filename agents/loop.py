@@ -134,11 +134,19 @@ def update(session: Session, stream: Stream, step: int) -> Tensor:
     """One optimiser step on a batch of streams; the loss, detached. What follows a step is not done here."""
     # Dropout and the like draw from torch's own generators; seeding them per step makes a resumed run the same run.
     torch.manual_seed(session.seed * 1_000_003 + step)
-    loss, _ = session.method.loss(stream)
+    loss = loss_of(session, stream)
     session.optimiser.zero_grad(set_to_none=True)
     session.fabric.backward(loss)
     session.optimiser.step()
     return loss.detach()
+
+
+def loss_of(session: Session, stream: Stream) -> Tensor:
+    """The method's loss in the precision of the run; what is logged or saved stays in single precision."""
+    # Fabric sees to this by itself only where its strategy wraps the module, which on one device it does not.
+    with session.fabric.autocast():
+        loss, _ = session.method.loss(stream)
+    return loss
 
 
 def log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], stream: Stream) -> None:
@@ -181,9 +189,26 @@ def invite(session: Session, recorder: Recorder, step: int) -> None:
 
 def _save(session: Session, config: TrainConfig, folder: Path, step: int) -> None:
     if session.fabric.is_global_zero:
-        state = {"method": type(session.module).__name__, "seed": session.seed, "steps": config.steps}
+        state = state_of(session) | {"steps": config.steps}
         checkpoint.save(folder, step, session.module, session.optimiser, state, keep=config.keep)
     session.fabric.barrier()
+
+
+def state_of(session: Session) -> dict[str, Any]:
+    """What a checkpoint's `state.json` says of a session; `precision` is the gradient scaler of "16-mixed"."""
+    return {
+        "method": type(session.module).__name__,
+        "seed": session.seed,
+        "precision": session.fabric.strategy.precision.state_dict(),
+    }
+
+
+def restore(session: Session, found: checkpoint.Checkpoint) -> None:
+    """Fill method, optimiser and gradient scaler. Raises CheckpointError for files that are damaged or do not fit."""
+    checkpoint.load_model(found, session.module)
+    checkpoint.load_optimiser(found, session.module, session.optimiser)
+    if scaling := found.state().get("precision"):
+        session.fabric.strategy.precision.load_state_dict(scaling)
 
 
 def require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) -> None:

@@ -82,6 +82,8 @@ class SeqJEPA(Method):
         self.encoder = network.to(memory_format=torch.channels_last)  # as the views lie; a fifth faster on the CPU
         self.target = target_of(self.encoder)
         self.action_projection = _projection(action_dim, action_width)
+        if not (condition_transformer or condition_predictor):  # a weight that nothing uses would get no gradient
+            self.action_projection.requires_grad_(False)
         self.action_norm = nn.BatchNorm1d(action_width, affine=False) if action_norm == "batch" else nn.Identity()
         self.counts_missing_action = action_norm == "batch"
         self.aggregate_dim = self.view_dim + action_width * condition_transformer

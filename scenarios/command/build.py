@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import TrainConfig
@@ -99,6 +100,14 @@ def check_method(scenario: Scenario, world: World) -> None:
         )
 
 
+class _InputsAsTheyAre(MixedPrecision):
+    """Mixed precision for what is computed. Fabric's own rounds what goes in, actions too, and chokes on streams."""
+
+    def convert_input(self, data: Any) -> Any:
+        """What goes in, untouched."""
+        return data
+
+
 def fabric_of(scenario: Scenario, device: str, processes: int = 1) -> Fabric:
     """Lightning Fabric on `auto`, `cpu`, `cuda`, `mps` or `cuda:1`, in one process or several (DDP).
 
@@ -110,9 +119,14 @@ def fabric_of(scenario: Scenario, device: str, processes: int = 1) -> Fabric:
     if processes < 1 or (index and processes > 1):
         raise ValueError(f"processes is {processes} on device {device!r}, expected at least 1, or 1 on a named one")
     devices: Any = [int(index)] if index else processes
-    strategy = "ddp" if processes > 1 else "auto"
+    strategy, precision = "ddp" if processes > 1 else "auto", scenario.train.precision
     try:
-        return Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=scenario.train.precision)
+        if precision == "32-true":
+            return Fabric(accelerator=accelerator, devices=devices, strategy=strategy)
+        where = Fabric(accelerator=accelerator, devices=1).device.type
+        return Fabric(
+            accelerator=accelerator, devices=devices, strategy=strategy, plugins=_InputsAsTheyAre(precision, where)
+        )
     except Exception as error:  # Fabric raises its own MisconfigurationException for devices that are not there
         raise ValueError(f"device {device!r} cannot be used: {error}") from error
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
 from gazeworld.agents.bench import in_turns
-from gazeworld.agents.loop import POLICY, Session, collect
+from gazeworld.agents.loop import POLICY, Session, collect, loss_of
 from gazeworld.agents.results import new_table, put
 from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
@@ -45,7 +45,7 @@ class Trainee:
 
     def step(self) -> None:
         """One training step: loss, gradients, optimiser, what follows a step."""
-        loss, _ = self.session.method.loss(self.stream)
+        loss = loss_of(self.session, self.stream)
         self.session.optimiser.zero_grad(set_to_none=True)
         self.session.fabric.backward(loss)
         self.session.optimiser.step()
@@ -101,7 +101,7 @@ def _trainees(chosen: MethodsArguments, console: Console) -> list[Trainee]:
 def _row(trainee: Trainee) -> dict[str, Any]:
     module = trainee.session.module
     with FlopCounterMode(display=False) as counter:
-        trainee.session.fabric.backward(trainee.session.method.loss(trainee.stream)[0])
+        trainee.session.fabric.backward(loss_of(trainee.session, trainee.stream))
     return {
         "method": trainee.scenario.method["name"],
         "observed": trainee.scenario.train.observed,

@@ -14,12 +14,11 @@ from lightning_fabric import Fabric
 from rich.console import Console
 
 from gazeworld.agents import checkpoint
-from gazeworld.agents.loop import train
+from gazeworld.agents.loop import Session, restore, train
 from gazeworld.agents.recorder import Recorder
 from gazeworld.agents.trained import read_config
 from gazeworld.envs.files import write_text
 from gazeworld.envs.world import World
-from gazeworld.models.method import Method
 
 from . import build, invocation, scenario
 from .scenario import Scenario
@@ -70,7 +69,7 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
     world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
     session = build.session_of(run.scenario, fabric, world)
     steps = build.steps_of(run.scenario, world.size)
-    start = _restore(run, session.module, session.optimiser, world) if resume else 0
+    start = _restore(run, session, world) if resume else 0
     if not resume and fabric.is_global_zero:
         write_config(run, fabric, world)
     console.print(
@@ -95,13 +94,12 @@ def require_same_data(folder: Path, world: World) -> None:
         raise ValueError(f"{folder}: trained on data {written}, but the source now is {world.fingerprint}")
 
 
-def _restore(run: Run, method: Method, optimiser: torch.optim.Optimizer, world: World) -> int:
+def _restore(run: Run, session: Session, world: World) -> int:
     require_same_data(run.folder, world)
     found = checkpoint.latest(run.checkpoints)
     if found is None:
         return 0
-    checkpoint.load_model(found, method)
-    checkpoint.load_optimiser(found, method, optimiser)
+    restore(session, found)
     return found.step
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from gazeworld.agents.loop import POLICY, Session, collapse, collect
+from gazeworld.agents.loop import POLICY, Session, collapse, collect, loss_of
 from gazeworld.agents.optimiser import set_learning_rate
 from gazeworld.agents.policy import Choice, Memory, Policy
 from gazeworld.agents.recorder import Recorder
@@ -110,7 +110,7 @@ def _step(session: Session, scenario: Scenario, watch: Stopwatch, step: int) -> 
         policy = _Timed(session.policy, watch)
         stream = collect(session.env, policy, scenario.train.observed + 1, rng, {"episode": step})
     with watch.part("forward"):
-        loss, _ = session.method.loss(stream)
+        loss = loss_of(session, stream)
     with watch.part("backward"):
         session.optimiser.zero_grad(set_to_none=True)
         session.fabric.backward(loss)
@@ -126,7 +126,7 @@ def _flops(session: Session, scenario: Scenario) -> int:
     """FLOPs (two per multiply-add) of forward and backward, by torch's counter."""
     stream = _step(session, scenario, Stopwatch(session.fabric.device), 0)
     with FlopCounterMode(display=False) as counter:
-        session.fabric.backward(session.method.loss(stream)[0])
+        session.fabric.backward(loss_of(session, stream))
     return counter.get_total_flops()
 
 

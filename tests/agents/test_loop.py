@@ -10,6 +10,7 @@ import torch
 from counting import CountingWorld
 from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from pictures import SOMEWHERE
 from rich.console import Console
 from torch import nn
@@ -28,7 +29,9 @@ CONFIG = TrainConfig(
 )
 
 
-def session(rows: int = 6, first_row: int = 0, seed: int = 0, dropout: float = 0.1) -> loop.Session:
+def session(
+    rows: int = 6, first_row: int = 0, seed: int = 0, dropout: float = 0.1, precision: str = "32-true"
+) -> loop.Session:
     world = CountingWorld()
     env = ActiveVisionVectorEnv(
         num_envs=rows,
@@ -54,7 +57,8 @@ def session(rows: int = 6, first_row: int = 0, seed: int = 0, dropout: float = 0
         dropout=dropout,
     )
     optimiser = make_optimiser(module, CONFIG)
-    fabric = Fabric(accelerator="cpu", devices=1)
+    mixed = [] if precision == "32-true" else [MixedPrecision(precision, "cpu")]  # by name, Fabric refuses fp16 here
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=mixed)
     method, optimiser = fabric.setup(module, optimiser)
     method.mark_forward_method("loss")
     return loop.Session(fabric, method, module, optimiser, env, make_policy("uniform", world), seed, first_row)
@@ -115,25 +119,38 @@ def test_lengths_that_cannot_be(length: int, message: str) -> None:
         loop.collect(s.env, s.policy, length, Draws.rows(0, 6))
 
 
-def test_resuming_gives_the_same_run_bit_for_bit(tmp_path: Path) -> None:
-    whole = session()
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_resuming_gives_the_same_run_bit_for_bit(precision: str, tmp_path: Path) -> None:
+    whole = session(precision=precision)
     assert run(whole, tmp_path / "whole") == 8
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
     shutil.rmtree(tmp_path / "cut/checkpoints/step-00000008")
     with (tmp_path / "cut/metrics.jsonl").open("a") as file:
         file.write('{"step": 8, "half a li')
     torch.manual_seed(123)  # whatever state torch's generator is in must not matter
-    cut = session(seed=0)
+    cut = session(precision=precision)
     found = checkpoint.latest(tmp_path / "cut/checkpoints")
     assert found is not None
     assert found.step == 4
-    checkpoint.load_model(found, cut.module)
-    checkpoint.load_optimiser(found, cut.module, cut.optimiser)
+    loop.restore(cut, found)
     assert run(cut, tmp_path / "cut", start=4) == 8
     for (name, a), b in zip(whole.module.state_dict().items(), cut.module.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
-    for file in ("metrics.jsonl", "checkpoints/step-00000008/optimizer.safetensors"):
+    for file in ("metrics.jsonl", *(f"checkpoints/step-00000008/{f}" for f in ("optimizer.safetensors", "state.json"))):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "cut" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16), ("16-mixed", torch.float16)]
+)
+def test_the_model_computes_in_the_precision_asked_for(precision: str, kind: torch.dtype) -> None:
+    s, seen = session(precision=precision), list[torch.dtype]()
+    layer = next(m for m in s.module.modules() if isinstance(m, nn.Conv2d))
+    layer.register_forward_hook(lambda _layer, _inputs, made: seen.append(made.dtype))
+    loss = loop.update(s, loop.collect(s.env, s.policy, 4, Draws.rows(0, 6)), 0)
+    assert seen == [kind]
+    assert loss.dtype == torch.float32
+    assert {p.dtype for p in s.module.parameters()} == {torch.float32}
 
 
 def test_guests_leave_no_trace(tmp_path: Path) -> None:

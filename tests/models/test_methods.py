@@ -66,7 +66,7 @@ def stepped(method: Method, stream: Stream, rate: float = 1e-3) -> torch.Tensor:
 
 def test_every_method_of_the_paper_is_there() -> None:
     paper = {"simclr", "byol", "vicreg", "vicreg-traj", "sen", "equimod", "sie", "conditional-byol", "conv-jepa"}
-    assert paper | {"seq-jepa", "contextssl"} <= set(NAMES)
+    assert paper | {"seq-jepa", "contextssl", "inverse-dynamics"} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,6 +102,25 @@ def test_gradient_reaches_everything_that_is_trained_and_no_target(name: str) ->
     assert [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None] == []  # as DDP demands
     targets = [p for n, p in method.named_parameters() if n.startswith("target")]
     assert all(not p.requires_grad and p.grad is None for p in targets)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_gives_nearly_the_same_loss(name: str) -> None:
+    method = make(name)
+    stream = stream_of(16, longest(method))
+    single, _ = copy.deepcopy(method).loss(stream)
+    with torch.autocast("cpu", torch.bfloat16):
+        half, _ = method.loss(stream)
+    half.backward()
+    torch.testing.assert_close(half.float(), single, rtol=0.05, atol=0.02)
+    assert half != single
+    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
+
+
+def test_no_weight_waits_for_a_gradient_without_actions() -> None:
+    method = make("seq-jepa", condition_transformer=False, condition_predictor=False)
+    method.loss(stream_of(8, longest(method)))[0].backward()
+    assert [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,7 +189,7 @@ def test_a_state_dict_is_the_whole_state(name: str) -> None:
 def test_predictions_live_where_goals_do_and_mind_the_action(name: str) -> None:
     method = fed(name)
     if not isinstance(method, Predicts):
-        assert name in ("simclr", "byol", "vicreg", "vicreg-traj", "contextssl")
+        assert name in ("simclr", "byol", "vicreg", "vicreg-traj", "contextssl", "inverse-dynamics")
         return
     stream = stream_of(6, 2)
     aggregate = method.represent(stream.views[:, :1], stream.actions[:, :0]).aggregate

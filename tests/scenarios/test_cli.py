@@ -212,9 +212,11 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) ->
     assert steps[-1] == step + 2
 
 
-def test_two_processes_share_a_batch(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", "saccade-digits", *TINY]
-    words += ["--runs", str(tmp_path), "--name", "two", "--processes", "2", "--no-evaluate"]
+@pytest.mark.parametrize("extra", [[], [":no-conditioning", "--train.precision", "bf16-mixed"]])
+def test_two_processes_share_a_batch(extra: list[str], tmp_path: Path) -> None:
+    variant, options = "".join(extra[:1]), extra[1:]
+    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", f"saccade-digits{variant}", *TINY]
+    words += ["--runs", str(tmp_path), "--name", "two", "--processes", "2", "--no-evaluate", *options]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     config = json.loads((tmp_path / "two/config.json").read_text())
