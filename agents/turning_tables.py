@@ -81,13 +81,13 @@ def _elsewhere(name: str, entry: dict[str, Any]) -> Table:
         table.add_row("recognition", model, *scores)
     for what in [key for key in entry if key != "recognition"]:
         made = entry[what]
-        for model, heads in made["values"].items():
-            one = heads[made["heads"][0]]
+        answers = {model: heads[made["heads"][0]] for model, heads in made["values"].items()}
+        perfect = {place: next(iter(signs.values())) for place, signs in made.get("perfect", {}).items()}
+        for model, one in {**answers, **({"perfect answer": perfect} if perfect else {})}.items():
             for kind in [kind for kind in ("raw", "sign-invariant") if kind in one["there"]]:
                 scores = (f"{one[place][kind]['mean']:.3f}" for place in ("here", "there"))
                 table.add_row(f"{what}, {kind}" if kind != "raw" else what, model, *scores)
-        errors = {model: heads[made["heads"][0]] for model, heads in made["values"].items()}
-        for model, one in {**errors, "constant answer": made.get("constant", {})}.items():
+        for model, one in {**answers, "constant answer": made.get("constant", {})}.items():
             if "degrees" in one.get("there", {}):
                 table.add_row(f"{what}, error", model, *(_angle(one[place]["degrees"]) for place in ("here", "there")))
     return table

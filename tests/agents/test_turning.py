@@ -1,6 +1,7 @@
 """All probes of object worlds in one call, from a method to tables, and other regions beside."""
 
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -53,6 +54,8 @@ def test_everything_is_measured_and_shown() -> None:
     text = out.file.getvalue()
     for words in ("Retrieval", "Nearest neighbours", "Odd one out of 3 views", "scored on “ood”", "absolute rotation"):
         assert words in text
+    perfect = found["elsewhere"]["ood"]["absolute rotation"]["perfect"]["there"]["w >= 0"]["raw"]["mean"]
+    assert re.search(rf"absolute rotation +perfect answer +1\.000 +{re.escape(f'{perfect:.3f}')}", text)
 
 
 @pytest.mark.parametrize("live", [False, True])

@@ -114,6 +114,29 @@ def test_predictions_and_goals_are_what_the_losses_compare() -> None:
         torch.testing.assert_close(method.loss(stream)[1][term], expected(*pair(method, stream)), msg=name)
 
 
+def test_inverse_dynamics_learns_to_tell_the_action_from_the_views_beside_it() -> None:
+    torch.manual_seed(0)
+    method, g = make("inverse-dynamics"), torch.Generator().manual_seed(0)
+    places = torch.randint(0, 15, (32, 3, 2), generator=g)
+    views = torch.zeros(32, 3, 1, 16, 16, dtype=torch.uint8)
+    for i, j in torch.cartesian_prod(torch.arange(32), torch.arange(3)).tolist():
+        row, col = places[i, j].tolist()
+        views[i, j, 0, row : row + 2, col : col + 2] = 255
+    poses = places / 16
+    stream = Stream(views, poses.diff(dim=1), poses, torch.zeros(32).long(), torch.arange(32))
+    optimiser = torch.optim.Adam(method.parameters(), 3e-3)
+    found = []
+    for _ in range(60):
+        loss, terms = method.loss(stream)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        found.append(float(terms["action"]))
+    assert found[-1] < 0.1 * float(stream.actions.var())
+    shuffled = Stream(views, stream.actions.flip(0), poses, stream.labels, stream.scenes)
+    assert float(method.loss(shuffled)[1]["action"]) > float(stream.actions.var())
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("out", [0, 16])
 def test_conv_jepa_foretells_the_last_view_from_each_other(out: int) -> None:

@@ -1,0 +1,43 @@
+"""Inverse dynamics: the action shall be told from the views before and after it (Agrawal et al. 2015)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from gazeworld.envs.stream import Stream
+
+from ..joint import JointEmbedding, each, mlp, parts
+
+
+class InverseDynamics(JointEmbedding):
+    """Encoder and a head that regresses each action from the embeddings on either side of it.
+
+    "Learning to see by moving" (ICCV 2015), with a regression in place of its bins; the inverse model of Pathak et al.
+    (2017) is the same. It is none of the paper's baselines. It is here as a ceiling: it is trained, on the streams that
+    other methods learn from, for the very thing that the probe of relative actions asks (section 3.3). What its encoder
+    does not know of actions on scenes it has not seen, the data do not tell an encoder of its shape.
+    """
+
+    def __init__(
+        self,
+        *,
+        view_shape: tuple[int, int, int],
+        action_dim: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        encoder: str = "cifar-resnet18",
+        dim: int = 128,
+        width: int = 32,
+        hidden: int = 512,
+    ) -> None:
+        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        self.head = mlp((2 * self.view_dim, hidden, action_dim), norm_last=False)
+
+    def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """Mean squared error of all actions of all streams, in the units of the world."""
+        self.check(stream)
+        encoded = self.encode(stream.views)
+        told = each(self.head, torch.cat([encoded[:, :-1], encoded[:, 1:]], dim=-1))
+        loss = mse_loss(told, stream.actions)
+        return loss, parts({"action": loss})
