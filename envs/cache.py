@@ -5,17 +5,23 @@ something else has another name. The key itself stands in a .json beside it, for
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+from .files import write_text
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def folder() -> Path:
@@ -32,7 +38,7 @@ def cached(
     The array is built in a temporary file and renamed when whole, so an interrupted or failing `fill` leaves nothing
     behind and two processes at once do no harm (both compute, the last one stays). A file that is truncated or of
     another shape or type is built again. Writing to the result changes this process's copy only, never the file.
-    Raises OSError with one sentence where the folder cannot be written.
+    Raises OSError with one sentence where the folder cannot be written or has no room for the array.
     """
     text = json.dumps(key, sort_keys=True, indent=1, allow_nan=False)
     place = folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.npy"
@@ -57,23 +63,22 @@ def _open(place: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray |
 def _build(
     place: Path, text: str, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[np.ndarray], None]
 ) -> None:
-    try:
+    with _told(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
         _sweep(place)
         handle, name = tempfile.mkstemp(prefix=place.stem[:16], suffix=".tmp", dir=place.parent)
-    except OSError as error:
-        raise OSError(
-            f"cannot write to the cache folder {place.parent} ({error}); set GAZEWORLD_CACHE to one that can be written"
-        ) from error
     os.close(handle)
     try:
-        array = np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        with _told(place.parent):
+            array = np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
+            _reserve(name)
         fill(array)
-        array.flush()
-        del array
-        # The key goes first: whoever finds the array finds its explanation too.
-        _write(place.with_suffix(".json"), text)
-        os.replace(name, place)
+        with _told(place.parent):
+            array.flush()
+            del array
+            # The key goes first: whoever finds the array finds its explanation too.
+            write_text(place.with_suffix(".json"), text + "\n")
+            os.replace(name, place)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
@@ -81,13 +86,32 @@ def _build(
 
 def _sweep(place: Path) -> None:
     """Delete what killed processes left of the same array, once it is a day old and nobody can be at it."""
-    for left in place.parent.glob(f"{place.stem[:16]}*.tmp"):
-        if time.time() - left.stat().st_mtime > 86_400:
-            left.unlink(missing_ok=True)
+    for left in [*place.parent.glob(f"{place.stem[:16]}*.tmp"), *place.parent.glob(f".{place.stem}.json.*.draft")]:
+        with contextlib.suppress(FileNotFoundError):  # another process finished it, or swept it up itself
+            if time.time() - left.stat().st_mtime > 86_400:
+                left.unlink()
 
 
-def _write(place: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=place.stem[:16], suffix=".tmp", dir=place.parent)
-    with os.fdopen(handle, "w") as file:
-        file.write(text + "\n")
-    os.replace(name, place)
+def _reserve(name: str) -> None:
+    """Have the disk set all of a file aside: writing to a mapped hole on a full disk would kill the process."""
+    if sys.platform == "win32" or sys.platform == "darwin":
+        return  # they have no such call
+    with open(name, "r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(name))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            # Some file systems cannot set anything aside; there, a full disk stays what it was.
+
+
+@contextlib.contextmanager
+def _told(place: Path) -> Iterator[None]:
+    """Errors of the disk say what to do."""
+    try:
+        yield
+    except OSError as error:
+        need = "has room" if error.errno in _FULL else "can be written"
+        raise OSError(
+            f"cannot write to the cache folder {place} ({error}); set GAZEWORLD_CACHE to one that {need}"
+        ) from error

@@ -1,12 +1,19 @@
 """Many image files into one array: in threads, because Pillow decodes without Python's lock, and with progress."""
 
+import hashlib
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
+
+from .cache import cached
 
 _LONG = 500  # images from which on decoding shows its progress
 
@@ -25,3 +32,18 @@ def decode_all(out: np.ndarray, decode: Callable[[int], np.ndarray]) -> None:
             pass
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def content(pixels: UInt8[Tensor, "n h w c"], key: Mapping[str, Any]) -> str:
+    """What identifies decoded images, whatever files they came from: a digest of the checksums of all of them.
+
+    All pixels are read once for each `key`, under which they are cached, too; then their checksums are on disk.
+    """
+
+    def fill(out: np.ndarray) -> None:
+        images, quiet = pixels.numpy(), len(out) < _LONG
+        for i in track(range(len(out)), "checksums", console=Console(stderr=True), disable=quiet, transient=True):
+            out[i] = zlib.crc32(images[i])
+
+    sums = cached({**key, "what": "checksums of images"}, (len(pixels),), "<u4", fill)
+    return hashlib.sha256(sums.tobytes()).hexdigest()

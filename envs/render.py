@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+LEAST = 16  # of a tile, in pixels: its rim takes 8
 SIDE = 384  # of the picture, in pixels: a multiple of the usual image sides, and even as video coders want it
 _BACK = (24, 24, 28)
 _NEAREST = Image.Resampling.NEAREST
@@ -29,16 +30,18 @@ def draw(
 
     `boxes` are top, left, bottom, right of the views in units of the picture's side; `slots` is the number of views
     of a whole episode. On the left the picture with the views' frames, their numbers and the path between them (left
-    out where there is no picture); on the right the current view above all views so far.
+    out where there is no picture); on the right the current view above all views so far or, where the episode has more
+    of them than there is room for, the last ones.
     """
     half = SIDE // 2
     panel = Image.new("RGB", (half, SIDE), _BACK)
     _paste(panel, views[-1], (0, 0, half), colour(len(views) - 1, slots), str(len(views)))
-    columns = max(2, math.ceil(math.sqrt(slots)))
+    columns = min(max(2, math.ceil(math.sqrt(slots))), half // LEAST)
     cell = half // columns
-    for i, view in enumerate(views):
-        place = (i % columns * cell, half + i // columns * cell, cell)
-        _paste(panel, view, place, colour(i, slots), str(i + 1))
+    first = max(0, math.ceil(len(views) / columns) - columns) * columns  # whole rows leave, so that the others stay put
+    for i in range(first, len(views)):
+        place = (i % columns * cell, half + (i - first) // columns * cell, cell)
+        _paste(panel, views[i], place, colour(i, slots), str(i + 1))
     if picture is None or boxes is None:
         return np.array(panel)
     whole = Image.new("RGB", (SIDE + half, SIDE), _BACK)

@@ -31,17 +31,19 @@ def read(options: Mapping[str, Any] | None, n: int, world: World) -> Resets:
 
     `reset_mask`: n booleans, which rows to reset (all, if absent). `scene`: an index in the source for every row, or
     n of them. `pose`: where the first view is taken, p or n × p numbers. `episode`: number of the episode, or n.
+    Entries of rows that are not reset may be anything.
     Raises ValueError (TypeError for a mask that is no boolean array) naming the option, and the row where one is bad.
     """
     options = options or {}
     if strange := sorted(set(options) - set(_KNOWN)):
         raise ValueError(f"unknown reset options {strange}; there are: {', '.join(_KNOWN)}")
     mask, pose = options.get("reset_mask"), options.get("pose")
+    used = np.ones(n, dtype=bool) if mask is None else _mask(mask, n)
     return Resets(
-        rows=np.arange(n) if mask is None else np.flatnonzero(_mask(mask, n)),
-        scene=_integers("scene", options.get("scene"), n, world.size),
-        pose=None if pose is None else _poses(pose, n, world),
-        episode=_integers("episode", options.get("episode"), n, 2**62),
+        rows=np.flatnonzero(used),
+        scene=_integers("scene", options.get("scene"), used, world.size),
+        pose=None if pose is None else _poses(pose, used, world),
+        episode=_integers("episode", options.get("episode"), used, 2**62),
     )
 
 
@@ -60,29 +62,33 @@ def _mask(value: Any, n: int) -> np.ndarray:
     return mask
 
 
-def _integers(name: str, value: Any, n: int, high: int) -> np.ndarray | None:
+def _integers(name: str, value: Any, used: np.ndarray, high: int) -> np.ndarray | None:
     if value is None:
         return None
-    array = _array(value)
+    array, n = _array(value), len(used)
     if array.dtype.kind not in "iu" or array.shape not in ((), (n,)):
         raise ValueError(f"options[{name!r}] must be an integer or {n} of them, found {value!r}")
     array = np.broadcast_to(array, (n,)).astype(np.int64)
-    if (bad := (array < 0) | (array >= high)).any():
+    if (bad := used & ((array < 0) | (array >= high))).any():
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(f"options[{name!r}] of row {row} is {array[row]}, expected 0 … {high - 1}")
     return array
 
 
-def _poses(value: Any, n: int, world: World) -> np.ndarray:
-    array = _array(value)
+def _poses(value: Any, used: np.ndarray, world: World) -> np.ndarray:
+    array, n = _array(value), len(used)
     if array.dtype.kind not in "iuf" or array.shape not in ((world.pose_dim,), (n, world.pose_dim)):
         raise ValueError(f"options['pose'] must be {world.pose_dim} numbers or {n} x {world.pose_dim}, found {value!r}")
     array = np.broadcast_to(array, (n, world.pose_dim)).astype(np.float32)
     low, high = world.pose_bounds
     good = ((array >= low) & (array <= high)).all(1)  # False for NaN, too
-    if not good.all():
-        row = int(np.flatnonzero(~good)[0])
+    if (bad := used & ~good).any():
+        row = int(np.flatnonzero(bad)[0])
         raise ValueError(
             f"options['pose'] of row {row} is {array[row].tolist()}, expected finite numbers in [{low}, {high}]"
         )
+    for what, flawed in world.flaws(torch.tensor(array)).items():
+        if (bad := used & flawed.cpu().numpy()).any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ValueError(f"options['pose'] of row {row} is {array[row].tolist()}, which {what}")
     return array

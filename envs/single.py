@@ -64,7 +64,7 @@ class ActiveVisionEnv(gymnasium.Env):
         return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
 
     def render(self) -> np.ndarray | None:
-        """The image with the scan path so far, the current glimpse, and all glimpses in order."""
+        """The image with the scan path so far, the current glimpse, and the glimpses in order."""
         if self.render_mode is None:
             logger.warn("render() was called, but the environment was made without render_mode='rgb_array'")
             return None

@@ -118,17 +118,16 @@ class ActiveVisionVectorEnv(VectorEnv):
     def step(self, actions: np.ndarray | Tensor) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
         """Move all sensors at once.
 
-        Raises ValueError naming the row of an action that is not finite or out of bounds, and ResetNeeded for rows
-        that were not (in DISABLED mode: not again) reset.
+        Rows that NEXT_STEP resets in this step may have any action. Raises ValueError naming the row of another action
+        that is not finite or out of bounds, and ResetNeeded for rows that were not (in DISABLED mode: not again) reset.
         """
         if self._state is None:
             raise ResetNeeded("step was called before reset")
-        action = self._checked(actions)
         over = self._steps >= self.episode_steps
         if self.autoreset_mode is AutoresetMode.DISABLED and over.any():
             rows = np.flatnonzero(over).tolist()
             raise ResetNeeded(f"the episodes of rows {rows} are over; reset them with options['reset_mask']")
-        commanded, executed = self._act(action)
+        commanded, executed = self._act(self._checked(actions, over))
         if over.any():  # NEXT_STEP: these rows' actions are ignored, and they show the first view of the next episode
             self._renew(over, commanded, executed)
         truncated = self._steps >= self.episode_steps
@@ -144,7 +143,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         return self._observe(), reward, self._mask(~everyone), self._mask(truncated), info
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """One frame per row: the image with the scan path so far, the current glimpse, and all glimpses in order."""
+        """One frame per row: the image with the scan path so far, the current glimpse, and the glimpses in order."""
         if self.render_mode is None:
             logger.warn("render() was called, but the environment was made without render_mode='rgb_array'")
             return None
@@ -217,11 +216,16 @@ class ActiveVisionVectorEnv(VectorEnv):
             self._trail = torch.zeros(shape, device=self.world.device)
         self._trail[torch.arange(self.num_envs), torch.from_numpy(self._steps)] = self._state.scene.pose
 
-    def _checked(self, actions: np.ndarray | Tensor) -> Float32[Tensor, "n a"]:
+    def _checked(self, actions: np.ndarray | Tensor, over: np.ndarray) -> Float32[Tensor, "n a"]:
+        """The actions on the world's device; those of rows that are over, which nobody looks at, move nothing."""
         value = actions.detach() if isinstance(actions, Tensor) else torch.from_numpy(np.array(actions, np.float64))
         value = value.to(self.world.device, torch.float32)
         if value.shape != self.action_space.shape:
             raise ValueError(f"actions have shape {tuple(value.shape)}, expected {self.action_space.shape}")
+        if over.any() and self._state is not None:
+            here = self._state.scene.pose
+            ignored = torch.from_numpy(over).to(self.world.device)[:, None]
+            value = torch.where(ignored, self.world.difference(here, here), value)
         low, high = self.world.action_bounds
         lowest, highest = torch.stack(value.aminmax()).tolist()  # NaN if any is
         if low <= lowest and highest <= high:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from . import shelf
@@ -80,6 +80,11 @@ class World(ABC):
     @abstractmethod
     def snap(self, scene: Scene, pose: Float32[Tensor, "b p"]) -> Float32[Tensor, "b p"]:
         """The legal pose nearest to any pose; which poses are legal may depend on the scene."""
+
+    def flaws(self, pose: Float32[Tensor, "b p"]) -> dict[str, Bool[Tensor, " b"]]:
+        """What keeps poses within the bounds from being snapped, and which ones; most worlds can snap any."""
+        del pose
+        return {}
 
     @abstractmethod
     def move(

@@ -2,10 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..images import DataError
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Whatever readers trip over in the model `name` becomes a DataError: a bad model must not end a whole render."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (ValueError, LookupError, ArithmeticError) as error:
+        raise DataError(f"{name}: cannot be read ({type(error).__name__}: {error}), expected a mesh") from error
 
 
 class Besides(ABC, Mapping[str, bytes]):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..cache import cached
 from ..files import digest
+from ..images import DataError
 from . import splits
 from .gallery import ArrayGallery, Gallery, Objects
 from .latents import of_object
@@ -62,7 +63,7 @@ def drawn(name: str, items: Sequence[Item], split: str, key: Mapping[str, Any], 
     """One split ("train" or "test", by object) of a collection, with views that are drawn once and kept on disk.
 
     `key` says what the meshes depend on beside their names; the cache is keyed by it. Raises ValueError for an unknown
-    split; DataError, when views are drawn, for an object that cannot be loaded.
+    split; DataError for one without objects and, when views are drawn, for an object that cannot be loaded.
     """
     if split not in ("train", "test"):
         raise ValueError(f"source {name!r} has the splits train and test, found {split!r}")
@@ -70,6 +71,10 @@ def drawn(name: str, items: Sequence[Item], split: str, key: Mapping[str, Any], 
     classes = tuple(sorted({item.category for item in items}))
     chosen = tuple(item for item in items if (item.key in tested) == (split == "test"))
     training = [item for item in items if item.key not in tested]
+    if not chosen:
+        raise DataError(
+            f"source {name!r}: no object in split {split!r}, expected some (the only object of a class is trained on)"
+        )
     region = Region(drawing.region)
     latents = torch.stack([of_object(region, item.key, drawing.seed, drawing.views) for item in chosen])
     renderer = make_renderer(drawing.renderer, drawing.size)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..images import DataError
 from . import wavefront
-from .besides import Besides
+from .besides import Besides, readable
 from .loading import UPRIGHT, turned
 from .mesh import Item, Mesh
 from .properties import properties
@@ -107,14 +107,8 @@ def walk(folder: Path = FOLDER) -> list[Item]:
     Raises DataError naming the archive for one that cannot be read, holds a path that leaves it, or has no catalogue
     or an incomplete one, and for a folder without archives.
     """
-    folder = Path(folder).expanduser()
-    archives = [folder] if folder.is_file() else sorted(folder.glob("*.sh3f"))
-    if not archives:
-        raise DataError(
-            f"{folder}: no furniture archive found, expected files ending in .sh3f (Debian: sweethome3d-furniture)"
-        )
     items: dict[str, Item] = {}
-    for archive in archives:
+    for archive in archives(folder):
         for fields, entry in _entries(archive):
             category = category_of(fields)
             if not category:
@@ -124,6 +118,17 @@ def walk(folder: Path = FOLDER) -> list[Item]:
                 raise DataError(f"{entry.where}: a second model called {key}, expected one")
             items[key] = Item(category, key, functools.partial(_load, entry), entry.credit)
     return [items[key] for key in sorted(items)]
+
+
+def archives(folder: Path) -> list[Path]:
+    """The archives in a folder, or the one archive that is named. Raises DataError where there is none."""
+    folder = Path(folder).expanduser()
+    found = [folder] if folder.is_file() else sorted(folder.glob("*.sh3f"))
+    if not found:
+        raise DataError(
+            f"{folder}: no furniture archive found, expected files ending in .sh3f (Debian: sweethome3d-furniture)"
+        )
+    return found
 
 
 def category_of(fields: dict[str, str]) -> str:
@@ -155,6 +160,10 @@ def _entries(archive: Path) -> Iterator[tuple[dict[str, str], _Entry]]:
         if missing:
             raise DataError(f"{archive}: {CATALOGUE} says nothing of {missing[0]}#{number}, expected it")
         model = fields["model"].lstrip("/")
+        if not posixpath.basename(model):
+            raise DataError(
+                f"{archive}: model#{number} is {fields['model']!r}, expected the path of a model in the archive"
+            )
         if _leaves(model):
             raise DataError(
                 f"{archive}: the path {model!r} of model {number} leaves the archive, expected one within it"
@@ -178,14 +187,14 @@ def _rotation(text: str, archive: Path, number: int) -> tuple[float, ...]:
 
 def _load(entry: _Entry) -> Mesh:
     """The mesh of a model: its rotation applied, upright, its front to +y."""
-    with _opened(entry.archive) as file:
+    with _opened(entry.archive) as file, readable(entry.where):
         besides = _Archived(entry, file)
         data = besides.find(posixpath.basename(entry.model))
         if data is None:
             raise DataError(f"{entry.where}: not in the archive, expected the model of its catalogue")
         soups = wavefront.read(data, besides)
-    turn = _FRONT @ (np.array(entry.rotation).reshape(3, 3) if entry.rotation else np.eye(3))
-    return join([turned(soup, turn) for soup in soups], entry.where)
+        turn = _FRONT @ (np.array(entry.rotation).reshape(3, 3) if entry.rotation else np.eye(3))
+        return join([turned(soup, turn) for soup in soups], entry.where)
 
 
 class _Archived(Besides):
@@ -208,7 +217,7 @@ class _Archived(Besides):
 def _leaves(name: str) -> bool:
     """Whether a path points out of the archive that holds it."""
     path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+    return path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts[:1])
 
 
 def _opened(archive: Path) -> zipfile.ZipFile:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..images import DataError
 from .mesh import Item
-from .stage import LATENTS
+from .stage import HUES, LATENTS
 
 THREADS = min(16, os.cpu_count() or 1)
 # What Pillow raises for files that are damaged in one way or another.
@@ -231,6 +231,10 @@ class Objects:
             raise DataError(f"{what}: labels {low} … {high} for {len(self.classes)} classes, expected -1 or a class")
         if not bool(self.latents.isfinite().all()):
             raise DataError(f"{what}: latents hold numbers that are not finite")
+        hues = self.latents[..., HUES]
+        if bool(((hues < 0) | (hues > 1)).any()):
+            found = f"{float(hues.min()):g} … {float(hues.max()):g}"
+            raise DataError(f"{what}: hues of {found} among the latents, expected them in [0, 1]")
 
     @property
     def side(self) -> int:

@@ -24,7 +24,7 @@ from ..files import digest, identity
 from ..images import DataError
 from .gallery import THREADS
 from .index import DAMAGED, members
-from .stage import LATENTS
+from .stage import HUES, LATENTS
 
 SPLITS = ("train", "test", "all")
 _ALIASES = {"val": "test"}
@@ -113,7 +113,7 @@ def _odd(folder: Path, views: int) -> DataError:
 def read_latents(listing: Listing) -> Float32[np.ndarray, "n v 7"]:
     """What every view was rendered with.
 
-    Raises DataError naming a file that does not hold seven finite numbers.
+    Raises DataError naming a file that does not hold seven finite numbers, or holds a hue outside [0, 1].
     """
     latents = np.empty((len(listing.names), listing.views, len(LATENTS)), np.float32)
     kinds: dict[bytes, np.dtype[Any]] = {}  # headers seen: parsing them would be most of the work
@@ -129,6 +129,12 @@ def read_latents(listing: Listing) -> Float32[np.ndarray, "n v 7"]:
         i, view, place = wrong[0].tolist()
         path = listing.root / listing.names[i][1:] / f"latent_{view}.npy"
         raise DataError(f"{path}: {LATENTS[place]} is {latents[i, view, place]}, expected a finite number")
+    hues = latents[..., HUES]
+    wrong = np.argwhere((hues < 0) | (hues > 1))
+    if len(wrong):
+        i, view, place = wrong[0].tolist()
+        path, hue = listing.root / listing.names[i][1:] / f"latent_{view}.npy", HUES[place]
+        raise DataError(f"{path}: {LATENTS[hue]} is {latents[i, view, hue]}, expected a hue in [0, 1]")
     return latents
 
 

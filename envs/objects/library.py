@@ -91,10 +91,10 @@ def _finish(name: str, entry: dict[str, str], besides: Besides, pictures: dict[s
     red, green, blue = (linear(min(max(x, 0.0), 1.0)) for x in colour)
     opacity = _opacity(entry, where)
     plain = Surface(Material((red, green, blue), gloss=max(gloss, 0.0), opacity=opacity))
-    painted = _map(entry.get("map_kd", ""), besides, pictures)
+    painted = _map("map_Kd", entry, besides, pictures, where)
     if painted is None:
         return Finish(plain, plain)
-    alpha = _map(entry.get("map_d", ""), besides, pictures)
+    alpha = _map("map_d", entry, besides, pictures, where)
     white = Material(gloss=max(gloss, 0.0), opacity=opacity, colour=(1.0, 1.0, 1.0))
     return Finish(
         textured(white, painted.image, None if alpha is None else alpha.image), plain, painted.scale, painted.offset
@@ -104,7 +104,7 @@ def _finish(name: str, entry: dict[str, str], besides: Besides, pictures: dict[s
 def _opacity(entry: dict[str, str], where: str) -> float:
     """How much of a surface is there: `d`, or 1 - `Tr`."""
     if "d" in entry:
-        found = _numbers(entry["d"].split()[-1], where, "d")[0]
+        found = _numbers("".join(entry["d"].split()[-1:]), where, "d")[0]  # may stand behind -halo
     elif "tr" in entry:
         # Programs that write Tr 1 mean all of it: nobody describes what cannot be seen at all.
         found = (1 - _numbers(entry["tr"], where, "Tr")[0]) or 1.0
@@ -113,10 +113,12 @@ def _opacity(entry: dict[str, str], where: str) -> float:
     return min(max(found, 0.0), 1.0)
 
 
-def _map(value: str, besides: Besides, pictures: dict[str, Image.Image | None]) -> _Map | None:
+def _map(
+    what: str, entry: dict[str, str], besides: Besides, pictures: dict[str, Image.Image | None], where: str
+) -> _Map | None:
     """The picture of `map_Kd` or `map_d`, and where it lies; None where there is none (see `Besides`)."""
     options: dict[str, list[str]] = {}
-    words = value.split(" ")
+    words = entry.get(what.lower(), "").split(" ")
     while words[0].startswith("-") and len(words) > 1:
         own = options.setdefault(words.pop(0), [])
         while len(words) > 1 and len(own) < _NUMBERS and (_is_number(words[0]) or words[0] in _WORDS):
@@ -130,12 +132,13 @@ def _map(value: str, besides: Besides, pictures: dict[str, Image.Image | None]) 
     image = pictures[name]
     if image is None:
         return None
-    return _Map(image, _pair(options.get("-s", []), 1.0), _pair(options.get("-o", []), 0.0))
+    scale = _pair(options.get("-s", []), 1.0, where, f"{what} -s")
+    return _Map(image, scale, _pair(options.get("-o", []), 0.0, where, f"{what} -o"))
 
 
-def _pair(words: list[str], default: float) -> tuple[float, float]:
+def _pair(words: list[str], default: float, where: str, what: str) -> tuple[float, float]:
     """The first two numbers of an option."""
-    numbers = [float(word) for word in words if word]
+    numbers = _numbers(" ".join(words), where, what) if any(words) else []
     return (numbers[0] if numbers else default, numbers[1] if len(numbers) > 1 else default)
 
 

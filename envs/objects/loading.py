@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from ..images import DataError
 from . import scenes, wavefront
-from .besides import Neighbours
+from .besides import Neighbours, readable
 from .mesh import Item, Mesh
 from .soup import Soup, join
 
@@ -44,10 +44,11 @@ def load_mesh(path: Path, up: str = "") -> Mesh:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}), expected a mesh") from error
     besides = Neighbours(path)
-    soups = wavefront.read(data, besides) if kind == ".obj" else scenes.read(data, kind[1:], besides)
-    if (up or _UP[kind]) == "y":
-        soups = [turned(soup, UPRIGHT) for soup in soups]
-    return join(soups, str(path))
+    with readable(str(path)):
+        soups = wavefront.read(data, besides) if kind == ".obj" else scenes.read(data, kind[1:], besides)
+        if (up or _UP[kind]) == "y":
+            soups = [turned(soup, UPRIGHT) for soup in soups]
+        return join(soups, str(path))
 
 
 UPRIGHT: Float64[np.ndarray, "3 3"] = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])

@@ -137,10 +137,12 @@ def _kept(plan: Plan, out: Path, file: BinaryIO, log: BinaryIO, done: Callable[[
     lines = log.read().split(b"\n")[:-1]  # what follows the last end of a line was cut short
     head = plan.key.encode()
     if lines and lines[0] != head:
-        raise DataError(
-            f"{out / store.LOG_FILE}: begun from other data or with another size, expected to go on with "
-            f"{plan.listing.root} at {plan.size} px; delete {out} or pack to another folder"
-        )
+        if lines[1:]:
+            raise DataError(
+                f"{out / store.LOG_FILE}: begun from other data or with another size, expected to go on with "
+                f"{plan.listing.root} at {plan.size} px; delete {out} or pack to another folder"
+            )
+        lines = []  # no object was packed, so nothing is lost by beginning anew
     checksums: list[str] = []
     for line, source in zip(lines[1:], plan.sources, strict=False):
         words = line.decode("ascii", "replace").split(" ")

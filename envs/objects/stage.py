@@ -22,6 +22,7 @@ from torch import Tensor
 from . import rotations
 
 LATENTS = ("yaw", "pitch", "roll", "floor_hue", "spot_theta", "spot_phi", "spot_hue")
+HUES = (3, 6)  # places among the latents of what lies in [0, 1]
 
 FIELD_OF_VIEW = 0.691111  # radians, the whole angle, both ways
 HALF_WIDTH = math.tan(FIELD_OF_VIEW / 2)  # of the picture, at distance 1

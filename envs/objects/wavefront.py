@@ -57,7 +57,7 @@ def read(data: bytes, besides: Besides) -> list[Soup]:
     library describes is a light grey. Raises DataError naming the file for text that is no OBJ, for references to
     what is not there, and for libraries and textures that are missing or damaged (see `Besides`).
     """
-    lines = _sorted(_text(data))
+    lines = _sorted(_text(data), besides.name)
     if not lines.polygons:
         raise DataError(f"{besides.name}: no face found, expected at least one")
     points = _table(lines.values["v"], 3, besides.name, "vertices")
@@ -97,7 +97,7 @@ def _text(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\\\n", " ").replace("\t", " ")
 
 
-def _sorted(text: str) -> _Lines:
+def _sorted(text: str, name: str) -> _Lines:
     """The lines of a file by what they describe."""
     lines = _Lines()
     material = ""
@@ -112,7 +112,7 @@ def _sorted(text: str) -> _Lines:
                 continue  # a point or a line
             parts = corners[0].split("/")
             if "-" in rest:
-                rest = _absolute(corners, lines)
+                rest = _absolute(corners, lines, name)
             named = (len(parts) > 1 and parts[1] != "", len(parts) > 2 and parts[2] != "")
             lines.polygons[_Kind(material, len(corners), *named)].append(rest)
         elif key == "usemtl":
@@ -122,16 +122,19 @@ def _sorted(text: str) -> _Lines:
     return lines
 
 
-def _absolute(corners: list[str], lines: _Lines) -> str:
+def _absolute(corners: list[str], lines: _Lines, name: str) -> str:
     """The corners of a face counted from the file's beginning; negative numbers count backwards from here."""
     counts = [len(lines.values[key]) for key in ("v", "vt", "vn")]
-    return " ".join(
-        "/".join(
-            str(count + 1 + int(part)) if part.startswith("-") else part
-            for part, count in zip(corner.split("/"), counts, strict=False)
+    try:
+        return " ".join(
+            "/".join(
+                str(count + 1 + int(part)) if part.startswith("-") else part
+                for part, count in zip(corner.split("/"), counts, strict=False)
+            )
+            for corner in corners
         )
-        for corner in corners
-    )
+    except ValueError as error:
+        raise DataError(f"{name}: a face is {' '.join(corners)!r}, expected whole numbers") from error
 
 
 def _numbers(text: str, kind: type, name: str, what: str) -> np.ndarray:

@@ -5,6 +5,7 @@ an object stands in `<out>/.records/<class>/<object>.json`: the checksum of its 
 Names beginning with a dot are not part of the set.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -110,8 +111,9 @@ def records(out: Path) -> list[Record]:
 def sweep(out: Path) -> None:
     """Delete what killed processes left under temporary names, once nobody can be at it any more."""
     for left in [*out.glob("*/.*.part"), *out.glob("*/.*.old"), *out.glob(f"{_RECORDS}/*/.*.draft")]:
-        if time.time() - left.stat().st_mtime > _STALE:
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another shard finished it, or swept it up itself
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _encoded(

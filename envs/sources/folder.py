@@ -3,26 +3,26 @@
 Either `<root>/<split>/<class>/...` or `<root>/<class>/...`; of the latter, a fifth is the test split, chosen by a hash
 of each file's path below `root`, so that adding images moves none from one split to the other.
 
-Images are decoded once, cut or squeezed to a square, and kept on disk.
+Images are decoded once, cut or squeezed to a square, and kept on disk until the path, the size or the modification
+time of one changes. The fingerprint covers the decoded pixels of every image.
 """
 
 import hashlib
 import os
 import struct
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from ..cache import cached
+from ..decoding import content, decode_all
 from ..files import digest
 from ..images import DataError, Images, statistics
 
@@ -35,7 +35,6 @@ _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 # What Pillow raises for files that are damaged in one way or another.
 _UNREADABLE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 _ALIASES = {"train": ("train",), "test": ("test", "val", "valid", "validation")}  # folders that may hold a split
-_LONG = 500  # images from which on decoding shows its progress
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,8 @@ def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop"
     pixels = _pixels(tree, side, fit)
     mean, std = statistics(pixels if split == "train" else _pixels(training, side, fit))
     # Where the tree lies and when it was copied there does not matter to what it shows.
-    content = hashlib.sha256(pixels[:: max(1, len(pixels) // 64)].numpy().tobytes()).hexdigest()
     listing = [[entry.path, entry.label, entry.size] for entry in tree.entries]
+    facts = {"listing": listing, "content": content(pixels, _key(tree, side, fit))}
     return Images(
         name="folder",
         split=split,
@@ -89,7 +88,7 @@ def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop"
         classes=tree.classes,
         mean=mean,
         std=std,
-        fingerprint=digest(source="folder", version=VERSION, side=side, fit=fit, listing=listing, content=content),
+        fingerprint=digest(source="folder", version=VERSION, side=side, fit=fit, **facts),
     )
 
 
@@ -154,26 +153,20 @@ def _tested(path: str) -> bool:
     return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") % 5 == 0
 
 
-def _pixels(tree: _Tree, side: int, fit: str) -> UInt8[Tensor, "n h w 3"]:
-    """The decoded images, made once and kept on disk."""
+def _key(tree: _Tree, side: int, fit: str) -> dict[str, Any]:
+    """What the decoded images are cached under: the paths of the files, their sizes and when they were changed."""
     listing = [[entry.path, entry.size, entry.mtime] for entry in tree.entries]
     key = {"source": "folder", "version": VERSION, "root": str(tree.root), "side": side, "fit": fit}
-    key["files"] = digest(listing=listing)
+    return key | {"files": digest(listing=listing)}
+
+
+def _pixels(tree: _Tree, side: int, fit: str) -> UInt8[Tensor, "n h w 3"]:
+    """The decoded images, made once and kept on disk."""
 
     def fill(out: np.ndarray) -> None:
-        def decode(i: int) -> None:
-            out[i] = _decoded(tree.root / tree.entries[i].path, side, fit)
+        decode_all(out, lambda i: _decoded(tree.root / tree.entries[i].path, side, fit))
 
-        pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))  # Pillow decodes and resizes without the lock
-        try:
-            done = pool.map(decode, range(len(out)))
-            quiet = len(out) < _LONG
-            for _ in track(done, "decoding", len(out), console=Console(stderr=True), disable=quiet, transient=True):
-                pass
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    return torch.from_numpy(cached(key, (len(tree.entries), side, side, 3), np.uint8, fill))
+    return torch.from_numpy(cached(_key(tree, side, fit), (len(tree.entries), side, side, 3), np.uint8, fill))
 
 
 def _decoded(path: Path, side: int, fit: str) -> np.ndarray:

@@ -18,13 +18,14 @@ def load(
     renderer: str = "embree",
     seed: int = 0,
 ) -> Objects:
-    """The archives in `root` (empty: where Debian's sweethome3d-furniture puts them), classes as `furniture.walk` says.
+    """The archives in `root`, or the one archive that it is, with the classes of `furniture.walk`.
 
+    An empty `root` is where Debian's sweethome3d-furniture puts them.
     Every fifth object of a class is tested on. Views are drawn at the first look and kept in the cache, which takes
     minutes; `gazeworld data render --source furniture` draws the same to a folder instead. Raises DataError for
     archives that are missing or damaged.
     """
     folder = Path(root).expanduser() if root else furniture.FOLDER
     items = furniture.walk(folder)
-    key = {"archives": {file.name: identity(file) for file in sorted(folder.glob("*.sh3f"))}, "rule": furniture.VERSION}
+    key = {"archives": {file.name: identity(file) for file in furniture.archives(folder)}, "rule": furniture.VERSION}
     return drawn("furniture", items, split, key, Drawing(size, views, region, renderer, seed))

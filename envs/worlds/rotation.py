@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from ..draws import Draws
@@ -100,6 +100,10 @@ class RotationWorld(World):
         """The nearest legal pose of each object."""
         return self._views.snap(scene.index, pose)
 
+    def flaws(self, pose: Float32[Tensor, "b 6"]) -> dict[str, Bool[Tensor, " b"]]:
+        """A quaternion of no length is no rotation."""
+        return {"begins with a quaternion of length 0; no rotation at all is (0, 0, 0, 1)": _nothing(pose[:, :4])}
+
     def move(
         self, scene: Scene, pose: Float32[Tensor, "b 6"], action: Float32[Tensor, "b a"]
     ) -> Float32[Tensor, "b 6"]:
@@ -146,11 +150,11 @@ class RotationWorld(World):
         return (rotations.canonical(turn) if self._canonical else turn).clamp(-1, 1)
 
     def _unit(self, q: Float32[Tensor, "b 4"]) -> Float32[Tensor, "b 4"]:
-        length = q.norm(dim=1, keepdim=True)
-        if bool((length < 1e-6).any()):
-            row = int((length[:, 0] < 1e-6).nonzero()[0, 0])
+        nothing = _nothing(q)
+        if bool(nothing.any()):
+            row = int(nothing.nonzero()[0, 0])
             raise ValueError(f"the action of row {row} is a quaternion of length 0; no rotation at all is (0, 0, 0, 1)")
-        return q / length
+        return q / q.norm(dim=1, keepdim=True)
 
     def _stored(self, size: int) -> StoredViews:
         if size not in (0, self.objects.side):
@@ -166,6 +170,11 @@ class RotationWorld(World):
             raise ValueError(f"live=True needs meshes, and source {self.objects.name!r} holds stored views only")
         drawer = make_renderer(renderer, size or self.objects.side)
         return LiveViews(self.objects.items, drawer, Region(region), canonical=self._canonical)
+
+
+def _nothing(q: Float32[Tensor, "b 4"]) -> Bool[Tensor, " b"]:
+    """Which quaternions are too short to be scaled to length 1."""
+    return q.norm(dim=1) < 1e-6
 
 
 def stored_views(world: World) -> StoredViews | None:

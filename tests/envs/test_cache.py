@@ -1,5 +1,6 @@
 """Arrays on disk: computed once, found again, never half-written, never mixed up."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -127,3 +128,56 @@ def test_what_a_killed_process_left_is_swept_up_a_day_later(tmp_path: Path, monk
     assert np.array_equal(cached(key, (2,), np.float32, lambda out: out.fill(1)), first)
     assert not old.exists()
     assert new.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system sets no room aside")
+def test_a_full_disk_is_one_sentence_before_anything_is_computed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mapped file with holes would kill the process instead."""
+    asked: list[int] = []
+
+    def full(handle: int, offset: int, length: int) -> None:
+        asked.append(offset + length)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    fill = Counter()
+    with pytest.raises(
+        OSError, match=r"cannot write to the cache folder .*No space left.* GAZEWORLD_CACHE to one that"
+    ):
+        cached({"a": 1}, (1000,), np.float64, fill)
+    assert asked[0] >= 8000
+    assert fill.calls == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system sets no room aside")
+def test_disks_that_set_nothing_aside_are_written_to_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, offset: int, length: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    assert (cached({"a": 1}, (3,), np.float32, Counter()) == 1).all()
+
+
+def test_a_disk_that_is_full_when_the_key_is_written_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fdopen
+
+    def full(handle: int, *rest: object) -> object:
+        real(handle, "wb").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(OSError, match=r"cannot write to the cache folder .* GAZEWORLD_CACHE to one that has room"):
+        cached({"a": 1}, (3,), np.float32, Counter())
+    assert list(folder.iterdir()) == []
+
+
+def test_what_another_process_takes_away_while_it_is_swept_is_no_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: [*glob(path, pattern), path / pattern.replace("*", "gone")])
+    assert (cached({"a": 1}, (3,), np.float32, Counter()) == 1).all()
+    assert len(list(folder.iterdir())) == 2

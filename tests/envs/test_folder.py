@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gazeworld.envs import cache
+from gazeworld.envs import cache, saliency
 from gazeworld.envs.images import DataError, load
 from gazeworld.envs.sources import folder
 
@@ -124,6 +124,23 @@ def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: 
     assert changed.pixels[1, 0, 0].tolist() == [1, 2, 3]
     assert changed.fingerprint != first.fingerprint
     assert load("folder", "train", str(tmp_path), side=9).fingerprint != changed.fingerprint
+
+
+def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
+    flat(tmp_path, 200)
+    first = load("folder", "train", str(tmp_path), side=4)
+    maps = saliency.maps_of(first, "image-signature")
+    path = tmp_path / folder._tree(tmp_path, "train").entries[1].path
+    size = path.stat().st_size
+    half = np.zeros((4, 4, 3), np.uint8)
+    half[:2] = 255
+    Image.fromarray(half).save(path)
+    assert path.stat().st_size == size
+    os.utime(path, ns=(1, 1))
+    changed = load("folder", "train", str(tmp_path), side=4)
+    assert changed.pixels[1, 0, 0].tolist() == [255] * 3
+    assert changed.fingerprint != first.fingerprint
+    assert not torch.equal(saliency.maps_of(changed, "image-signature")[1], maps[1])
 
 
 def test_the_same_tree_elsewhere_has_the_same_fingerprint(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.images import DataError, load
 from gazeworld.envs.objects import furniture
 from gazeworld.envs.objects.furniture import CATALOGUE, FOLDER, category_of, walk
 from gazeworld.envs.objects.loading import walk as walk_meshes
@@ -76,6 +76,17 @@ def test_a_model_with_its_class_credit_and_mesh(tmp_path: Path) -> None:
     front = mesh.vertices[mesh.vertices[:, 1] > 0]  # z of the file, one vertex there, at x = 0, y = 0
     assert np.allclose(front, np.array([2, 1, -0.5]) / np.sqrt(21), atol=1e-6)
     assert mesh.materials[0].colour == (1, 0, 0)
+
+
+def test_the_fingerprint_follows_the_archives_of_a_folder_and_a_single_one(tmp_path: Path) -> None:
+    options = {"size": 8, "views": 1}
+    for root in (tmp_path / "folder", tmp_path / "a.sh3f"):
+        path = root if root.suffix else root / "a.sh3f"
+        archive(path)
+        first = load("furniture", "train", str(root), **options).fingerprint
+        assert load("furniture", "train", str(root), **options).fingerprint == first
+        archive(path, lib__chair__chair_mtl="newmtl wood\nKd 0 0 1\n")
+        assert load("furniture", "train", str(root), **options).fingerprint != first
 
 
 def test_a_models_rotation_is_applied_first(tmp_path: Path) -> None:
@@ -161,6 +172,8 @@ def test_missing_textures_are_named_unless_they_are_known_to_be(
     [
         (HEAD + "name#1=Chair\nmodel#1=/a.obj\n", "says nothing of category#1"),
         (HEAD + "name#1=Chair\ncategory#1=Office\n", "says nothing of model#1"),
+        (HEAD + ENTRY.replace("/lib/chair/chair.obj", ""), "model#1 is '', expected the path of a model"),
+        (HEAD + ENTRY.replace("/lib/chair/chair.obj", "/"), "model#1 is '/', expected the path of a model"),
         (HEAD + ENTRY + ENTRY.replace("#1", "#2"), "a second model called chair/lib_chair"),
     ],
 )
@@ -190,6 +203,26 @@ def test_archives_that_are_none_or_damaged(tmp_path: Path) -> None:
         item.load()
     archive(path, HEAD + ENTRY.replace("chair.obj", "lost.obj"))
     with pytest.raises(DataError, match=r"refers to the file 'lost\.obj', which is not there"):
+        walk(tmp_path)[0].load()
+
+
+def test_folders_among_an_archives_entries_do_no_harm(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.sh3f")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("./", b"")
+    assert walk(tmp_path)[0].load()
+
+
+def test_damage_that_no_reader_looks_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(tmp_path / "a.sh3f", lib__chair__chair_obj=MODEL.replace("f 1 3 2", "f 1 - 2"))
+    with pytest.raises(DataError, match=r"a\.sh3f:lib/chair/chair\.obj: a face is '1 - 2', expected whole numbers"):
+        walk(tmp_path)[0].load()
+
+    def read(data: bytes, besides: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(furniture.wavefront, "read", read)
+    with pytest.raises(DataError, match=r"chair\.obj: cannot be read \(IndexError: list index out of range\)"):
         walk(tmp_path)[0].load()
 
 

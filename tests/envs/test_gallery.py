@@ -219,6 +219,7 @@ def test_objects_know_their_size() -> None:
         ({"gallery": ArrayGallery(noise((0, V, 4, 4, 3)))}, r"0 objects with 5 views"),
         ({"latents": torch.zeros(N, V + 1, 7)}, r"latents of shape \(14, 6, 7\), expected \(14, 5, 7\)"),
         ({"latents": torch.full((N, V, 7), float("nan"))}, r"latents hold numbers that are not finite"),
+        ({"latents": torch.full((N, V, 7), 1.5)}, r"hues of 1.5 … 1.5 among the latents, expected them in \[0, 1\]"),
         ({"labels": torch.full((N,), 2)}, r"labels 2 … 2 for 2 classes"),
         ({"labels": torch.full((N,), -2)}, r"labels -2 … -2"),
         ({"names": ("/a/0/",)}, r"1 names for 14 objects"),

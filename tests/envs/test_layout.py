@@ -115,7 +115,7 @@ def test_latents_are_those_of_each_view(tree: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, ">f8", np.int64])
 def test_latents_of_any_number_type_are_read(tree: Path, dtype: object) -> None:
-    values = np.arange(7)
+    values = np.array([3, -2, 1, 0, 4, 5, 1])
     np.save(tree / FIRST / "latent_1.npy", values.astype(dtype))
     listing = read_tree(tree, "all")
     assert np.array_equal(read_latents(listing)[listing.names.index(f"/{FIRST}/"), 1], values)
@@ -134,6 +134,8 @@ def test_latents_of_any_number_type_are_read(tree: Path, dtype: object) -> None:
         (lambda path: path.write_bytes(b"PK\x03\x04 no archive"), r"not a whole .npy file .*, expected 7"),
         (lambda path: np.save(path, np.array([0, 0, 0, 0, np.nan, 0, 0])), r"spot_theta is nan, expected a finite"),
         (lambda path: np.save(path, np.array([0, 0, 1e300, 0, 0, 0, 0])), r"roll is inf, expected a finite"),
+        (lambda path: np.save(path, np.array([0, 0, 0, 220.0, 0, 0, 1])), r"floor_hue is 220.0, expected a hue in"),
+        (lambda path: np.save(path, np.array([0, 0, 0, 0, 0, 0, -0.5])), r"spot_hue is -0.5, expected a hue in"),
     ],
 )
 def test_a_bad_latent_is_named(tree: Path, damage: object, message: str) -> None:

@@ -150,6 +150,9 @@ def test_vertex_and_face_colours_become_few_colours(tmp_path: Path) -> None:
         ("newmtl m\nKd 1 red 0\n", "material 'm': Kd is '1 red 0'"),
         ("newmtl m\nKd 1 0\n", "Kd has 2 numbers"),
         ("newmtl m\nd nan\n", "expected finite numbers"),
+        ("newmtl m\nd\n", "material 'm': d is '', expected finite numbers"),
+        ("newmtl m\nmap_Kd -s on t.png\n", "material 'm': map_Kd -s is 'on', expected numbers"),
+        ("newmtl m\nmap_Kd -o 1 inf t.png\n", "material 'm': map_Kd -o is '1 inf', expected finite numbers"),
     ],
 )
 def test_what_is_wrong_with_a_library_is_named(tmp_path: Path, library: str, said: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 import trimesh
 from modelling import BOX, SQUARE, area, extent, save
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.images import DataError, load
+from gazeworld.envs.objects import loading
 from gazeworld.envs.objects.loading import from_trimesh, load_mesh, walk
 from gazeworld.envs.objects.normals import creased, welded
 from gazeworld.envs.objects.polygons import triangulated
@@ -142,6 +143,8 @@ GLTF = '{"asset":{"version":"2.0"},"scene":0,"scenes":[{"nodes":[]}],"nodes":[]}
         ("a.obj", SQUARE + "f 1 2 0\n", "faces refer to"),
         ("a.obj", SQUARE + "f 1/1 2 3/3\n", "name different things"),
         ("a.obj", SQUARE.replace("1 1 0", "1 x 0") + "f 1 2 3\n", "no number"),
+        ("a.obj", SQUARE + "f 1 - 3\n", "a face is '1 - 3', expected whole numbers"),
+        ("a.obj", SQUARE + "f -1 -2 --3\n", "a face is '-1 -2 --3', expected whole numbers"),
         ("a.obj", "v 0 0\nv 1 0\nv 1 1\nf 1 2 3\n", "fewer than 3"),
         ("a.obj", bytes(range(256)) * 20, "no face found"),
         ("a.obj", "mtllib lost.mtl\n" + BOX, "refers to the file 'lost.mtl', which is not there"),
@@ -162,6 +165,17 @@ GLTF = '{"asset":{"version":"2.0"},"scene":0,"scenes":[{"nodes":[]}],"nodes":[]}
 def test_damage_is_named(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
     with pytest.raises(DataError, match=f"{name.replace('.', '[.]')}.*{said}"):
         load_mesh(save(tmp_path / name, content))
+
+
+def test_damage_that_no_reader_looks_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (IndexError("pop from empty list"), ValueError("bad"), ZeroDivisionError("division by zero")):
+
+        def read(data: bytes, besides: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(loading.wavefront, "read", read)
+        with pytest.raises(DataError, match=rf"a\.obj: cannot be read \({type(error).__name__}: {error}\)"):
+            load_mesh(save(tmp_path / "a.obj", BOX))
 
 
 def test_files_that_are_not_there_and_impossible_options(tmp_path: Path) -> None:
@@ -187,6 +201,30 @@ def test_folders_of_meshes(tmp_path: Path) -> None:
     flat = walk(tmp_path / "chair")
     assert [item.key for item in flat] == ["chair/a", "chair/b"]
     assert np.allclose(extent(walk(tmp_path, up="z")[-1].load()), np.array([2, 3, 1]) / np.sqrt(14), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["wood.bmp", "wood.tga", "wood.TIF", "deep/wood.webp", "wood", "link/wood.gif"])
+def test_the_fingerprint_follows_every_file_that_a_model_may_refer_to(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "root"
+    save(root / "chair" / "a" / "a.obj", BOX)
+    (tmp_path / "elsewhere").mkdir()
+    (root / "chair" / "a" / "link").symlink_to(tmp_path / "elsewhere")
+
+    def fingerprint() -> str:
+        return load("meshes", "train", str(root), size=8, views=1).fingerprint
+
+    save(root / "chair" / "a" / name, b"one")
+    first = fingerprint()
+    save(root / ".DS_Store", b"hidden")
+    assert fingerprint() == first
+    save(root / "chair" / "a" / name, b"two")
+    assert fingerprint() != first
+
+
+def test_a_split_without_objects_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "chair" / "a.obj", BOX)
+    with pytest.raises(DataError, match=r"source 'meshes': no object in split 'test', expected some"):
+        load("meshes", "test", str(tmp_path), size=8, views=1)
 
 
 def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:

@@ -182,6 +182,18 @@ def test_a_bad_image_stops_packing_and_what_was_packed_stays(tmp_path: Path, dec
     assert files(tmp_path / "store") == files(tmp_path / "other")
 
 
+def test_packing_with_another_size_begins_anew_where_no_object_was_packed(
+    tree: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "store"
+    with pytest.raises(
+        DataError, match=r"32 pixels square, expected at least the 33 asked for; ask for size=32 or less"
+    ):
+        pack(tree, out, 33)
+    pack(tree, out, SIZE)
+    assert files(out) == files(whole)
+
+
 def test_images_that_changed_meanwhile_are_packed_again(tmp_path: Path, decodings: list[str]) -> None:
     root, out = tmp_path / "tree", tmp_path / "store"
     write_tree(root, views=V, side=32)

@@ -129,6 +129,52 @@ def test_a_quaternion_of_no_length_is_refused() -> None:
         env.step(action)
 
 
+@pytest.mark.parametrize("ignored", [0.0, math.nan, 7.0])
+def test_rows_that_are_reset_may_have_any_action(ignored: float) -> None:
+    """Autoresetting in the next step ignores the actions of these rows, and of no others."""
+    env, other = (ActiveVisionVectorEnv(3, RotationWorld(objects()), episode_steps=2, tensors=True) for _ in range(2))
+    still = torch.tensor([0.0, 0, 0, 1]).repeat(3, 1)
+    begun = torch.tensor([True, False, True]).numpy()
+    for one in (env, other):
+        one.reset(seed=0)
+        one.step(still)
+        one.reset(options={"reset_mask": begun})
+        one.step(still)  # now row 1 is over, too early for the others
+    bad = still.clone()
+    bad[1] = ignored
+    seen, *_, info = env.step(bad)
+    wanted, *_, told = other.step(still)
+    assert all(torch.equal(seen[key], wanted[key]) for key in wanted)
+    assert not info["executed"][1].any()
+    assert torch.equal(info["commanded"], told["commanded"])
+    assert bad[1, 0] == ignored or math.isnan(ignored)  # the caller's actions stay as they were
+    with pytest.raises(ValueError, match="the action of row 1 is"):
+        env.step(bad)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_first_pose_without_a_rotation_is_refused_and_changes_nothing(live: bool) -> None:
+    options = {
+        "live": True,
+        "renderer": "embree",
+        "size": 8,
+        "source_options": {"per_family": 2, "size": 8, "views": 2},
+    }
+    env = (
+        ActiveVisionVectorEnv(3, "rotation", **options) if live else ActiveVisionVectorEnv(3, RotationWorld(objects()))
+    )
+    start, _ = env.reset(seed=0)
+    poses = start["pose"].copy()
+    poses[1, :4] = 0
+    with pytest.raises(ValueError, match=r"options\['pose'\] of row 1 is .* begins with a quaternion of length 0"):
+        env.reset(seed=5, options={"pose": poses})
+    assert (env._observe()["pose"] == start["pose"]).all()
+    assert not env.episodes.any()
+    mask = torch.tensor([True, False, True]).numpy()
+    after, _ = env.reset(options={"pose": poses, "reset_mask": mask})  # of row 1 nothing is used
+    assert (after["pose"][1] == start["pose"][1]).all()
+
+
 def test_quantities_are_rotation_and_hues() -> None:
     found = objects()
     turn, tint = RotationWorld(found).quantities()

@@ -18,6 +18,7 @@ from PIL import Image
 
 from gazeworld.envs.images import DataError
 from gazeworld.envs.objects import splits, summary, writing
+from gazeworld.envs.objects.loading import walk
 from gazeworld.envs.objects.studio import StudioConfig
 
 N = 12  # objects of items()
@@ -193,3 +194,29 @@ def test_records_are_refused_rather_than_trusted(tmp_path: Path) -> None:
     assert not writing.whole(tmp_path / "set", "chair/00", 5, "another")
     assert not writing.whole(tmp_path / "set", "chair/00", 4, writing.records(tmp_path / "set")[0].config)
     assert writing.whole(tmp_path / "set", "chair/00", 5, writing.records(tmp_path / "set")[0].config)
+
+
+def test_what_another_shard_finishes_while_it_is_swept_is_no_error(
+    done: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glob = Path.glob
+
+    def late(path: Path, pattern: str) -> list[Path]:
+        gone = [path / pattern.replace("*", "gone")] if pattern.endswith((".part", ".old", ".draft")) else []
+        return [*glob(path, pattern), *gone]
+
+    monkeypatch.setattr(Path, "glob", late)
+    render(tmp_path / "set")
+    assert files(tmp_path / "set") == done
+
+
+def test_a_model_that_trips_its_reader_is_named_and_the_others_are_drawn(tmp_path: Path) -> None:
+    for name, face in (("a", "1 2 3"), ("b", "1 - 3"), ("c", "1 3 2")):
+        path = tmp_path / "models" / "chair" / f"{name}.obj"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"v 0 0 0\nv 1 0 0\nv 0 1 0\nf {face}\n")
+    report = render(tmp_path / "set", things=walk(tmp_path / "models"))
+    assert report.drawn == 2
+    (failure,) = report.failures
+    assert failure.key == "chair/b"
+    assert "b.obj: a face is '1 - 3', expected whole numbers" in failure.reason

@@ -1,5 +1,6 @@
 """Tiny ImageNet, in a small tree of the published layout: what is read, and what is said of damaged files."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,22 @@ def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: 
     Image.new("RGB", (64, 64), (0, 0, 0)).save(tree / "train" / FISH / "images" / f"{FISH}_0.JPEG", "JPEG")
     changed = load("tiny-imagenet", "train", str(tmp_path))
     assert (changed.pixels[3] == 0).all()
+    assert changed.fingerprint != first.fingerprint
+
+
+def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
+    tree = write_tiny_imagenet(tmp_path, train=50)
+    first = load("tiny-imagenet", "train", str(tmp_path))
+    path = (
+        tree / "train" / CAT / "images" / tiny_imagenet._training(tree, dict.fromkeys(WORDS, 0))[1].path.split("/")[-1]
+    )
+    size = path.stat().st_size
+    Image.new("L", (64, 64), 255).save(path, "JPEG")
+    path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+    assert path.stat().st_size == size
+    os.utime(path, ns=(1, 1))
+    changed = load("tiny-imagenet", "train", str(tmp_path))
+    assert (changed.pixels[1] == 255).all()
     assert changed.fingerprint != first.fingerprint
 
 

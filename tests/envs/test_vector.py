@@ -321,6 +321,20 @@ def test_impossible_reset_options_are_refused_and_change_nothing(options: dict, 
     assert not env.episodes.any()
 
 
+def test_options_of_rows_that_are_not_reset_may_be_anything() -> None:
+    env, mask = make(3), np.array([True, False, False])
+    start, _ = env.reset(seed=0)
+    poses = np.array([[0.5, 0.5], [np.nan, 9], [-1, 0]])
+    options = {"reset_mask": mask, "scene": np.array([1, -1, 99]), "pose": poses, "episode": np.array([4, -1, -2])}
+    observation, info = env.reset(options=options)
+    assert info["scene"][0] == 1
+    assert np.allclose(observation["pose"][0], 0.5)
+    assert np.array_equal(observation["pose"][1:], start["pose"][1:])
+    assert env.episodes.tolist() == [4, 0, 0]
+    with pytest.raises(ValueError, match=r"'scene'\] of row 2 is 99"):
+        env.reset(options={**options, "reset_mask": ~mask & [True, False, True]})
+
+
 def test_calls_out_of_order_are_refused() -> None:
     env = make(render_mode="rgb_array")
     for call in (lambda: env.step(np.zeros((N, 2))), env.render):

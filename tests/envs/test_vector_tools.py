@@ -13,6 +13,7 @@ from driving import N, actions, make
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import RecordEpisodeStatistics, RecordVideo
 
+from gazeworld.envs import render
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 
 MODES = list(AutoresetMode)
@@ -56,6 +57,28 @@ def test_frames_show_where_the_sensor_looks() -> None:
     still.reset(seed=0)
     with pytest.warns(UserWarning, match="without render_mode"):
         assert still.render() is None
+
+
+@pytest.mark.parametrize("steps", [143, 144, 441, 2000])
+def test_frames_of_long_episodes_show_the_last_views(steps: int) -> None:
+    """However long an episode is, every view of which there is a tile can be seen in it."""
+    views = np.zeros((steps + 1, 8, 8, 3), np.uint8)
+    sizes = {render.draw(None, None, views[:count], steps + 1).shape for count in (1, 2, 150, steps + 1)}
+    assert len(sizes) == 1
+    without = render.draw(None, None, views, steps + 1)[render.SIDE // 2 :]
+    views[-1] = 255
+    difference = render.draw(None, None, views, steps + 1)[render.SIDE // 2 :] != without
+    assert difference.any()
+    views[-1], views[-30] = 0, 255
+    assert (render.draw(None, None, views, steps + 1)[render.SIDE // 2 :] != without).any()
+
+
+def test_a_long_episode_is_rendered() -> None:
+    env = make(1, render_mode="rgb_array", episode_steps=441)
+    env.reset(seed=0)
+    frames = env.render()
+    assert frames is not None
+    assert frames[0].any()
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
