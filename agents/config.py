@@ -1,7 +1,24 @@
 """What a scenario may set about training and probing; imports no torch, so that the command line stays quick."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+SEEDS = 2**32
+"""Seeds lie below this: NumPy's global generator, which Stable-Baselines3 draws from, takes no other."""
+
+
+def require_seed(name: str, seed: int) -> None:
+    """Raise ValueError, naming the argument, for a seed that not every generator takes."""
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"{name} is {seed}, expected 0 to {SEEDS - 1}")
+
+
+def require_finite(owner: str, config: object, *names: str) -> None:
+    """Raise ValueError, naming the argument, unless these numbers of a configuration are finite and 0 or more."""
+    for name in names:
+        if not 0 <= getattr(config, name) < math.inf:
+            raise ValueError(f"{owner}.{name} is {getattr(config, name)}, expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -47,8 +64,11 @@ class TrainConfig:
         for name in ("batch", "log_every", "probe_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected at least 1")
-        if self.threads < 0:
-            raise ValueError(f"train.threads is {self.threads}, expected 0 or more")
+        require_finite("train", self, "steps", "epochs", "lr_start", "lr_end", "weight_decay", "threads", "keep")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"train.lr is {self.lr}, expected more than 0")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"train.warmup is {self.warmup}, expected a fraction from 0 to 1")
         if self.steps < 1 and self.epochs < 1:
             raise ValueError(f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1")
         if self.batch == 1:
@@ -95,6 +115,5 @@ class ProbeConfig:
         for name in ("views", "rounds", "epochs_linear", "epochs_position", "epochs_mlp", "hidden", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"probe.{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("scenes", "path_scenes", "noise", "online", "puzzle_epochs"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"probe.{name} is {getattr(self, name)}, expected 0 or more")
+        require_finite("probe", self, "scenes", "path_scenes", "noise", "online", "puzzle_epochs")
+        require_seed("probe.seed", self.seed)

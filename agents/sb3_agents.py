@@ -1,5 +1,6 @@
 """Algorithms of Stable-Baselines3 built from JSON-able options, and the random numbers they take from global state."""
 
+import inspect
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,7 @@ class GlimpseExtractor(BaseFeaturesExtractor):
 
 
 EXTRACTORS: dict[str, type[BaseFeaturesExtractor]] = {"glimpse": GlimpseExtractor}
+_SET_HERE = ("policy", "env", "policy_kwargs", "seed", "device")
 _NAMED = {"activation_fn": ACTIVATIONS, "features_extractor_class": EXTRACTORS}
 
 
@@ -111,16 +113,17 @@ def make_agent(
         raise ValueError("state-dependent exploration (use_sde) is not supported: such policies cannot be saved")
     _require_images(env)
     kind = ALGORITHMS[algorithm]
+    _require_options(kind, algorithm, options)
+    name = policy_name(algorithm, isinstance(env.observation_space, Dict))
     written = default_policy(policy, isinstance(env.observation_space, Dict))
-    with seeded(seed, torch.device(device)):
-        return kind(
-            policy_name(algorithm, isinstance(env.observation_space, Dict)),
-            env,
-            seed=seed,
-            device=device,
-            policy_kwargs=decoded(written),
-            **options,
-        )
+    network = decoded(written)
+    try:
+        with seeded(seed, torch.device(device)):
+            return kind(name, env, seed=seed, device=device, policy_kwargs=network, **options)
+    except (TypeError, ValueError, AssertionError, ArithmeticError) as error:  # how SB3 refuses what it is given
+        raise ValueError(
+            f"{algorithm} cannot be made with the options {options} and those of its policy, {written}: {error}"
+        ) from error
 
 
 def agent_for(config: AgentConfig, world: World, method: Method | None, seed: int = 0) -> BaseAlgorithm:
@@ -141,8 +144,25 @@ def agent_for(config: AgentConfig, world: World, method: Method | None, seed: in
     for reward in config.rewards:
         options = dict(reward)
         env = make_reward(options.pop("name"), env, **options)
+    if taken := sorted({"algorithm", "env", "seed", "policy"} & config.options.keys()):
+        raise ValueError(f"agent.options holds {taken[0]!r}, which is set elsewhere; expected the algorithm's own")
     adapter = SB3VecEnv(Observe(env, config.observation), menu=config.menu)
     return make_agent(config.algorithm, adapter, seed=seed, policy=config.policy, **config.options)
+
+
+def _require_options(kind: type[BaseAlgorithm], algorithm: str, options: dict[str, Any]) -> None:
+    """Raise ValueError for an option that the algorithm does not have, and for one that should be a number and is not.
+
+    SB3 keeps most of what it is given until it learns with it.
+    """
+    known = inspect.signature(kind).parameters
+    names = [name for name in known if name not in _SET_HERE and not name.startswith("_")]
+    for name, value in options.items():
+        if name not in names:
+            raise ValueError(f"{algorithm} has no option {name!r}; there are: {', '.join(names)}")
+        usual = known[name].default
+        if isinstance(usual, int | float) and isinstance(value, str | list | dict):
+            raise ValueError(f"option {name!r} of {algorithm} is {value!r}, expected something like {usual!r}")
 
 
 def _require_images(env: SB3VecEnv) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from gazeworld.agents import alternating, figures
+from gazeworld.agents import alternating
 from gazeworld.agents.phases import AgentConfig, PhaseConfig
 from gazeworld.agents.recorder import Recorder
 from gazeworld.agents.replay import StreamReplay
@@ -19,13 +19,15 @@ from gazeworld.envs.world import World
 
 from . import build, runs
 from .arguments import scenario_of
-from .doing import probe
+from .doing import probe, save_curves
+from .invocation import STOPPED
+from .resuming import require_same, require_same_scenario
 from .runs import Run
 from .scenario import Scenario, load
-from .steer import agent_config
+from .steer import agent_config, usual_agent
 from .steering import finite
-from .steering_arguments import AlternateArguments
-from .telling import save_figure, say
+from .steering_arguments import AlternateArguments, alternate_defaults
+from .telling import say
 
 _POLICY = "learnt"
 
@@ -39,10 +41,11 @@ class Terms:
 
 
 def alternate(name: str, chosen: AlternateArguments, console: Console) -> int:
-    """Train in alternating phases, then probe unless told not to; returns the exit code.
+    """Train in alternating phases, then probe unless told not to.
 
-    Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none;
-    NonFiniteLossError and NonFiniteError where the world model or the policy is not finite any more.
+    Returns the exit code: 0 done, 130 stopped by Ctrl-C. Raises ValueError if the folder holds a run already and
+    `resume` is off, or `resume` is on and there is none, or one of another scenario or with other settings than are
+    asked for; NonFiniteLossError and NonFiniteError where the world model or the policy is not finite any more.
     """
     folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-alternating-{chosen.seed}")
     if not chosen.resume and folder.exists() and any(folder.iterdir()):
@@ -52,12 +55,11 @@ def alternate(name: str, chosen: AlternateArguments, console: Console) -> int:
         run, done = _trained(name, chosen, folder, console)
     finally:
         torch.set_num_threads(threads)
-    if (run.folder / "metrics.jsonl").stat().st_size:
-        save_figure(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
+    save_curves(run, console)
     if not done:
         again = f"gazeworld alternate {run.name} --runs {chosen.runs} --name {folder.name} --resume"
         say(console, f"to go on: {again}")
-        return 0
+        return STOPPED
     look = f"gazeworld watch {folder} --policy {_POLICY}"
     say(console, f"to look with the learnt policy: {look}")
     return probe(folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
@@ -65,13 +67,15 @@ def alternate(name: str, chosen: AlternateArguments, console: Console) -> int:
 
 def _trained(name: str, chosen: AlternateArguments, folder: Path, console: Console) -> tuple[Run, bool]:
     """The run, and whether all phases are done."""
-    run = runs.open_run(folder) if chosen.resume else Run(folder, name, settled(name, chosen))
+    run = _resumed(name, chosen, folder) if chosen.resume else Run(folder, name, settled(name, chosen))
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
     fabric = build.fabric_of(run.scenario, chosen.device)
     world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
+    if not chosen.resume:
+        build.check_regions(run.scenario, world)
     session = build.session_of(run.scenario, fabric, world)
-    terms = terms_of(folder) if chosen.resume else _terms(chosen, world, session.module.aggregate_dim)
+    terms = _terms(name, chosen, run, world, session.module.aggregate_dim)
     agent = agent_for(terms.agent, world, session.module, run.scenario.seed)
     # Where no batch is drawn from the replay, it still holds what the rewards' heads learn on.
     size = max(terms.phases.replay or terms.phases.prepare, run.scenario.train.batch)
@@ -125,5 +129,24 @@ def terms_of(folder: Path) -> Terms:
         ) from error
 
 
-def _terms(chosen: AlternateArguments, world: World, aggregate_dim: int) -> Terms:
-    return Terms(agent_config(chosen.agent, world, chosen.train.observed, aggregate_dim), chosen.phases)
+def _resumed(name: str, chosen: AlternateArguments, folder: Path) -> Run:
+    """The run that lies in the folder, which must be of this scenario and have the settings that are asked for."""
+    run = runs.open_run(folder)
+    terms_of(folder)  # that plain training has no phases is to be said first
+    require_same_scenario(folder, name, scenario_of(chosen), run.scenario)
+    return run
+
+
+def _terms(name: str, chosen: AlternateArguments, run: Run, world: World, aggregate_dim: int) -> Terms:
+    """What the arguments ask for; of a run that goes on what it was begun with, which must be the same."""
+    views = run.scenario.train.observed
+    asked = Terms(agent_config(chosen.agent, world, views, aggregate_dim), chosen.phases)
+    if not chosen.resume:
+        return asked
+    usual = {
+        "agent": usual_agent(chosen.agent, world, views, aggregate_dim),
+        "phases": dataclasses.asdict(alternate_defaults(load(name)).phases),
+    }
+    written = terms_of(run.folder)
+    require_same(run.folder, dataclasses.asdict(asked), usual, dataclasses.asdict(written))
+    return written

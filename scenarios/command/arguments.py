@@ -7,14 +7,17 @@ from typing import Annotated
 
 import tyro
 
-from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.config import ProbeConfig, require_seed
 
 from .scenario import Scenario
 
 
 @dataclass(frozen=True)
 class TrainArguments(Scenario):
-    """Train a world model online, then probe it; everything lands in RUNS/NAME."""
+    """Train a world model online, then probe it; everything lands in RUNS/NAME.
+
+    Ctrl-C saves and ends with exit code 130; --resume goes on from there, and refuses other settings than are written.
+    """
 
     name: str = ""
     """name of the run (empty: scenario and seed)"""
@@ -59,6 +62,9 @@ class WatchArguments:
     """number of scenes"""
     seed: int = 0
     """which scenes and fixations"""
+
+    def __post_init__(self) -> None:
+        require_seed("seed", self.seed)
 
 
 def scenario_of(chosen: Scenario) -> Scenario:

@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 
-import tyro
 from rich.console import Console
 
 from . import scenario as scenarios
 from .arguments import scenario_of
 from .bench_arguments import MethodsArguments, RolloutArguments, SB3Arguments, StepArguments, ViewsArguments
+from .parsing import parsed
 
 
 def bench(words: list[str]) -> int:
@@ -25,7 +25,7 @@ def bench(words: list[str]) -> int:
 
 
 def _rollout(words: list[str]) -> int:
-    chosen = tyro.cli(RolloutArguments, args=words, prog="gazeworld bench rollout")
+    chosen = parsed(RolloutArguments, words, "gazeworld bench rollout")
     from gazeworld.agents.bench import rollout_bench
 
     rollout_bench(**dataclasses.asdict(chosen))
@@ -33,7 +33,7 @@ def _rollout(words: list[str]) -> int:
 
 
 def _views(words: list[str]) -> int:
-    chosen = tyro.cli(ViewsArguments, args=words, prog="gazeworld bench views")
+    chosen = parsed(ViewsArguments, words, "gazeworld bench views")
     from gazeworld.agents.bench_views import views_bench
 
     views_bench(**dataclasses.asdict(chosen))
@@ -41,7 +41,7 @@ def _views(words: list[str]) -> int:
 
 
 def _sb3(words: list[str]) -> int:
-    chosen = tyro.cli(SB3Arguments, args=words, prog="gazeworld bench sb3")
+    chosen = parsed(SB3Arguments, words, "gazeworld bench sb3")
     from gazeworld.agents.bench_sb3 import sb3_bench
 
     sb3_bench(**dataclasses.asdict(chosen))
@@ -53,7 +53,7 @@ def _step(words: list[str]) -> int:
         print(f"usage: gazeworld bench step SCENARIO [OPTIONS]\n\nscenarios: {', '.join(scenarios.names())}")
         return 0 if words else 2
     default = StepArguments(**vars(scenarios.load(words[0])))
-    chosen = tyro.cli(StepArguments, args=words[1:], default=default, prog=f"gazeworld bench step {words[0]}")
+    chosen = parsed(StepArguments, words[1:], f"gazeworld bench step {words[0]}", default)
     from .stepping import step_bench
 
     step_bench(scenario_of(chosen), chosen.timed, chosen.device, Console())
@@ -61,7 +61,7 @@ def _step(words: list[str]) -> int:
 
 
 def _methods(words: list[str]) -> int:
-    chosen = tyro.cli(MethodsArguments, args=words, prog="gazeworld bench methods")
+    chosen = parsed(MethodsArguments, words, "gazeworld bench methods")
     from .methods_bench import methods_bench
 
     methods_bench(chosen, Console())

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,15 +14,18 @@ from lightning_fabric.plugins import MixedPrecision
 
 from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import TrainConfig
+from gazeworld.agents.features import scored
 from gazeworld.agents.loop import Session
 from gazeworld.agents.online import Look, OnlineProbe
 from gazeworld.agents.optimiser import make_optimiser
 from gazeworld.agents.policy import Policy, make_policy
 from gazeworld.agents.trained import made_for
 from gazeworld.envs import shelf
+from gazeworld.envs.objects.rotations import REGIONS
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World, make_world
+from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import METHODS, Method
 
 from .scenario import Scenario
@@ -100,6 +104,22 @@ def check_method(scenario: Scenario, world: World) -> None:
         )
 
 
+def check_regions(scenario: Scenario, world: World) -> None:
+    """Raise ValueError if probes are to be scored in regions of rotations that are not there, or not in this world."""
+    regions = scenario.probe.regions
+    if regions and stored_views(world) is None:
+        raise ValueError(
+            f"probe.regions is {' '.join(regions)}, but world {scenario.world['name']!r} has no stored views of "
+            "objects to score heads on; expected none"
+        )
+    for region in regions:
+        name, equals, root = region.partition("=")
+        if not equals and name not in REGIONS:
+            raise ValueError(f"probe.regions holds {name!r}, expected NAME=ROOT or one of: {', '.join(REGIONS)}")
+        if equals and not (name and Path(root).is_dir()):
+            raise ValueError(f"probe.regions holds {region!r}, but {root or 'nothing'!r} is no folder")
+
+
 class _InputsAsTheyAre(MixedPrecision):
     """Mixed precision for what is computed. Fabric's own rounds what goes in, actions too, and chokes on streams."""
 
@@ -171,10 +191,10 @@ def online_probe(scenario: Scenario, module: Method, device: torch.device) -> On
     Its streams are collected once, so a policy that looks with the model chooses with the model as it is now.
     """
     looks = []
-    for split in (scenario.probe_split, scenario.test_split):
+    for split, seed in ((scenario.probe_split, scenario.seed), (scenario.test_split, scored(scenario.seed))):
         world = world_of(scenario, split, device)
         place = place_of(scenario, world, min(world.size, scenario.probe.online))
         place.policy.attach(module)
         length = max(scenario.train.observed, 2) + 1  # two views are read, also where the method trains on one
-        looks.append(Look.at(place.env, place.policy, length, scenario.seed))
+        looks.append(Look.at(place.env, place.policy, length, seed))
     return OnlineProbe(*looks, classes=len(world.classes))

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
 from . import invocation
@@ -25,6 +24,7 @@ from .comparing_arguments import (
     TableArguments,
 )
 from .data_arguments import PackArguments, RenderArguments
+from .parsing import parsed
 from .scenario import Scenario
 from .steering_arguments import AlternateArguments, SteerArguments, alternate_defaults
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return _fail("interrupted", invocation.STOPPED)
     except (ValueError, OSError) as error:
         return _fail(str(error))
 
@@ -103,7 +103,7 @@ def _train(words: list[str]) -> int:
     if found is None:
         return 0 if words else 2
     default = TrainArguments(**vars(found))
-    chosen = tyro.cli(TrainArguments, args=words[1:], default=default, prog=f"gazeworld train {name}")
+    chosen = parsed(TrainArguments, words[1:], f"gazeworld train {name}", default)
     from gazeworld.agents.loop import NonFiniteLossError
 
     from .doing import train
@@ -122,21 +122,21 @@ def _evaluate(words: list[str]) -> int:
 
     folder = Path(words[0])
     default = EvaluateArguments(open_run(folder).scenario.probe)
-    chosen = tyro.cli(EvaluateArguments, args=words[1:], default=default, prog=f"gazeworld evaluate {folder}")
+    chosen = parsed(EvaluateArguments, words[1:], f"gazeworld evaluate {folder}", default)
     from .doing import probe
 
     return probe(folder, chosen.probe, chosen.device, Console())
 
 
 def _watch(words: list[str]) -> int:
-    chosen = tyro.cli(WatchArguments, args=words, prog="gazeworld watch")
+    chosen = parsed(WatchArguments, words, "gazeworld watch")
     from .doing import watch
 
     return watch(chosen, Console())
 
 
 def _steer(words: list[str]) -> int:
-    chosen = tyro.cli(SteerArguments, args=words, prog="gazeworld steer")
+    chosen = parsed(SteerArguments, words, "gazeworld steer")
     from .steer import steer
     from .steering import NonFiniteError
 
@@ -151,7 +151,7 @@ def _alternate(words: list[str]) -> int:
     if found is None:
         return 0 if words else 2
     default = alternate_defaults(found)
-    chosen = tyro.cli(AlternateArguments, args=words[1:], default=default, prog=f"gazeworld alternate {name}")
+    chosen = parsed(AlternateArguments, words[1:], f"gazeworld alternate {name}", default)
     from gazeworld.agents.loop import NonFiniteLossError
 
     from .alternate import alternate
@@ -164,49 +164,49 @@ def _alternate(words: list[str]) -> int:
 
 
 def _sweep(words: list[str]) -> int:
-    chosen = tyro.cli(SweepArguments, args=words, prog="gazeworld sweep")
+    chosen = parsed(SweepArguments, words, "gazeworld sweep")
     from .sweep import sweep
 
     return sweep(chosen, Console())
 
 
 def _table(words: list[str]) -> int:
-    chosen = tyro.cli(TableArguments, args=words, prog="gazeworld table")
+    chosen = parsed(TableArguments, words, "gazeworld table")
     from .table import table
 
     return table(chosen, Console())
 
 
 def _report(words: list[str]) -> int:
-    chosen = tyro.cli(ReportArguments, args=words, prog="gazeworld report")
+    chosen = parsed(ReportArguments, words, "gazeworld report")
     from .report import report
 
     return report(chosen, Console())
 
 
 def _compare(words: list[str]) -> int:
-    chosen = tyro.cli(CompareArguments, args=words, prog="gazeworld compare")
+    chosen = parsed(CompareArguments, words, "gazeworld compare")
     from .compare import compare
 
     return compare(chosen, Console())
 
 
 def _heads(words: list[str]) -> int:
-    chosen = tyro.cli(HeadsArguments, args=words, prog="gazeworld heads")
+    chosen = parsed(HeadsArguments, words, "gazeworld heads")
     from .equip import equip
 
     return equip(chosen, Console())
 
 
 def _reach(words: list[str]) -> int:
-    chosen = tyro.cli(ReachArguments, args=words, prog="gazeworld reach")
+    chosen = parsed(ReachArguments, words, "gazeworld reach")
     from .equip import reach
 
     return reach(chosen, Console())
 
 
 def _imagine(words: list[str]) -> int:
-    chosen = tyro.cli(ImagineArguments, args=words, prog="gazeworld imagine")
+    chosen = parsed(ImagineArguments, words, "gazeworld imagine")
     from .equip import imagine
 
     return imagine(chosen, Console())
@@ -215,12 +215,12 @@ def _imagine(words: list[str]) -> int:
 def _data(words: list[str]) -> int:
     kind = words[0] if words else "--help"
     if kind == "render":
-        chosen = tyro.cli(RenderArguments, args=words[1:], prog="gazeworld data render")
+        chosen = parsed(RenderArguments, words[1:], "gazeworld data render")
         from .data import render
 
         return render(chosen, Console())
     if kind == "pack":
-        packed = tyro.cli(PackArguments, args=words[1:], prog="gazeworld data pack")
+        packed = parsed(PackArguments, words[1:], "gazeworld data pack")
         from .data import pack
 
         return pack(packed, Console())

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from gazeworld.agents.config import require_seed
+
 
 @dataclass(frozen=True)
 class TableArguments:
@@ -45,7 +47,7 @@ class SweepArguments:
     """Train and probe scenarios × methods × numbers of views × seeds, then put them in a table.
 
     What is unfinished is resumed, what is done is skipped: the same command goes on after Ctrl-C, a kill or a failure.
-    A run that fails does not stop the others; the exit code is then 1.
+    A run that fails does not stop the others; the exit code is then 1, after Ctrl-C 130.
     """
 
     scenarios: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO …")]
@@ -102,6 +104,9 @@ class CompareArguments:
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
 
+    def __post_init__(self) -> None:
+        require_seed("seed", self.seed)
+
 
 @dataclass(frozen=True)
 class HeadsArguments:
@@ -125,6 +130,9 @@ class HeadsArguments:
     """everything random follows from it"""
     device: str = "auto"
     """auto, cpu, cuda …"""
+
+    def __post_init__(self) -> None:
+        require_seed("seed", self.seed)
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,9 @@ class ReachArguments:
     device: str = "auto"
     """auto, cpu, cuda …"""
 
+    def __post_init__(self) -> None:
+        require_seed("seed", self.seed)
+
 
 @dataclass(frozen=True)
 class ImagineArguments:
@@ -169,3 +180,6 @@ class ImagineArguments:
     """seed of fixations"""
     device: str = "auto"
     """auto, cpu, cuda …"""
+
+    def __post_init__(self) -> None:
+        require_seed("seed", self.seed)

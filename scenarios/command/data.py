@@ -22,13 +22,13 @@ from gazeworld.envs.objects.store import read_manifest
 from gazeworld.envs.objects.studio import Report, StudioConfig
 
 from .data_arguments import PackArguments, RenderArguments
+from .invocation import STOPPED
 from .telling import say
 
 SHEET = "contact_sheet.png"
 _SOLIDS = 50  # solids per family where no limit is given
 _NAMED = 10  # failures named on the terminal; report.json has all
 _QUIET = 30.0  # seconds between lines where there is no terminal to draw a bar on
-STOPPED = 130  # exit code after Ctrl-C, as shells have it
 
 
 def render(arguments: RenderArguments, console: Console) -> int:

@@ -24,6 +24,7 @@ from gazeworld.models.method import Method
 
 from . import build, runs, scenario
 from .arguments import TrainArguments, WatchArguments, scenario_of
+from .invocation import STOPPED
 from .runs import Run
 from .scenario import Scenario
 from .steering_arguments import spec
@@ -31,7 +32,10 @@ from .telling import Progress, save_figure, say
 
 
 def train(name: str, chosen: TrainArguments, console: Console) -> int:
-    """`gazeworld train`: train or resume, then probe unless told not to; returns the exit code."""
+    """`gazeworld train`: train or resume, then probe unless told not to.
+
+    Returns the exit code: 0 done, 130 stopped by Ctrl-C.
+    """
     folder, asked = chosen.runs / (chosen.name or default_name(name, chosen.seed)), scenario_of(chosen)
     if chosen.looks:
         asked = dataclasses.replace(asked, policy=looker(chosen.looks, asked, folder))
@@ -43,12 +47,19 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
     torch.set_num_threads(threads)
     if distributed.is_initialized() and distributed.get_rank():
         return 0  # one process draws and probes
-    save_figure(figures.training(run.folder / "metrics.jsonl"), run.figures / "training.png", console)
+    save_curves(run, console)
     if not finished:
         again = f"gazeworld train {run.name} --runs {chosen.runs} --name {run.folder.name} --resume"
         say(console, f"to go on: {again}")
-        return 0
+        return STOPPED
     return probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
+
+
+def save_curves(run: Run, console: Console) -> None:
+    """Draw what training recorded, if it came as far as recording something."""
+    metrics = run.folder / "metrics.jsonl"
+    if metrics.stat().st_size:
+        save_figure(figures.training(metrics), run.figures / "training.png", console)
 
 
 def default_name(name: str, seed: int) -> str:
@@ -61,8 +72,10 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
     run = runs.open_run(folder)
     fabric = build.fabric_of(run.scenario, device)
     world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
+    build.check_regions(dataclasses.replace(run.scenario, probe=config), world)
     method, step = load_method(folder, world)
     plain = arena(run.scenario, config, method)
+    others = {name: arena(run.scenario, config, method, region=name) for name in config.regions}
     known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=build.CALIBRATE), 1).train
     untrained = build.untrained_of(run.scenario, world, known)
     noisy = arena(run.scenario, config, method, noise=config.noise) if config.noise else None
@@ -70,7 +83,6 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
         found = evaluate(method, untrained, plain, noisy, config, tick=told)
         if has_stored_views(plain):
             both = {"trained": method, "untrained": untrained}
-            others = {name: arena(run.scenario, config, method, region=name) for name in config.regions}
             found["objects"] = turning(both, plain, others, config, told)
     results.show(found, console)
     if "objects" in found:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 _WORDS: ContextVar[tuple[str, ...] | None] = ContextVar("words", default=None)
 
 

@@ -21,6 +21,7 @@ from gazeworld.envs.files import write_text
 from gazeworld.envs.world import World
 
 from . import build, invocation, scenario
+from .resuming import require_plain, require_same_scenario
 from .scenario import Scenario
 
 _PACKAGES = ("gazeworld", "torch", "torchvision", "gymnasium", "numpy", "lightning-fabric", "scikit-learn")
@@ -54,10 +55,11 @@ def open_run(folder: Path) -> Run:
 def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, processes: int = 1) -> tuple[Run, bool]:
     """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
 
-    Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none.
+    Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none that
+    plain training began, or one of another scenario or with other settings than the run asks for.
     """
     if resume:
-        run = open_run(run.folder)
+        run = _resumed(run)
     elif run.folder.exists() and any(run.folder.iterdir()):
         raise ValueError(f"{run.folder}: there is a run already; go on with --resume or choose another --name")
     if run.scenario.train.threads:
@@ -67,6 +69,8 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
     if not fabric.is_global_zero:
         console = Console(quiet=True)
     world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
+    if not resume:
+        build.check_regions(run.scenario, world)
     session = build.session_of(run.scenario, fabric, world)
     steps = build.steps_of(run.scenario, world.size)
     start = _restore(run, session, world) if resume else 0
@@ -85,6 +89,14 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
         finally:
             recorder.close()
     return run, done == steps
+
+
+def _resumed(asked: Run) -> Run:
+    """The run that lies in the folder, which must be what is asked for."""
+    there = open_run(asked.folder)
+    require_plain(asked.folder)
+    require_same_scenario(asked.folder, asked.name, asked.scenario, there.scenario)
+    return there
 
 
 def require_same_data(folder: Path, world: World) -> None:

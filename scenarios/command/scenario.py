@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gazeworld.agents.config import ProbeConfig, TrainConfig
+from gazeworld.agents.config import ProbeConfig, TrainConfig, require_seed
 from gazeworld.envs import shelf
 
 SCENARIOS = "gazeworld.scenarios"
@@ -33,6 +33,9 @@ class Scenario:
     """split on which probes are scored"""
     seed: int = 0
     """everything random follows from it"""
+
+    def __post_init__(self) -> None:
+        require_seed("seed", self.seed)
 
     def changed(self, **parts: Any) -> "Scenario":
         """A variant: dictionaries and nested configurations are updated, everything else is replaced."""
@@ -84,7 +87,7 @@ def from_json(data: dict[str, Any], file: Path) -> Scenario:
         parts["train"] = TrainConfig(**parts["train"])
         parts["probe"] = ProbeConfig(**{**parts["probe"], "regions": tuple(parts["probe"].get("regions", ()))})
         return Scenario(**parts)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"{file}: not the configuration of a run of this version: {error}") from error
 
 

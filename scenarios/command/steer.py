@@ -21,6 +21,8 @@ from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import Method
 
 from . import build, runs
+from .invocation import STOPPED
+from .resuming import require_same
 from .runs import Run
 from .steering import Plan, Steering, begin, read_history, restore, train
 from .steering_arguments import AgentArguments, SteerArguments, pairs, spec
@@ -48,7 +50,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def steer(chosen: SteerArguments, console: Console) -> int:
-    """Train, or go on training, the policy of one run; returns the exit code. Raises NonFiniteError."""
+    """Train, or go on training, the policy of one run. Raises NonFiniteError.
+
+    Returns the exit code: 0 done, 130 stopped by Ctrl-C.
+    """
     run, threads = runs.open_run(chosen.run), torch.get_num_threads()
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
@@ -63,7 +68,7 @@ def _steered(chosen: SteerArguments, run: Run, console: Console) -> int:
     world = build.world_of(run.scenario, run.scenario.probe_split, fabric.device)
     method, at = load_method(run.folder, world)
     folder = run.folder / "policies" / (chosen.name or f"{chosen.agent.algorithm}-{chosen.seed}")
-    plan = _resumed(chosen, folder, world, method) if chosen.resume else _begun(chosen, folder, run, world, method)
+    plan = (_resumed if chosen.resume else _begun)(chosen, folder, run, world, method)
     agent = agent_for(plan.agent, world, method, plan.seed)
     live = Steering(agent, plan, folder, console)
     if chosen.resume:
@@ -105,6 +110,13 @@ def agent_config(chosen: AgentArguments, world: World, views: int, aggregate_dim
     )
 
 
+def usual_agent(chosen: AgentArguments, world: World, views: int, aggregate_dim: int = 0) -> dict[str, Any]:
+    """The agent of arguments that say nothing, as data; what follows from algorithm and observation is as for these."""
+    bare = AgentArguments(algorithm=chosen.algorithm, observation=chosen.observation)
+    found = dataclasses.asdict(agent_config(bare, world, views, aggregate_dim))
+    return {**found, "algorithm": AgentArguments.algorithm, "observation": AgentArguments.observation}
+
+
 def _begun(chosen: SteerArguments, folder: Path, run: Run, world: World, method: Method) -> Plan:
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder}: there is a policy already; go on with --resume or choose another --name")
@@ -113,7 +125,7 @@ def _begun(chosen: SteerArguments, folder: Path, run: Run, world: World, method:
     return Plan(agent, chosen.steps or STEPS, chosen.every, chosen.prepare, chosen.seed, signature(method), looks)
 
 
-def _resumed(chosen: SteerArguments, folder: Path, world: World, method: Method) -> Plan:
+def _resumed(chosen: SteerArguments, folder: Path, run: Run, world: World, method: Method) -> Plan:
     file = folder / "config.json"
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected a policy that gazeworld steer has begun to train")
@@ -130,7 +142,17 @@ def _resumed(chosen: SteerArguments, folder: Path, world: World, method: Method)
             "train another policy under another --name"
         )
     runs.require_same_data(folder, world)
+    views, dim = run.scenario.train.observed, method.aggregate_dim
+    asked = {**_plain(chosen), "agent": dataclasses.asdict(agent_config(chosen.agent, world, views, dim))}
+    usual = {**_plain(SteerArguments(chosen.run)), "agent": usual_agent(chosen.agent, world, views, dim)}
+    require_same(folder, asked, usual, dataclasses.asdict(plan))
     return dataclasses.replace(plan, steps=chosen.steps or plan.steps)
+
+
+def _plain(chosen: SteerArguments) -> dict[str, Any]:
+    """What a plan takes over from the arguments as it is; the number of steps may change in resuming."""
+    looks = [spec(one, "looks") for one in chosen.looks]
+    return {"every": chosen.every, "prepare": chosen.prepare, "seed": chosen.seed, "looks": looks}
 
 
 def _facts(plan: Plan, run: Run, at: int, fabric: Fabric, world: World) -> dict[str, Any]:
@@ -161,4 +183,4 @@ def _end(live: Steering, chosen: SteerArguments) -> int:
         say(live.console, f"stopped after {at}; everything is saved")
         say(live.console, f"to go on: gazeworld steer {chosen.run} --name {live.folder.name} --resume")
     say(live.console, f"to look with it: gazeworld watch {chosen.run} --policy {live.folder}")
-    return 0
+    return 0 if live.agent.num_timesteps >= live.plan.steps else STOPPED

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from gazeworld.agents.config import require_seed
 from gazeworld.agents.phases import PhaseConfig
 
 from .scenario import Scenario
@@ -40,7 +41,11 @@ class AgentArguments:
 
 @dataclass(frozen=True)
 class SteerArguments:
-    """Train a policy in the frozen world model of a run; it lands in RUN/policies/NAME."""
+    """Train a policy in the frozen world model of a run; it lands in RUN/policies/NAME.
+
+    Ctrl-C ends after the present stretch with exit code 130; --resume goes on, and refuses other settings than are
+    written, steps excepted.
+    """
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of the run whose world model the policy looks with"""
@@ -68,11 +73,16 @@ class SteerArguments:
             raise ValueError(f"steps is {self.steps}, expected at least 1")
         if self.every < 1 or self.prepare < 0:
             raise ValueError(f"every is {self.every} and prepare {self.prepare}, expected at least 1 and 0")
+        require_seed("seed", self.seed)
 
 
 @dataclass(frozen=True)
 class AlternateArguments(Scenario):
-    """Train a world model and a policy in turns; everything lands in RUNS/NAME."""
+    """Train a world model and a policy in turns; everything lands in RUNS/NAME.
+
+    Ctrl-C ends after the present phase with exit code 130; --resume goes on, and refuses other settings than are
+    written.
+    """
 
     agent: AgentArguments = field(default_factory=AgentArguments)
     """the agent"""

@@ -20,6 +20,8 @@ from gazeworld.agents.tables import rows
 from . import doing, invocation, scenario, table
 from .arguments import TrainArguments
 from .comparing_arguments import SweepArguments, TableArguments
+from .invocation import STOPPED
+from .resuming import require_plain
 from .runs import open_run
 from .scenario import Scenario
 from .sweep_plan import Planned, plan, try_out
@@ -57,7 +59,7 @@ def sweep(chosen: SweepArguments, console: Console) -> int:
         failed = _all(todo, work, chosen.device, console)
     except (KeyboardInterrupt, _Stopped):
         say(console, f"stopped; to go on: {invocation.command()}")
-        return 130
+        return STOPPED
     _compare([run.folder for run in asked.runs if run.folder not in failed], chosen, console)
     for folder, error in failed.items():
         say(console, f"failed: {folder}: {type(error).__name__}: {error}")
@@ -86,7 +88,9 @@ def _all(todo: list[Planned], work: dict[Path, Work], device: str, console: Cons
 
 def _one(run: Planned, work: Work, device: str, console: Console) -> None:
     if work is not Work.PROBE:
-        parts = {field.name: getattr(run.scenario, field.name) for field in dataclasses.fields(Scenario)}
+        # What is begun goes on as it is written, also where the sweep asks for other probes.
+        asked = open_run(run.folder).scenario if work is Work.RESUME else run.scenario
+        parts = {field.name: getattr(asked, field.name) for field in dataclasses.fields(Scenario)}
         words = TrainArguments(
             **parts,
             name=run.folder.name,
@@ -95,8 +99,7 @@ def _one(run: Planned, work: Work, device: str, console: Console) -> None:
             resume=work is Work.RESUME,
             evaluate=False,
         )
-        doing.train(run.name, words, console)
-        if _trained(run.folder) is None:
+        if doing.train(run.name, words, console) == STOPPED:
             raise _Stopped
     say(console, f"{run.folder.name}: probing")
     doing.probe(
@@ -111,6 +114,7 @@ def left(run: Planned) -> Work:
     if not run.folder.exists() or not any(run.folder.iterdir()):
         return Work.TRAIN
     there = open_run(run.folder)
+    require_plain(run.folder)
     wanted, found = _training(run.name, run.scenario), _training(there.name, there.scenario)
     for key in (*wanted, *found):
         if wanted.get(key) != found.get(key):

@@ -86,6 +86,7 @@ def try_out(plan: Plan) -> None:
         try:
             world = _world(asked, plan.worlds)
             build.check_method(asked, world)
+            build.check_regions(asked, world)
             method = build.method_of(asked, world).eval()
             there = build.place_of(asked, world, 2)
             there.policy.attach(method)

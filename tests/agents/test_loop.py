@@ -1,6 +1,8 @@
 """The loop on a world that can be checked by counting."""
 
 import json
+import math
+import re
 import shutil
 from io import StringIO
 from pathlib import Path
@@ -16,7 +18,7 @@ from rich.console import Console
 from torch import nn
 
 from gazeworld.agents import checkpoint, loop
-from gazeworld.agents.config import TrainConfig
+from gazeworld.agents.config import ProbeConfig, TrainConfig
 from gazeworld.agents.optimiser import make_optimiser
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.recorder import Recorder
@@ -238,3 +240,33 @@ def test_collapse_is_seen() -> None:
     assert 7.5 < effective_rank(torch.randn(2000, 8)) <= 8
     assert spread(torch.ones(50, 8)) == pytest.approx(0.0, abs=1e-6)
     assert spread(torch.randn(2000, 8)) == pytest.approx(1.0, abs=0.05)
+
+
+NONSENSE = {
+    "train.steps is -1, expected 0 or more": {"steps": -1, "epochs": 1},
+    "train.epochs is -1, expected 0 or more": {"epochs": -1},
+    "expected one of them >= 1": {"steps": 0},
+    "train.keep is -1, expected 0 or more": {"keep": -1},
+    "train.lr is 0.0, expected more than 0": {"lr": 0.0},
+    "train.lr is -0.1, expected more than 0": {"lr": -0.1},
+    "train.lr is inf, expected more than 0": {"lr": math.inf},
+    "train.lr_start is -1.0, expected 0 or more": {"lr_start": -1.0},
+    "train.lr_end is nan, expected 0 or more": {"lr_end": math.nan},
+    "train.warmup is 1.1, expected a fraction from 0 to 1": {"warmup": 1.1},
+    "train.warmup is -0.1, expected a fraction from 0 to 1": {"warmup": -0.1},
+    "train.weight_decay is -1.0, expected 0 or more": {"weight_decay": -1.0},
+    "train.threads is -1, expected 0 or more": {"threads": -1},
+}
+
+
+@pytest.mark.parametrize("sentence", NONSENSE)
+def test_training_without_sense_is_refused(sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        TrainConfig(**NONSENSE[sentence])
+
+
+@pytest.mark.parametrize("given", [{"noise": math.nan}, {"scenes": -1}, {"seed": -1}, {"seed": 2**32}])
+def test_probing_without_sense_is_refused(given: dict[str, float]) -> None:
+    ((name, value),) = given.items()
+    with pytest.raises(ValueError, match=rf"probe\.{name} is {value}, expected 0 "):
+        ProbeConfig(**given)

@@ -1,5 +1,6 @@
 """The adapter: what Stable-Baselines3 is told, and that its algorithms train as they are."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -330,6 +331,25 @@ def test_agents_that_cannot_be_are_refused() -> None:
         make_agent("ppo", saccades(), policy={"activation_fn": "step"})
     with pytest.raises(ValueError, match="use_sde"):
         make_agent("ppo", saccades(), use_sde=True)
+
+
+WRONG = {
+    "ppo has no option 'nonsense'; there are: learning_rate, n_steps, ": {"nonsense": 1},
+    "ppo has no option '_init_setup_model'": {"_init_setup_model": False},
+    "option 'n_steps' of ppo is 'abc', expected something like 2048": {"n_steps": "abc"},
+    "option 'gamma' of ppo is [0.5], expected something like 0.99": {"gamma": [0.5]},
+    "ppo cannot be made with the options {'batch_size': 0} and those of its policy, {}: ": {"batch_size": 0},
+    "unexpected keyword argument 'colour'": {"policy": {"colour": 1}},
+    "ppo cannot be made with the options {} and those of its policy, {'net_arch': 'wide'}: ": {
+        "policy": {"net_arch": "wide"}
+    },
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+def test_options_that_an_algorithm_cannot_take_are_refused(sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        make_agent("ppo", saccades(), **WRONG[sentence])
 
 
 @pytest.mark.parametrize("missing", ["stable_baselines3", "sb3_contrib"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -28,6 +29,10 @@ WORDS = [
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenario with few scenes and a small network, by the command line's own way of loading it."""
     small = saccade_digits.scenario.changed(
         world={"source_options": {"variants": 1}}, method={"dim": 8, "width": 4, "action_width": 4, "hidden": 16}
@@ -35,8 +40,17 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saccade_digits, "scenario", small)
 
 
+def instead(usual: list[str], given: tuple[str, ...] | list[str]) -> list[str]:
+    """The usual words without the options that are given otherwise, which stand behind them."""
+    kept, option = list[str](), ""
+    for word in usual:
+        option = word if word.startswith("--") else option
+        kept += [] if option in given else [word]
+    return [*kept, *given]
+
+
 def alternate(folder: Path, *words: str) -> int:
-    return main(["alternate", "saccade-digits", "--runs", str(folder), "--name", "run", *WORDS, *words])
+    return main(["alternate", "saccade-digits", "--runs", str(folder), "--name", "run", *instead(WORDS, words)])
 
 
 def test_a_run_is_left_that_the_other_commands_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +73,7 @@ def test_a_run_is_left_that_the_other_commands_take(tmp_path: Path, capsys: pyte
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "save_figure", lambda *_: None)  # pictures take most of the time
+    monkeypatch.setattr(command, "save_curves", lambda *_: None)  # pictures take most of the time
     assert alternate(tmp_path / "whole") == 0
     policy_phase = alternating._policy_phase
 
@@ -69,13 +83,14 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 
     with monkeypatch.context() as patch:
         patch.setattr(alternating, "_policy_phase", pressed)
-        assert alternate(tmp_path / "cut") == 0
+        assert alternate(tmp_path / "cut") == 130
     out = capsys.readouterr().out
     assert "stopped after phase 1 of 2; everything is saved" in out
     assert f"to go on: gazeworld alternate saccade-digits --runs {tmp_path / 'cut'} --name run --resume" in out
     words = ["--runs", str(tmp_path / "cut"), "--name", "run", "--resume", "--device", "cpu", "--no-evaluate"]
     assert main(["alternate", "saccade-digits", *words]) == 0
     last = "run/checkpoints/step-00000004"
+    assert alternate(tmp_path / "cut", "--resume") == 0, "the same command line, and nothing left to do"
     for file in (tmp_path / "whole" / last).iterdir():
         assert file.read_bytes() == (tmp_path / "cut" / last / file.name).read_bytes(), file.name
     metrics = [(tmp_path / name / "run/metrics.jsonl").read_text() for name in ("whole", "cut")]
@@ -121,6 +136,61 @@ def test_no_run_is_overwritten_and_a_plain_one_not_resumed(tmp_path: Path, capsy
     assert "there is a run already" in capsys.readouterr().err
     assert alternate(tmp_path, "--resume") == 2
     assert "not the configuration of alternating phases" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def alternated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run whose phases are done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAZEWORLD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        shrink(patch)
+        folder = tmp_path_factory.mktemp("alternated")
+        assert alternate(folder) == 0
+    return folder
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_plain_training_refuses_an_alternating_run_and_leaves_it_as_it_was(
+    alternated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(alternated)
+    words = ["train", "saccade-digits", "--name", "run", "--resume", "--device", "cpu", "--no-evaluate"]
+    assert main([*words, "--runs", str(alternated)]) == 2
+    assert "a run of alternating phases, expected one of plain training" in capsys.readouterr().err
+    assert contents(alternated) == before
+    shutil.copytree(alternated, tmp_path / "copy")
+    config = json.loads((tmp_path / "copy/run/config.json").read_text())
+    (tmp_path / "copy/run/config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "phases"}))
+    assert main([*words, "--runs", str(tmp_path / "copy")]) == 2, "its checkpoints say it, too"
+    assert "a run of alternating phases" in capsys.readouterr().err
+
+
+OTHERS = {
+    "agent.options.n_steps=6 (written: 3)": ["--agent.options", "n_steps=6"],
+    "agent.menu.side=5 (written: 4)": ["--agent.menu", "fixations:side=5"],
+    "agent.algorithm=sac (written: maskable-ppo)": ["--agent.algorithm", "sac"],
+    "phases.replay=32 (written: 16)": ["--phases.replay", "32"],
+    "train.lr=0.5 (written: ": ["--train.lr", "0.5"],
+}
+
+
+@pytest.mark.parametrize("sentence", OTHERS)
+def test_other_settings_than_written_are_refused_in_resuming(
+    sentence: str, alternated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(alternated)
+    assert alternate(alternated, "--resume", *OTHERS[sentence]) == 2
+    assert sentence in capsys.readouterr().err
+    assert contents(alternated) == before
+
+
+def test_a_run_of_another_scenario_is_not_resumed(alternated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--runs", str(alternated), "--name", "run", "--resume", "--device", "cpu"]
+    assert main(["alternate", "saccade-search", *words]) == 2
+    assert "a run of scenario 'saccade-digits', but 'saccade-search' is asked for" in capsys.readouterr().err
 
 
 def test_what_is_not_finite_ends_it_with_code_1(

@@ -1,5 +1,6 @@
 """The command line as a person meets it: one run from training to pictures, and one sentence for every mistake."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -8,9 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from gazeworld.agents import loop
+from gazeworld.scenarios.command import doing, runs, scenario
 from gazeworld.scenarios.command.cli import main
 
 TINY = [
@@ -107,6 +112,25 @@ MISTAKES = {
     "no such device": (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
     "no such split": (["--world.split", "validation"], "unknown split 'validation'"),
     "precomputed maps that are not there": (["--policy.map", "precomputed"], "no saliency maps came with the images"),
+    "negative seed": (["--seed", "-1"], "seed is -1, expected 0 to 4294967295"),
+    "a seed too large": (["--seed", "4294967296"], "seed is 4294967296, expected 0 to 4294967295"),
+    "negative seed of probes": (["--probe.seed", "-1"], "probe.seed is -1, expected 0 to 4294967295"),
+    "who watches": (["watch", "saccade-digits", "--seed", "-1"], "seed is -1, expected 0 to 4294967295"),
+    "whose heads": (["heads", "runs/none", "--seed", "-1"], "seed is -1, expected 0 to 4294967295"),
+    "fewer than no checkpoints": (["--train.keep", "-1"], "train.keep is -1, expected 0 or more"),
+    "fewer than no epochs": (["--train.epochs", "-1"], "train.epochs is -1, expected 0 or more"),
+    "no learning": (["--train.lr", "0"], "train.lr is 0.0, expected more than 0"),
+    "regions without rotations": (
+        ["--probe.regions", "ood"],
+        "probe.regions is ood, but world 'saccade' has no stored",
+    ),
+    "values in two places": (
+        ["--probe.regions", "ood", "--probe.regions=so3"],
+        "--probe.regions is given twice; give all its values after one",
+    ),
+    "settings in two places": (["sweep", "saccade-digits", "--set", "a=1", "--set", "b=2"], "--set is given twice"),
+    "paths in two places": (["compare", "r", "--versus", "a", "--learned", "c", "--versus", "b"], "--versus is given"),
+    "classes in two places": (["data", "render", "--classes", "a", "--classes", "b"], "--classes is given twice"),
     "negative noise": (["--world.noise", "-1"], "noise is -1.0"),
 }
 
@@ -197,7 +221,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) ->
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    assert process.returncode == 130, err
     assert "--name cut --resume" in out
     saved = [p.name for p in (tmp_path / "cut/checkpoints").iterdir()]
     assert len(saved) == 1
@@ -210,6 +234,67 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) ->
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert steps == sorted(steps)
     assert steps[-1] == step + 2
+
+
+def test_ctrl_c_before_anything_is_recorded_saves_and_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = loop.update
+
+    def pressed(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return update(*given)
+
+    monkeypatch.setattr(loop, "update", pressed)
+    words = ["train", "saccade-digits", "--runs", str(tmp_path), "--name", "early", *TINY, "--probe.online", "0"]
+    assert main(words) == 130
+    said = capsys.readouterr()
+    assert "--name early --resume" in said.out
+    assert not said.err
+    assert [path.name for path in (tmp_path / "early/checkpoints").iterdir()] == ["step-00000001"]
+
+
+def test_a_run_goes_on_with_what_it_was_begun_with(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--runs", str(run.parent), "--name", "tiny", "--resume", "--no-evaluate"]
+    assert main(["train", "saccade-digits", *words, "--device", "cpu"]) == 0
+    assert main(["train", "saccade_digits", *TINY, *words]) == 0
+    capsys.readouterr()
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    for name, given, sentence in (
+        ("saccade-search", [], "a run of scenario 'saccade-digits', but 'saccade-search' is asked for"),
+        ("saccade-digits:demo", [], "a run of scenario 'saccade-digits', but 'saccade-digits:demo' is asked for"),
+        ("saccade-digits", ["--train.steps", "9"], "train.steps=9 (written: 4)"),
+        ("saccade-digits", ["--method.dim", "7", "--seed", "3"], "seed=3 (written: 0)"),
+        (
+            "saccade-digits",
+            ["--looks", "grid:side=2"],
+            "policy.name=grid (written: saliency), policy.side=2 (written: ",
+        ),
+    ):
+        assert main(["train", name, *words, *given, "--device", "cpu"]) == 2
+        assert sentence in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+
+
+def test_regions_are_looked_for_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"source_options": {"per_family": 2, "size": 16, "views": 4, "renderer": "embree"}}
+    train = {"steps": 1, "batch": 4, "observed": 2}
+    found = scenario.load("rotation-solids").changed(world=small, train=train, probe={"online": 0})
+    found = dataclasses.replace(found, method={**found.method, "dim": 8, "width": 4, "action_width": 4, "hidden": 16})
+    run = runs.Run(tmp_path / "run", "rotation-solids", found)
+    runs.start_or_resume(run, "cpu", resume=False, console=Console(quiet=True))
+    monkeypatch.setattr(doing, "evaluate", None)
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    for region, sentence in (
+        ("behnd", "probe.regions holds 'behnd', expected NAME=ROOT or one of: paper, ood"),
+        ("far=nowhere", "probe.regions holds 'far=nowhere', but 'nowhere' is no folder"),
+        (f"far={stored}", str(stored)),
+    ):
+        assert main(["evaluate", str(run.folder), "--probe.regions", "ood", region, "--device", "cpu"]) == 2
+        assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("extra", [[], [":no-conditioning", "--train.precision", "bf16-mixed"]])

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import probes
+from finished import leave, probes
 from safetensors.torch import load_file
 
+from gazeworld.agents import loop
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.recorder import Recorder
 from gazeworld.envs.world import World
@@ -173,6 +174,35 @@ def test_ctrl_c_stops_the_sweep_and_the_same_command_goes_on(
         for name in ("whole", "cut")
     ]
     assert all(bool((weights[0][key] == weights[1][key]).all()) for key in weights[0])
+
+
+def test_ctrl_c_before_anything_is_recorded_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = loop.update
+
+    def pressed(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return update(*given)
+
+    cut = [*words(tmp_path, "--seeds", "0,1"), "train.log_every=9"]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "update", pressed)
+        assert main(cut) == 130
+    out = capsys.readouterr().out
+    assert "stopped; to go on: " in out
+    assert "failed" not in out
+    assert "[2/2]" not in out
+    monkeypatch.setattr(doing, "probe", probed)
+    assert main([*cut, "probe.scenes=20"]) == 0, "other probes are no other training"
+
+
+def test_an_alternating_run_is_no_run_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = leave(tmp_path / "runs/saccade-digits-0", "saccade-digits", scenario.load("saccade-digits"), None)
+    data = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**data, "phases": {}}))
+    assert main(["sweep", "saccade-digits", "--runs", str(tmp_path / "runs")]) == 2
+    assert "a run of alternating phases, expected one of plain training" in capsys.readouterr().err
 
 
 def interrupted(*_: object) -> int:
