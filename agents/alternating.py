@@ -4,7 +4,8 @@ Phase k is a function of what was saved after phase k − 1 and of (seed, k): st
 batches of the replay and the global generators that Stable-Baselines3 draws from are seeded, and the policy's episodes
 begin anew. So n phases, a restart and n phases are 2 n phases, bit for bit on one device with one number of threads:
 for PPO, RecurrentPPO and MaskablePPO with constant learning rates and, because the replay is saved with them, for SAC
-and CrossQ. SB3's own schedules run from 1 to 0 within each phase. What is not saved are SB3's statistics of the last
+and CrossQ. (SB3 adds up the steps of all phases, so that its own schedules begin phase k near 1 / (k + 1) and run to
+0.) What is not saved are SB3's statistics of the last
 episodes, which are begun anew in each phase, too.
 """
 

@@ -23,13 +23,13 @@ from .comparison_oracle import GreedyOracle, Readers
 from .comparison_plans import CONTROLS, NEED_HEADS, Compared, Contestant, fingerprint
 from .comparison_visits import Visit, labels_of, visit
 from .ensemble import Heads
-from .features import Tick, joined, quiet
+from .features import Tick, joined, quiet, scored
 from .policy import Policy
-from .probes import Budget, fit_classifier
+from .probes import Budget, fit_classifier, require_labels
 from .probes import Heads as Probes
 from .signature import signature
 
-VERSION = 1  # of what is kept on disk: raise it whenever the code gives other streams
+VERSION = 2  # of what is kept on disk: raise it whenever the code gives other streams
 RETRAINED, SHARED = "retrained", "shared"
 
 
@@ -100,7 +100,7 @@ def contest(place: Field, contestants: Sequence[Contestant], config: Compared, t
     for one in contestants:
         if one.kind == "oracle":
             policy = stage.oracle(one, Readers.of(shared))
-            seen = stage.visited(one, place.test, policy, {"probe": [shared_by, config.epochs, config.batch]})
+            seen = stage.visited(one, place.test, policy, stage.probed(others, shared_by))
             played[one.name] = stage.played(one, {SHARED: _right(shared, seen)}, seen, policy)
     some = others[0].name
     return Contest(played, test[some].scenes.cpu(), shared_by, len(train[some].labels))
@@ -138,6 +138,19 @@ class _Stage:
             world, self.place.method, readers, labels_of(world), grid=self.config.grid, inhibition=inhibition
         )
 
+    def probed(self, others: Sequence[Contestant], shared_by: tuple[str, ...]) -> dict[str, Any]:
+        """What the shared probe depends on: the streams that it was trained on, and how."""
+        files = [self._file(one, "train", self._asked("train")) for one in others if one.name in shared_by]
+        budget = [self.config.epochs, self.config.batch, self.config.seed]
+        return {"probe": [None if file is None else file.name for file in files], "budget": budget}
+
+    def _asked(self, split: str) -> dict[str, Any]:
+        """Which streams of a split: how many scenes, seen by how many rows at once, from which seed."""
+        config = self.config
+        if split == "train":
+            return {"scenes": config.scenes, "rows": self.place.train.num_envs, "seed": config.seed}
+        return {"scenes": config.test_scenes, "rows": self.place.test.num_envs, "seed": scored(config.seed)}
+
     def visited(
         self,
         one: Contestant,
@@ -147,8 +160,8 @@ class _Stage:
     ) -> Visit:
         """The streams of a policy over a split, as they were kept or made now; `more` is what else they depend on."""
         split = "train" if env is self.place.train else "test"
-        scenes = self.config.scenes if split == "train" else self.config.test_scenes
-        file = self._file(one, split, {**(more or {}), "scenes": scenes, "rows": env.num_envs})
+        asked = self._asked(split)
+        file = self._file(one, split, {**(more or {}), **asked})
         device = next(self.place.method.parameters()).device
         kept = None if file is None else Visit.load(file, device)
         if kept is not None:
@@ -159,7 +172,8 @@ class _Stage:
             self.tick(f"{one.name}: {what} ({split})", done, total)
 
         told("looking around", 0, 1)
-        found = visit(self.place.method, env, policy or self.policy(one, env), scenes, self.config, told)
+        looking, views = policy or self.policy(one, env), self.config.views
+        found = visit(self.place.method, env, looking, asked["scenes"], views, asked["seed"], told)
         if file is not None:
             found.save(file)
         return found
@@ -169,7 +183,7 @@ class _Stage:
         if place.store is None:
             return None
         key = {**more, "version": VERSION, "model": signature(place.method), "split": split, "settings": place.settings}
-        key |= {"views": self.config.views, "seed": self.config.seed, **one.key()}
+        key |= {"views": self.config.views, **one.key()}
         if one.name in NEED_HEADS and place.heads is not None:
             key["heads"] = signature(place.heads)
         return place.store / f"{one.name}-{split}-{fingerprint(key)}.safetensors"
@@ -188,4 +202,6 @@ class _Stage:
 
 
 def _right(probes: Probes, seen: Visit) -> Bool[Tensor, "m n"]:
-    return (probes(seen.aggregates).argmax(2) == seen.labels).cpu()
+    scores = probes(seen.aggregates)  # m n classes
+    require_labels(seen.labels, scores.shape[2], "test")
+    return (scores.argmax(2) == seen.labels).cpu()

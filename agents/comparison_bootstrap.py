@@ -37,15 +37,13 @@ def listed(mean: Float[Tensor, " m"], means: Float[Tensor, "m r"]) -> dict[str, 
 def share(gain: Float[Tensor, "m r"], whole: Float[Tensor, "m r"], point: Float[Tensor, "m 2"]) -> dict[str, list[Any]]:
     """Gain as a share of the whole gap, with intervals; None where there is no gap to speak of.
 
-    `point` holds gain and gap of the sample itself. There is a gap where its interval lies above 0.
+    `point` holds gain and gap of the sample itself. There is a gap where its interval lies above 0; the share has an
+    interval where the gap is above 0 in every resample, since a share of nothing is no number.
     """
     found: dict[str, list[Any]] = {"mean": [], "interval": []}
     edges = interval(whole)
     for i in range(len(gain)):
-        if float(edges[i, 0]) <= 0:
-            found["mean"].append(None)
-            found["interval"].append(None)
-            continue
-        found["mean"].append(float(point[i, 0] / point[i, 1]))
-        found["interval"].append(interval(gain[i] / whole[i]).tolist())
+        gap, always = float(edges[i, 0]) > 0, bool(whole[i].min() > 0)
+        found["mean"].append(float(point[i, 0] / point[i, 1]) if gap else None)
+        found["interval"].append(interval(gain[i] / whole[i]).tolist() if gap and always else None)
     return found

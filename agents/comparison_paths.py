@@ -9,7 +9,7 @@ from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
 from .comparison_plans import Compared
-from .features import Features, Tick, features, quiet, rollouts
+from .features import Features, Tick, features, quiet, rollouts, scored
 from .measures import path_input
 from .planning import require_lattice
 from .policy import make_policy
@@ -29,7 +29,8 @@ def path_integration(
     environments must have `views` steps.
     """
     tick("path integration", 0, 1)
-    known, asked = (_seen(method, env, n, config) for env, n in ((train, config.scenes), (test, config.test_scenes)))
+    known = _seen(method, train, config.scenes, config.views, config.seed)
+    asked = _seen(method, test, config.test_scenes, config.views, scored(config.seed))
     x, y = path_input(known), _targets(known, config.views)
     truth = _targets(asked, config.views)
     side = require_lattice(test.world, "path integration in pixels").side
@@ -45,10 +46,10 @@ def path_integration(
     }
 
 
-def _seen(method: Method, env: ActiveVisionVectorEnv, scenes: int, config: Compared) -> Features:
+def _seen(method: Method, env: ActiveVisionVectorEnv, scenes: int, views: int, seed: int) -> Features:
     policy, scenes = make_policy("uniform", env.world), min(scenes, env.world.size)
-    stream = rollouts(env, policy, config.views + 1, scenes=scenes, seed=config.seed)
-    return features(method, stream, env.world, observed=config.views)
+    stream = rollouts(env, policy, views + 1, scenes=scenes, seed=seed)
+    return features(method, stream, env.world, observed=views)
 
 
 def _targets(seen: Features, views: int) -> Float32[Tensor, "m n a"]:

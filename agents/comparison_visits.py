@@ -51,12 +51,17 @@ class Visit:
 
 
 def visit(
-    method: Method, env: ActiveVisionVectorEnv, policy: Policy, scenes: int, config: Compared, tick: Tick = quiet
+    method: Method,
+    env: ActiveVisionVectorEnv,
+    policy: Policy,
+    scenes: int,
+    views: int,
+    seed: int,
+    tick: Tick = quiet,
 ) -> Visit:
-    """Streams of `config.views` views of so many scenes. First fixations depend on the seed and the world alone."""
-    scenes = min(scenes, env.world.size)
-    stream = rollouts(env, policy, config.views, scenes=scenes, seed=config.seed)
-    seen = features(method, stream, env.world, observed=config.views, tick=tick)
+    """Streams of so many views of so many scenes. First fixations depend on the seed and the world alone."""
+    stream = rollouts(env, policy, views, scenes=min(scenes, env.world.size), seed=seed)
+    seen = features(method, stream, env.world, observed=views, tick=tick)
     return Visit(seen.aggregates[FULL], stream.poses, seen.labels, stream.scenes)
 
 

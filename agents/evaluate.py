@@ -9,7 +9,7 @@ from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
 from .config import ProbeConfig
-from .features import Features, Tick, ablated, centred, features, quiet, rollouts, spread_over
+from .features import Features, Tick, ablated, centred, features, quiet, rollouts, scored, spread_over
 from .measures import Pair, Pairs, chance, path_integration, position, recognition
 from .policy import Policy, make_policy
 
@@ -43,9 +43,9 @@ class Arena:
                 length,
                 scenes=min(config.scenes, env.world.size),
                 rounds=times,
-                seed=config.seed,
+                seed=seed,
             )
-            for env, times in ((self.train, rounds), (self.test, 1))
+            for env, times, seed in ((self.train, rounds, config.seed), (self.test, 1, scored(config.seed)))
         )
         return Streams(self, train, test)
 

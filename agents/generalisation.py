@@ -36,7 +36,7 @@ from gazeworld.models.method import Method
 
 from . import measures
 from .config import ProbeConfig
-from .features import FULL, Features, Tick, features, quiet, rollouts
+from .features import FULL, Features, Tick, features, quiet, rollouts, scored
 from .measures import Pair, Pairs
 from .policy import Policy
 from .probes import Budget, Heads, accuracy, fit_classifier, r2, r2_against
@@ -61,7 +61,7 @@ def elsewhere(
         if found != expected:
             raise ValueError(f"the {name} of the other world are {found}, expected {expected} as in the one known")
     scenes = min(config.scenes, env.world.size)
-    stream = rollouts(env, policy, max(2, config.views), scenes=scenes, seed=config.seed)
+    stream = rollouts(env, policy, max(2, config.views), scenes=scenes, seed=scored(config.seed))
     return {
         name: features(method, stream, env.world, observed=config.views, tick=tick) for name, method in methods.items()
     }

@@ -150,10 +150,11 @@ class Recollection:
         return found
 
     def _encodings(self, method: Method, memory: Memory) -> Tensor:
-        # Versions count in-place changes, of which training and loading both consist.
+        # Versions count in-place changes, of which loading consists, and training but for fused optimisers: so nothing
+        # is kept beyond an episode, which begins with one view.
         now = (method, sum(x._version for x in (*method.parameters(), *method.buffers())))
         t, kept = memory.views.shape[1], 0
-        if self._known == now and self._views is not None and self._encoded is not None:
+        if t > 1 and self._known == now and self._views is not None and self._encoded is not None:
             s = self._views.shape[1]
             if s <= t and torch.equal(self._views, memory.views[:, :s]):
                 kept = s

@@ -176,9 +176,10 @@ def r2_against(
     """`r2` with the variance of other samples in place of that of the targets, of each component that varies there."""
     predicted, targets, spread = predicted.double(), targets.double(), spread.double()
     total = (spread - spread.mean(1, keepdim=True)).square().mean(1)
-    varies = (total > _ROUNDING**2 * spread.square().mean(1)).any(0)
+    each = total > _ROUNDING**2 * spread.square().mean(1)  # k o
+    varies = each.any(0)
     total = total[:, varies]
-    if not varies.any() or (total <= 0).any():
+    if not varies.any() or not each[:, varies].all():
         raise ValueError("R² of a target that does not vary is not defined; are all test streams the same?")
     return (1 - (targets - predicted).square().mean(1)[:, varies] / total).float()
 

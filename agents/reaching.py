@@ -78,7 +78,7 @@ def seekers(
     and `PixelMatching`; for stored views: unseen views at random. Where fixations look for a goal, whatever lies within
     `within` pixels of a place that was tried is known not to be it, so that is the radius of their inhibition.
     """
-    within = (config or ReachConfig()).within
+    within = max((config or ReachConfig()).within, 0.5)  # places are whole pixels, and 0 is half a glimpse
     options = {"radius": within} if lattice_of(world) is not None else {}
     found: dict[str, Policy] = {}
     for name, method in methods.items():

@@ -44,7 +44,7 @@ def standardise(agent: BaseAlgorithm, seen: np.ndarray | None) -> None:
     mean = torch.as_tensor(seen.mean(0), device=agent.device)
     std = torch.as_tensor(seen.std(0), device=agent.device).clamp_min(1e-3)
     for name, layer in agent.policy.named_modules():
-        square = isinstance(layer, nn.Linear) and layer.in_features == layer.out_features == len(mean)
-        if isinstance(layer, nn.Linear) and square and name.startswith("mlp_extractor"):
+        first = name.startswith("mlp_extractor") and name.endswith("_net.0")
+        if first and isinstance(layer, nn.Linear) and layer.in_features == layer.out_features == len(mean):
             layer.weight.copy_(torch.diag(0.5 / std))
             layer.bias.copy_(-0.5 * mean / std)

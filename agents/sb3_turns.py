@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from gazeworld.models.method import CheckpointError
+
 from . import checkpoint
 from .reward import rewards_of
 from .sb3_agents import BaseAlgorithm, seeded
@@ -66,7 +68,11 @@ def save_rewards(agent: BaseAlgorithm, folder: Path) -> None:
 
 def restore_rewards(agent: BaseAlgorithm, folder: Path) -> None:
     """The inverse of `save_rewards`. Raises CheckpointError for a damaged file or one of other rewards."""
-    tensors = checkpoint.read(folder / _REWARDS)
+    tensors, known = checkpoint.read(folder / _REWARDS), set[str]()
     for i, reward in enumerate(rewards_of(adapter_of(agent).env)):
         start = f"{i}/{reward.name}/"
-        reward.load_state_dict({n.removeprefix(start): x for n, x in tensors.items() if n.startswith(start)})
+        own = {name for name in tensors if name.startswith(start)}
+        reward.load_state_dict({name.removeprefix(start): tensors[name] for name in own})
+        known |= own
+    if strange := sorted(tensors.keys() - known):
+        raise CheckpointError(f"{folder / _REWARDS}: holds {strange[0]} …, which is of none of the rewards asked for")

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from gazeworld.agents import comparison_figures, heads, imagination, reaching, results
 from gazeworld.agents.ensemble import Heads, HeadsConfig, fit
-from gazeworld.agents.features import FULL, Tick, features, quiet, rollouts
+from gazeworld.agents.features import FULL, Tick, features, quiet, rollouts, scored
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.retrieval import retrieval
 from gazeworld.agents.trained import load_method
@@ -101,7 +101,7 @@ def _looked(world: World, run: Run, scenes: int, seed: int) -> Stream:
 
 def quality(place: Opened, made: Heads, scenes: int) -> dict[str, float]:
     """How well heads foresee the last view of test streams, beside the model's own predictor; and the label head."""
-    stream = _looked(place.world, place.run, scenes, made.config.seed)
+    stream = _looked(place.world, place.run, scenes, scored(made.config.seed))
     predictor = imagination.require_predictions(place.method, "heads")
     seen = features(place.method, stream, place.world, observed=stream.length - 1)
     aggregate, action = seen.aggregates[FULL][-1], seen.actions[:, -1]

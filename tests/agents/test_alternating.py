@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from pictures import noise
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 
 from gazeworld.agents import alternating, checkpoint, loop
 from gazeworld.agents.config import TrainConfig
@@ -183,6 +184,12 @@ def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
     smaller = duet()
     with pytest.raises(CheckpointError, match="expected those of a capacity of 6"):
         alternating.restore(alternating.Duet(smaller.session, smaller.agent, StreamReplay(6)), made.parent)
+    kept = (made / "rewards.safetensors").read_bytes()
+    tensors = load_file(made / "rewards.safetensors")
+    save_file({**tensors, "2/coverage/seen": torch.zeros(1)}, made / "rewards.safetensors")
+    with pytest.raises(CheckpointError, match=r"holds 2/coverage/seen …, which is of none of the rewards asked for"):
+        alternating.restore(duet(), made.parent)
+    (made / "rewards.safetensors").write_bytes(kept)
     state = json.loads((made / "state.json").read_text())
     del state["phase"]
     (made / "state.json").write_text(json.dumps(state))

@@ -125,6 +125,24 @@ def test_what_was_kept_is_not_made_again(place: Field, result: Contest, monkeypa
         contest(replace(place, settings={"noise": 0.1}), everybody(), FEW)
 
 
+def test_the_oracle_is_asked_again_when_its_probe_is_another(place: Field, result: Contest, tmp_path: Path) -> None:
+    fewer = replace(FEW, scenes=30)
+    store = replace(place, store=tmp_path)
+    assert place.store is not None
+    for file in place.store.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    after, alone = (contest(there, everybody(), fewer) for there in (store, replace(place, store=None)))
+    assert torch.equal(after.played["oracle"].poses, alone.played["oracle"].poses)
+    assert not torch.equal(after.played["oracle"].poses, result.played["oracle"].poses), "another probe, other choices"
+
+
+def test_unlabelled_splits_are_refused(place: Field) -> None:
+    known = spots(1).images
+    blank = SaccadeWorld(replace(known, labels=torch.full_like(known.labels, -1)), glimpse=GLIMPSE)
+    with pytest.raises(ValueError, match="test samples have none"):
+        contest(replace(place, test=env(blank), store=None), everybody()[:1], replace(FEW, shared="uniform"))
+
+
 def test_the_oracle_is_the_best_by_brute_force() -> None:
     world, method = spots(3, 12), Sees()
     x = torch.rand(3, 60, 5)
@@ -228,6 +246,10 @@ def test_the_bootstrap_is_paired_and_knows_its_width(monkeypatch: pytest.MonkeyP
     gain, whole = torch.tensor([[0.1, 0.2], [0.1, 0.2]]), torch.tensor([[0.2, 0.4], [-0.1, 0.4]])
     closed = share(gain, whole, torch.tensor([[0.15, 0.3], [0.15, 0.3]]))
     assert closed == {"mean": [0.5, None], "interval": [[0.5, 0.5], None]}
+    whole = torch.full((1, 200), 0.4)
+    whole[0, 0] = 0  # hardly ever is there no gap
+    seldom = share(torch.full((1, 200), 0.1), whole, torch.tensor([[0.1, 0.4]]))
+    assert seldom == {"mean": [pytest.approx(0.25)], "interval": [None]}
 
 
 def made(name: str, right: list[list[float]], kind: str = "planned") -> Played:

@@ -174,6 +174,15 @@ def test_table_names_everything(found: dict, width: int) -> None:
     assert max(len(line) for line in text.getvalue().splitlines()) <= width
 
 
+def test_heads_are_scored_on_draws_of_their_own() -> None:
+    seen = arena(noise=2.0, size=63).visit(4, CONFIG, 1)
+    train, test = seen.train, seen.test
+    assert torch.equal(train.scenes, test.scenes)
+    drifts = [stream.poses.diff(dim=1) - stream.actions for stream in (train, test)]
+    for one, other in ((train.poses[:, 0], test.poses[:, 0]), (train.actions, test.actions), drifts):
+        assert float((one == other).flatten(1).all(1).float().mean()) < 0.5  # places are few: some coincide
+
+
 def test_path_integration_takes_fewer_scenes() -> None:
     config = ProbeConfig(views=1, rounds=2, epochs_linear=1, epochs_position=1, path_scenes=30)
     found = evaluate(Oracle(), Oracle(True), arena(), arena(noise=1.0), config)

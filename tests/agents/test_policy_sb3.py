@@ -187,6 +187,10 @@ def test_recollection_encodes_each_view_once_until_weights_change() -> None:
     moments = remembered.moments(method, memory_of(other.first(3)))
     torch.testing.assert_close(moments[-1].encoded, original(other.views[:, :3])[:, 2])
     assert encoded == [1, 1, 1, 1, 2, 3]
+    remembered.moments(method, memory_of(other.first(1)))
+    next(method.parameters()).data.mul_(1.5)  # as fused optimisers do: no version counts it
+    moments = remembered.moments(method, memory_of(other.first(1)))
+    torch.testing.assert_close(moments[-1].encoded, original(other.views[:, :1])[:, 0])
 
 
 @pytest.fixture(scope="module")

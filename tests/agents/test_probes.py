@@ -89,6 +89,9 @@ def test_r2_by_hand() -> None:
     torch.testing.assert_close(r2(predicted, still), torch.tensor([[0.5]]))
     with pytest.raises(ValueError, match="does not vary"):
         r2(predicted.expand(2, -1, -1), torch.cat([targets, still]))
+    nearly = torch.stack([targets[..., 0], 0.3 + 3e-8 * torch.arange(3)[None]], -1)  # does not vary but by rounding
+    with pytest.raises(ValueError, match="does not vary"):
+        r2(predicted.expand(2, -1, -1), torch.cat([targets, nearly]))
 
 
 def test_constant_features_do_no_harm() -> None:

@@ -1,6 +1,7 @@
 """Reaching goals: perfect planners, chance counted by hand, and the baseline that matches pixels."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -44,6 +45,12 @@ def test_a_perfect_model_arrives_at_once_and_chance_is_counted() -> None:
         low, high = values[name]["interval"][2]
         assert low - 0.05 < result["chance"][2] < high + 0.05, name
         assert values[name]["reached"] == sorted(values[name]["reached"])
+
+
+def test_what_lies_beside_a_place_that_was_tried_may_be_the_goal() -> None:
+    world, exact = many(12), replace(NEAR, within=0.0)
+    found = seekers({"known": Knows()}, world, exact)
+    assert reach(found, world, replace(exact, seen=3))["values"]["known model"]["reached"][2] == 1.0
 
 
 def test_batches_and_goals() -> None:

@@ -47,7 +47,8 @@ class Planted(Method):
 
     def predict(self, aggregate: Tensor, action: Tensor) -> Tensor:
         told = torch.tensor([[0.0, 0, 0, 1]]).expand_as(action) if self.kind == "deaf" else action
-        return self.embedded(rotations.multiply(aggregate, told))
+        found = self.embedded(rotations.multiply(aggregate, told))
+        return torch.full_like(found, math.nan) if self.kind == "lost" else found
 
     def goal(self, views: Tensor) -> Tensor:
         return self.embedded(self.turns(views)) * (0 if self.kind == "collapsed" else 1)
@@ -175,6 +176,8 @@ def test_errors_are_one_clear_sentence() -> None:
     policy = make_policy("unseen", env.world)
     with pytest.raises(ValueError, match="the a method, a Mute, predicts no views"):
         retrieval({"a": Mute()}, env, policy, CONFIG)
+    with pytest.raises(ValueError, match="their cosines with true ones are not all finite"):
+        retrieval({"a": Planted(env.world, "lost")}, env, policy, CONFIG)
     with pytest.raises(ValueError, match="needs a world of stored views, and CountingWorld has none"):
         Stored(CountingWorld())
     with pytest.raises(ValueError, match="stream 0 shows object 1 from a pose that none of its views has"):

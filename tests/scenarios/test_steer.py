@@ -1,5 +1,6 @@
 """`gazeworld steer` and `watch --policy`: what they leave, resuming bit for bit, and one sentence for every mistake."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -42,6 +43,15 @@ def tiny(folder: Path, **world: object) -> Path:
         runs.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
     )
     return folder
+
+
+def instead(usual: list[str], given: tuple[str, ...] | list[str]) -> list[str]:
+    """The usual words without the options that are given otherwise, which stand behind them."""
+    kept, option = list[str](), ""
+    for word in usual:
+        option = word if word.startswith("--") else option
+        kept += [] if option in given else [word]
+    return [*kept, *given]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +128,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
         return train(live, steps)
 
     monkeypatch.setattr(steering, "stretch", once)
-    assert main(["steer", str(copied), "--name", "p", "--steps", "480", *SMALL]) == 0
+    assert main(["steer", str(copied), "--name", "p", "--steps", "480", *SMALL]) == 130
     out = capsys.readouterr().out
     assert stretches == [48]
     assert "stopped after step 48 of 480; everything is saved" in out
@@ -130,7 +140,10 @@ def test_the_first_layer_standardises_what_is_observed(fresh: Path) -> None:
     world = build.world_of(runs.open_run(fresh).scenario, "train", "cpu")
     method, _ = load_method(fresh, world)
     config = steer.agent_config(AgentArguments(environments=8, episode_steps=2), world, 2, method.aggregate_dim)
+    wide = method.aggregate_dim + 3
+    config = dataclasses.replace(config, policy={"net_arch": [wide, wide]})
     agent = agent_for(config, world, method)
+    second = agent.policy.mlp_extractor.policy_net[2].weight.clone()
     seen = sb3_start.rehearse(agent, 3)
     assert seen is not None
     assert seen.shape[1] == method.aggregate_dim + 3
@@ -142,6 +155,7 @@ def test_the_first_layer_standardises_what_is_observed(fresh: Path) -> None:
         varying = seen.std(0) > 1e-3
         torch.testing.assert_close(out.std(0)[varying], torch.full_like(out.std(0)[varying], 0.5), atol=5e-3, rtol=0)
     assert not torch.equal(before, agent.policy.mlp_extractor.policy_net[0].weight)
+    assert torch.equal(second, agent.policy.mlp_extractor.policy_net[2].weight)
 
 
 def test_rewards_add_up(copied: Path) -> None:
@@ -158,6 +172,15 @@ MISTAKES = {
     "unknown option of a reward": (["--agent.rewards", "coverage:cell=3"], "reward 'coverage'"),
     "unknown menu": (["--agent.menu", "soup"], "unknown menu 'soup'; there are: fixations, views"),
     "no key": (["--agent.options", "gamma"], "agent.options holds 'gamma', expected KEY=VALUE"),
+    "unknown option of the algorithm": (["--agent.options", "nonsense=1"], "maskable-ppo has no option 'nonsense'; "),
+    "no number": (["--agent.options", "n_steps=abc"], "option 'n_steps' of maskable-ppo is 'abc', expected something"),
+    "an option of ours": (["--agent.options", "seed=1"], "agent.options holds 'seed', which is set elsewhere"),
+    "unknown option of the network": (["--agent.policy", "nonsense=1"], "unexpected keyword argument 'nonsense'"),
+    "options in two places": (
+        ["--agent.options", "n_steps=3", "--agent.options", "n_epochs=1"],
+        "--agent.options is given twice; give all its values after one",
+    ),
+    "negative seed": (["--seed", "-1"], "seed is -1, expected 0 to 4294967295"),
     "no steps": (["--steps", "0"], "steps is 0"),
     "nothing left to look at": (
         ["--agent.menu", "fixations:side=2,radius=90.0"],
@@ -174,7 +197,7 @@ def test_a_mistake_gets_one_sentence_and_leaves_nothing(
 ) -> None:
     words, sentence = MISTAKES[mistake]
     try:
-        code = main(["steer", str(fresh), "--name", "p", "--steps", "48", *SMALL, *words])
+        code = main(["steer", str(fresh), "--name", "p", "--steps", "48", *instead(SMALL, words)])
     except SystemExit as stop:  # tyro ends the process itself
         code = int(stop.code or 0)
     assert code == 2
@@ -192,6 +215,20 @@ def test_a_policy_is_not_overwritten_nor_resumed_in_another_world_model(
     save_file({name: value * 2 for name, value in load_file(weights).items()}, weights)
     assert main(["steer", str(tmp_path / "run"), "--name", "p", "--resume", "--device", "cpu"]) == 2
     assert "trained in the world model" in capsys.readouterr().err
+
+
+def test_other_settings_than_written_are_refused_in_resuming(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["steer", str(run), "--name", "p", "--resume"]
+    assert main([*words, *SMALL]) == 0, "what it was begun with, and nothing left to do"
+    capsys.readouterr()
+    for given, sentence in (
+        (["--every", "24"], "every=24 (written: 48)"),
+        (["--looks", "centre"], "looks=[{'name': 'centre'}] (written: [])"),
+        (["--agent.algorithm", "ppo"], "agent.algorithm=ppo (written: maskable-ppo)"),
+        (["--agent.options", "n_steps=6"], "agent.options.n_steps=6 (written: 3)"),
+    ):
+        assert main([*words, *given, "--device", "cpu"]) == 2
+        assert sentence in capsys.readouterr().err
 
 
 def test_a_world_model_learns_from_what_a_learnt_policy_looks_at(run: Path, tmp_path: Path) -> None:
