@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
+from gazeworld.envs import shelf
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import stored_views
@@ -155,9 +156,4 @@ def make_menu(world: World, options: dict[str, Any] | None) -> Menu | None:
     name = rest.pop("name", None)
     if name not in MENUS:
         raise ValueError(f"unknown menu {name!r}; there are: {', '.join(sorted(MENUS))}")
-    try:
-        return MENUS[name](world, **rest)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ValueError(f"menu {name!r}: {error}") from error
+    return shelf.built(f"menu {name!r}", MENUS[name], world, **rest)

@@ -75,12 +75,7 @@ POLICIES = "gazeworld.agents.policies"
 def make_policy(name: str, world: World, **options: Any) -> Policy:
     """The policy called `name` on the shelf, for a world.
 
-    Raises ValueError naming an option that the policy does not have.
+    Raises ValueError naming an option that the policy does not have, or that is text in place of a number.
     """
     kind = shelf.concrete(POLICIES, name, Policy)
-    try:
-        return kind(world, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ValueError(f"policy {name!r}: {error}") from error
+    return shelf.built(f"policy {name!r}", kind, world, **options)

@@ -158,15 +158,10 @@ REWARDS = "gazeworld.agents.rewards"
 def make_reward(name: str, env: VectorEnv, **options: Any) -> Reward:
     """The reward called `name` on the shelf, around `env`.
 
-    Raises ValueError naming an option that the reward does not have.
+    Raises ValueError naming an option that the reward does not have, or that is text in place of a number.
     """
     kind = shelf.concrete(REWARDS, name, Reward)
-    try:
-        return kind(env, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ValueError(f"reward {name!r}: {error}") from error
+    return shelf.built(f"reward {name!r}", kind, env, **options)
 
 
 def rewards_of(env: VectorEnv) -> list[Reward]:

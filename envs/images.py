@@ -64,15 +64,11 @@ class Images:
 def load(source: str, split: str = "train", root: str = "", **options: Any) -> Any:
     """One split of a source on the shelf, Images or (of objects) Objects; `root` empty means the source's usual place.
 
-    Raises UnknownNameError for a source that is not there and DataError for bad files.
+    Raises UnknownNameError for a source that is not there, ValueError naming an option that it does not have or that is
+    text in place of a number, and DataError for bad files.
     """
     found = shelf.module("gazeworld.envs.sources", source)
-    try:
-        return found.load(split=split, root=root, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ValueError(f"source {source!r}: {error}") from error
+    return shelf.built(f"source {source!r}", found.load, split=split, root=root, **options)
 
 
 def statistics(pixels: UInt8[Tensor, "n h w c"], most: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:

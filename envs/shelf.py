@@ -4,8 +4,13 @@
 """
 
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any, TypeVar
+
+Made = TypeVar("Made")
 
 
 class UnknownNameError(ValueError):
@@ -42,3 +47,25 @@ def concrete(shelf: str, name: str, base: type) -> type:
     if len(classes) != 1:
         raise TypeError(f"{found.__file__}: expected one class derived from {base.__name__}, found {len(classes)}")
     return classes[0]
+
+
+def built(what: str, kind: Callable[..., Made], /, *given: Any, **options: Any) -> Made:
+    """What `kind` makes of `given` and of options that come from a file or a command line.
+
+    Raises ValueError, which begins with `what`, for an option that is unknown, missing, or text in place of a number.
+    """
+    signature = inspect.signature(kind)
+    try:
+        signature.bind(*given, **options)
+    except TypeError as error:
+        raise ValueError(f"{what}: {error}") from error
+    for name, value in options.items():
+        known = signature.parameters.get(name)
+        if known is not None and known.annotation in (int, float) and isinstance(value, str):
+            raise ValueError(f"{what}: {name} is {value!r}, expected a number")
+    try:
+        return kind(*given, **options)
+    except TypeError as error:
+        if all(one.kind != one.VAR_KEYWORD for one in signature.parameters.values()):
+            raise
+        raise ValueError(f"{what}: {error}") from error  # whoever it passes options on to does not take them

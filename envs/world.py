@@ -136,12 +136,7 @@ WORLDS = "gazeworld.envs.worlds"
 def make_world(name: str, **options: Any) -> World:
     """The world called `name` on the shelf, built from JSON-able options.
 
-    Raises ValueError naming an option that the world does not have.
+    Raises ValueError naming an option that the world does not have, or that is text in place of a number.
     """
     kind = shelf.concrete(WORLDS, name, World)
-    try:
-        return kind(**options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error) and "missing" not in str(error):
-            raise
-        raise ValueError(f"world {name!r}: {error}") from error
+    return shelf.built(f"world {name!r}", kind, **options)

@@ -110,12 +110,8 @@ def make_method(
 ) -> Method:
     """The method called `name` on the shelf, for views and actions of a world.
 
-    Raises ValueError naming an option that the method does not have.
+    Raises ValueError naming an option that the method does not have, or that is text in place of a number.
     """
     kind = shelf.concrete(METHODS, name, Method)
-    try:
-        return kind(view_shape=view_shape, action_dim=action_dim, mean=mean, std=std, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ValueError(f"method {name!r}: {error}") from error
+    given = {"view_shape": view_shape, "action_dim": action_dim, "mean": mean, "std": std}
+    return shelf.built(f"method {name!r}", kind, **given, **options)

@@ -107,12 +107,7 @@ def make_renderer(name: str, size: int, **options: Any) -> Renderer:
     if name == "auto":
         return _fastest(size, **options)
     kind = shelf.concrete(SHELF, name, Renderer)
-    try:
-        return kind(size, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ValueError(f"renderer {name!r}: {error}") from error
+    return shelf.built(f"renderer {name!r}", kind, size, **options)
 
 
 def _fastest(size: int, **options: Any) -> Renderer:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from pictures import SOMEWHERE
+from pictures import SOMEWHERE, noise
 from torch import Tensor
 
 from gazeworld.agents.policy import POLICIES, Memory, Policy, make_policy
@@ -75,6 +75,18 @@ EVERY = [
     ("dwell", {"map": "uniform", "stay": 0.5}),
     ("grid", {}),
 ]
+
+
+def test_options_of_no_sense_are_named() -> None:
+    world = SaccadeWorld(noise(), glimpse=3)
+    for options, said in (
+        ({"side": "abc"}, "policy 'grid': side is 'abc', expected a number"),
+        ({"colour": 1}, "policy 'grid': got an unexpected keyword argument 'colour'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            make_policy("grid", world, **options)
+    with pytest.raises(ValueError, match="policy 'saliency': "):
+        make_policy("saliency", world, radius="abc")
 
 
 def test_every_policy_on_the_shelf_is_tested() -> None:
