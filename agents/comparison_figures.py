@@ -114,9 +114,8 @@ def heat_maps(found: dict[str, Any], poses: dict[str, Float64[Tensor, "n m 2"]])
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     assert image is not None
-    figure.colorbar(
-        image, ax=list(grid), label="density (uniform over the image = 1)", shrink=0.8, pad=0.02, extend="max"
-    )
+    bar = figure.colorbar(image, ax=list(grid), shrink=0.8, pad=0.02, extend="max")
+    bar.set_label("density (uniform = 1)", fontsize=8)
     return figure
 
 
