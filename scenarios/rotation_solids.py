@@ -6,7 +6,7 @@ Claim
     0.29 (37° off, constant 60°); the predicted view is among the nearest 5 of 20 in 40.4 % (M = 3, chance 25). Without
     conditioning: 85.5 to 95.1 %, R² 0.30 and 0.10, 20.4 %. Paths are integrated with R² 0.89 and 0.61 over two and
     three actions, but no better than by an untrained aggregator that sees the same actions (0.83 and 0.65).
-    From behind, where training saw nothing, the aggregate has 71.4 % (seeds 0, 1) and rotations are not known.
+    From behind, where training saw nothing, the aggregate has 70.4 ± 3.4 % and rotations are not known.
     `:color` and `:rotcolor`, one seed: R² of the colours between two views 0.61 (rotation alone 0.38, untrained 0.45),
     of the rotation 0.00 and 0.16; 94.2 and 95.0 % at M = 8.
     `:full`, one seed: the aggregate rises from 59.0 % (M = 1) to 85.3 % (M = 8), an untrained one from 33.8 to 60.8;
