@@ -5,8 +5,7 @@ batches of the replay and the global generators that Stable-Baselines3 draws fro
 begin anew. So n phases, a restart and n phases are 2 n phases, bit for bit on one device with one number of threads:
 for PPO, RecurrentPPO and MaskablePPO with constant learning rates and, because the replay is saved with them, for SAC
 and CrossQ. (SB3 adds up the steps of all phases, so that its own schedules begin phase k near 1 / (k + 1) and run to
-0.) What is not saved are SB3's statistics of the last
-episodes, which are begun anew in each phase, too.
+0.) What is not saved are SB3's statistics of the last episodes, which are begun anew in each phase, too.
 """
 
 from dataclasses import dataclass

@@ -152,9 +152,9 @@ def _similarities(
         own = goals[torch.searchsorted(some, stream.scenes[rows]).to(device)]  # r v d
         for kind, answers in predicted.items():
             found[kind][:, rows] = torch.einsum("mrd,rvd->mrv", answers[:, rows.to(device)], own).to(world)
-            if not bool(torch.isfinite(found[kind][:, rows]).all()):
-                raise ValueError("predicted views cannot be ranked: their cosines with true ones are not all finite")
         tick("retrieving views", int(torch.searchsorted(objects, some[-1])) + 1, len(objects))
+    if not all(bool(torch.isfinite(cosines).all()) for cosines in found.values()):
+        raise ValueError("predicted views cannot be ranked: their cosines with true ones are not all finite")
     return found
 
 

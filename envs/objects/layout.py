@@ -124,17 +124,13 @@ def read_latents(listing: Listing) -> Float32[np.ndarray, "n v 7"]:
                 latents[i, view] = _latent(listing.root / listing.names[i][1:] / f"latent_{view}.npy", kinds)
 
     for_each(fill, range(len(latents)))
-    wrong = np.argwhere(~np.isfinite(latents))
-    if len(wrong):
-        i, view, place = wrong[0].tolist()
-        path = listing.root / listing.names[i][1:] / f"latent_{view}.npy"
-        raise DataError(f"{path}: {LATENTS[place]} is {latents[i, view, place]}, expected a finite number")
-    hues = latents[..., HUES]
-    wrong = np.argwhere((hues < 0) | (hues > 1))
-    if len(wrong):
-        i, view, place = wrong[0].tolist()
-        path, hue = listing.root / listing.names[i][1:] / f"latent_{view}.npy", HUES[place]
-        raise DataError(f"{path}: {LATENTS[hue]} is {latents[i, view, hue]}, expected a hue in [0, 1]")
+    off = ((latents < 0) | (latents > 1)) & np.isin(np.arange(len(LATENTS)), HUES)
+    for bad, expected in ((~np.isfinite(latents), "a finite number"), (off, "a hue in [0, 1]")):
+        wrong = np.argwhere(bad)
+        if len(wrong):
+            i, view, place = wrong[0].tolist()
+            path = listing.root / listing.names[i][1:] / f"latent_{view}.npy"
+            raise DataError(f"{path}: {LATENTS[place]} is {latents[i, view, place]}, expected {expected}")
     return latents
 
 

@@ -178,9 +178,10 @@ def _end(live: Steering, chosen: SteerArguments) -> int:
     rewards = " + ".join(reward["name"] for reward in live.plan.agent.rewards)
     figure = curve(read_history(live.history), f"{live.plan.agent.algorithm}, rewarded for {rewards}")
     save_figure(figure, live.folder / "return.png", live.console)
-    if live.agent.num_timesteps < live.plan.steps:
+    stopped = live.agent.num_timesteps < live.plan.steps
+    if stopped:
         at = f"step {live.agent.num_timesteps} of {live.plan.steps}"
         say(live.console, f"stopped after {at}; everything is saved")
         say(live.console, f"to go on: gazeworld steer {chosen.run} --name {live.folder.name} --resume")
     say(live.console, f"to look with it: gazeworld watch {chosen.run} --policy {live.folder}")
-    return 0 if live.agent.num_timesteps >= live.plan.steps else STOPPED
+    return STOPPED if stopped else 0

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from reading import Reading, counting
 from shapes import objects
 from stable_baselines3.common.vec_env import VecMonitor
 
-from gazeworld.agents import bench_sb3
 from gazeworld.agents.episodes import Remember, memory_of
 from gazeworld.agents.latent import Observe
 from gazeworld.agents.menu import FixationGrid, make_menu
@@ -386,27 +384,3 @@ def test_borrowed_generators_come_back_as_they_were() -> None:
     with seeded(5, torch.device("cpu")):
         assert torch.equal(first[0], torch.rand(2))
         assert first[1:] == (np.random.rand(), random.random())  # noqa: NPY002
-
-
-def test_the_bench_measures_both_ways(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(bench_sb3, "ENVIRONMENTS", (2, 4))
-    monkeypatch.setattr(bench_sb3, "_REPEATS", 1)
-    monkeypatch.setattr(bench_sb3, "_STRETCH", 2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        rows = bench_sb3.sb3_bench(noise(side=24), seconds=0.001, device="cpu", glimpse=8)
-    assert [row["environments"] for row in rows] == [2, 4]
-    assert all(row["ratio"] == row["steps_per_second"] / row["baseline_steps_per_second"] > 0 for row in rows)
-    assert "glimpses of 8 px of 24" in capsys.readouterr().out.replace("\n", " ")
-    with pytest.raises(ValueError, match="seconds is 0"):
-        bench_sb3.sb3_bench(noise(), seconds=0.0)
-    ours, theirs = (make(SaccadeWorld(noise(side=24), glimpse=8), 3) for make in (bench_sb3.adapter, bench_sb3.dummy))
-    for env in (ours, theirs):
-        env.seed(4)
-    seen, expected = ours.reset(), theirs.reset()
-    for step in range(5):
-        assert all(np.array_equal(seen[key], expected[key]) for key in expected), step
-        action = np.full((3, 2), 0.1, dtype=np.float32)
-        seen, _, done, _ = ours.step(action)
-        expected, _, also, _ = theirs.step(action)
-        assert np.array_equal(done, also)
