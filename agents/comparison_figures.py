@@ -159,7 +159,7 @@ def overlaps(found: dict[str, Any]) -> Figure:
                           color="white" if value < 0.6 else "black")  # fmt: skip
         axes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
         axes.set_yticks(range(len(names)), names, fontsize=8)
-        axes.set_title(f"overlap of fixations, {kind}", fontsize=10)
+        axes.set_title(f"overlap, {kind}", fontsize=9)
     return figure
 
 
