@@ -11,6 +11,7 @@ from torch import Tensor
 from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Validated
 from gazeworld.envs.world import Scene, World
 from gazeworld.models.method import Method
 
@@ -52,7 +53,7 @@ class Choice:
     log_prob: Float32[Tensor, " b"]
 
 
-class Policy(ABC):
+class Policy(Validated, ABC):
     """A batched policy, built for one world: `Policy(world, **options)` with JSON-able options."""
 
     @abstractmethod
@@ -75,7 +76,7 @@ POLICIES = "gazeworld.agents.policies"
 def make_policy(name: str, world: World, **options: Any) -> Policy:
     """The policy called `name` on the shelf, for a world.
 
-    Raises ValueError naming an option that the policy does not have, or that is text in place of a number.
+    Raises ValueError naming an option that the policy does not have, or one of another type or out of its bounds.
     """
     kind = shelf.concrete(POLICIES, name, Policy)
     return shelf.built(f"policy {name!r}", kind, world, **options)

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from gazeworld.envs import shelf
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Validated
 from gazeworld.models.method import CheckpointError
 
 from .checkpoint import require_shapes
 from .episodes import Change, layers, memory_of
 
 
-class Reward(VectorWrapper, ABC):
+class Reward(Validated, VectorWrapper, ABC):
     """Adds `weight` times its own reward to that of the environment; several of them stack.
 
     Beneath it stands a Remember, which serves all autoreset modes: a row that was only reset in a step gets 0. `info`
@@ -158,7 +159,7 @@ REWARDS = "gazeworld.agents.rewards"
 def make_reward(name: str, env: VectorEnv, **options: Any) -> Reward:
     """The reward called `name` on the shelf, around `env`.
 
-    Raises ValueError naming an option that the reward does not have, or that is text in place of a number.
+    Raises ValueError naming an option that the reward does not have, or one of another type or out of its bounds.
     """
     kind = shelf.concrete(REWARDS, name, Reward)
     return shelf.built(f"reward {name!r}", kind, env, **options)

@@ -4,11 +4,12 @@
 """
 
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
+
+from .validation import OptionError, checked_call
 
 Made = TypeVar("Made")
 
@@ -52,20 +53,18 @@ def concrete(shelf: str, name: str, base: type) -> type:
 def built(what: str, kind: Callable[..., Made], /, *given: Any, **options: Any) -> Made:
     """What `kind` makes of `given` and of options that come from a file or a command line.
 
-    Raises ValueError, which begins with `what`, for an option that is unknown, missing, or text in place of a number.
+    Raises OptionError, which begins with `what`, for an option that is unknown, missing, of another type or out of the
+    bounds that its annotation states.
     """
-    signature = inspect.signature(kind)
     try:
-        signature.bind(*given, **options)
-    except TypeError as error:
-        raise ValueError(f"{what}: {error}") from error
-    for name, value in options.items():
-        known = signature.parameters.get(name)
-        if known is not None and known.annotation in (int, float) and isinstance(value, str):
-            raise ValueError(f"{what}: {name} is {value!r}, expected a number")
+        bound = checked_call(kind, *given, **options)
+    except OptionError as error:
+        raise OptionError(f"{what}: {error}") from error
     try:
-        return kind(*given, **options)
+        return kind(*bound.args, **bound.kwargs)
     except TypeError as error:
-        if all(one.kind != one.VAR_KEYWORD for one in signature.parameters.values()):
+        if isinstance(error, OptionError) or all(
+            one.kind != one.VAR_KEYWORD for one in bound.signature.parameters.values()
+        ):
             raise
-        raise ValueError(f"{what}: {error}") from error  # whoever it passes options on to does not take them
+        raise OptionError(f"{what}: {error}") from error  # whoever it passes options on to does not take them

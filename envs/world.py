@@ -11,6 +11,7 @@ from torch import Tensor
 
 from . import shelf
 from .draws import Draws
+from .validation import Validated
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Quantity:
     angular: bool = False
 
 
-class World(ABC):
+class World(Validated, ABC):
     """A batched, device-agnostic world made of pure functions; environments, probes and planners all call these.
 
     `pose_bounds` and `action_bounds` are (low, high) over all components; an action outside its bounds is refused by
@@ -136,7 +137,7 @@ WORLDS = "gazeworld.envs.worlds"
 def make_world(name: str, **options: Any) -> World:
     """The world called `name` on the shelf, built from JSON-able options.
 
-    Raises ValueError naming an option that the world does not have, or that is text in place of a number.
+    Raises OptionError naming an option that the world does not have, or one of another type or out of its bounds.
     """
     kind = shelf.concrete(WORLDS, name, World)
     return shelf.built(f"world {name!r}", kind, **options)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gazeworld.envs import shelf
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Validated
 
 
 class CheckpointError(ValueError):
@@ -26,7 +27,7 @@ class Representation:
     aggregate: Float[Tensor, "b e"]
 
 
-class Method(nn.Module, ABC):
+class Method(Validated, nn.Module, ABC):
     """A way to learn from streams; it never sees a file, a device or a logger.
 
     `view_dim` and `aggregate_dim` are d and e. Actions go in as worlds produce them; normalising pixels is the
@@ -110,7 +111,7 @@ def make_method(
 ) -> Method:
     """The method called `name` on the shelf, for views and actions of a world.
 
-    Raises ValueError naming an option that the method does not have, or that is text in place of a number.
+    Raises ValueError naming an option that the method does not have, or one of another type or out of its bounds.
     """
     kind = shelf.concrete(METHODS, name, Method)
     given = {"view_shape": view_shape, "action_dim": action_dim, "mean": mean, "std": std}
