@@ -3,11 +3,29 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 _BLOCK = 4096
+
+
+class DataError(ValueError):
+    """Something on disk is not what it should be: the message names the file, what was found and what was expected."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    r"""The text of a path for people: bytes that are not UTF-8, which Python keeps as lone surrogates, as \xe9."""
+    return re.sub("[\ud800-\udfff]", _escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def digest(**facts: Any) -> str:

@@ -8,10 +8,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from . import shelf
-
-
-class DataError(ValueError):
-    """Something on disk is not what it should be: the message names the file, what was found and what was expected."""
+from .files import DataError
 
 
 @dataclass(frozen=True)
