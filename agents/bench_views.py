@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.files import expanded
 from gazeworld.envs.objects.gallery import decoded
 from gazeworld.envs.objects.pack import pack
 from gazeworld.envs.objects.renderer import make_renderer
@@ -67,7 +68,7 @@ def views_bench(root: str = "", seconds: float = 1.0, size: int = 128, renderer:
         raise ValueError(f"seconds is {seconds}, expected more than 0")
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        tree = Path(root).expanduser() if root else _draw(work / "tree")
+        tree = expanded(root, "root") if root else _draw(work / "tree")
         store = pack(tree, work / "store", size)
         stored = RotationWorld("packed", "all", str(store))
         live = RotationWorld("solids", live=True, size=size, renderer=renderer, source_options={"per_family": 10})

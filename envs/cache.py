@@ -19,15 +19,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .files import write_text
+from .files import expanded, write_text
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def folder() -> Path:
-    """Where cached arrays are kept: $GAZEWORLD_CACHE, or ~/.cache/gazeworld."""
-    chosen = os.environ.get("GAZEWORLD_CACHE", "")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "gazeworld"
+    """Where cached arrays are kept: $GAZEWORLD_CACHE, or ~/.cache/gazeworld.
+
+    Raises ValueError where one begins with a home that is not known, as in containers whose user has none.
+    """
+    if chosen := os.environ.get("GAZEWORLD_CACHE", ""):
+        return expanded(chosen, "GAZEWORLD_CACHE")
+    return expanded("~/.cache/gazeworld", "the cache folder, unless GAZEWORLD_CACHE names one,")
 
 
 def cached(

@@ -28,6 +28,24 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
+def expanded(path: str | Path, what: str = "path") -> Path:
+    """A path that a user gave, with ~ and ~name as homes. Raises ValueError naming `what` it is where there is none."""
+    try:
+        found = Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"{what} is {printable(str(path))!r}, but no such home folder is known; expected a path without ~"
+        ) from error
+    if "\0" in str(found):
+        raise ValueError(f"{what} is {str(path)!r}, expected a path without null characters")
+    return found
+
+
+def located(path: str | Path, what: str = "path") -> Path:
+    """A path that a user gave, `expanded`, absolute and without links; a loop of links stays as it is."""
+    return Path(os.path.realpath(expanded(path, what)))  # Path.resolve raises RuntimeError for a loop
+
+
 def digest(**facts: Any) -> str:
     """A short stable name for JSON-able facts: 16 hexadecimal digits of their SHA-256."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ..files import expanded
 from ..images import DataError
 from . import wavefront
 from .besides import Besides, readable
@@ -122,7 +123,7 @@ def walk(folder: Path = FOLDER) -> list[Item]:
 
 def archives(folder: Path) -> list[Path]:
     """The archives in a folder, or the one archive that is named. Raises DataError where there is none."""
-    folder = Path(folder).expanduser()
+    folder = expanded(folder, "folder of archives")
     found = [folder] if folder.is_file() else sorted(folder.glob("*.sh3f"))
     if not found:
         raise DataError(

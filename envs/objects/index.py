@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import expanded
 from ..images import DataError
 from .splits import tested
 
@@ -41,7 +42,7 @@ class Members:
 def members(root: Path, index: str = "") -> Members:
     """Which objects are in which split; whether their files are there is not looked at. See `read_tree`."""
     if index not in ("", "none"):
-        return _indexed(Path(index).expanduser())
+        return _indexed(expanded(index, "index"))
     if index == "" and (root / "split.json").exists():
         return _divided(root / "split.json")
     if index == "" and any((root / f"{name}_images.npy").exists() for name in _FILES.values()):

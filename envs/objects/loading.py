@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from ..files import expanded, located
 from ..images import DataError
 from . import scenes, wavefront
 from .besides import Neighbours, readable
@@ -78,7 +79,7 @@ def walk(root: Path, up: str = "") -> list[Item]:
     `model_normalized.obj` or `model.obj` goes before others), or models in `root` itself, which are then one class
     called as the folder. Raises DataError naming what is not so.
     """
-    root = Path(root).expanduser()
+    root = expanded(root, "folder of meshes")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, expected one with meshes")
     loose = [path for path in sorted(root.iterdir()) if _is_model(path)]
@@ -87,7 +88,7 @@ def walk(root: Path, up: str = "") -> list[Item]:
     if loose and filled:
         raise DataError(f"{loose[0]}: a mesh beside the folders of the classes, expected none")
     if loose:
-        found = [(root.resolve().name, path.stem, path) for path in loose]
+        found = [(located(root).name, path.stem, path) for path in loose]
     else:
         found = [(folder.name, *entry) for folder in classes for entry in _objects(folder)]
     if not found:

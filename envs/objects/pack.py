@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from ..files import write_bytes, write_text
+from ..files import located, write_bytes, write_text
 from ..images import DataError
 from . import store
 from .layout import check_root
@@ -44,7 +44,7 @@ def pack(
     """
     if size < 1:
         raise ValueError(f"size={size}, expected at least 1 pixel")
-    root, out = root.expanduser().resolve(), out.expanduser().resolve()
+    root, out = located(root, "the tree"), located(out, "the folder of the store")
     check_root(root)
     if out.is_relative_to(root):
         raise ValueError(f"{out}: lies in the tree {root} that is to be packed, expected a folder elsewhere")

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from ..files import digest
+from ..files import digest, located
 from ..objects.gallery import FolderGallery, Objects, statistics
 from ..objects.index import members
 from ..objects.layout import check_root, drawn_by, fingerprint, read_latents, read_tree
@@ -68,7 +68,7 @@ def _root(root: str, size: int, views: int) -> Path:
         )
     if not root:
         raise ValueError("source '3diebench': no root given, expected the folder that holds the folders of the classes")
-    base = Path(root).expanduser().resolve()
+    base = located(root, "root of source '3diebench'")
     check_root(base)
     return base
 

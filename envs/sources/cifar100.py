@@ -18,7 +18,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ..cache import folder as cache_folder
-from ..files import digest, identity
+from ..files import digest, expanded, identity
 from ..images import DataError, Images
 
 SIDE, COUNT = 32, 100
@@ -52,7 +52,7 @@ def load(split: str = "train", root: str = "", statistics: str = "paper") -> Ima
         raise ValueError(f"source 'cifar100': unknown split {split!r}; there are: {', '.join(_SPLITS)}")
     if statistics not in STATISTICS:
         raise ValueError(f"source 'cifar100': unknown statistics {statistics!r}; there are: {', '.join(STATISTICS)}")
-    path = _file(split, Path(root).expanduser() if root else cache_folder())
+    path = _file(split, expanded(root, "root of source 'cifar100'") if root else cache_folder())
     if path.suffix == ".bin":
         stored, labels = _binary(path)
         classes = _names(path.parent / "fine_label_names.txt")

@@ -17,7 +17,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from .. import cache
-from ..files import digest
+from ..files import digest, expanded
 from ..images import DataError, Images, statistics
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels
@@ -63,7 +63,7 @@ def load(split: str = "train", root: str = "", side: int = 96) -> Images:
 
 def _folder(root: str) -> Path:
     """The folder that holds the files."""
-    roots = [Path(root).expanduser()] if root else [_DEBIAN, cache.folder()]
+    roots = [expanded(root, "root of source 'fashion-mnist'")] if root else [_DEBIAN, cache.folder()]
     places = [place for base in roots for place in (base / "FashionMNIST" / "raw", base / "raw", base)]
     for place in places:
         if any(

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..cache import cached
 from ..decoding import content, decode_all
-from ..files import digest
+from ..files import digest, located
 from ..images import DataError, Images, statistics
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels
@@ -71,7 +71,7 @@ def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop"
         raise ValueError(f"source 'folder': unknown fit {fit!r}; there are: crop, resize")
     if not root:
         raise ValueError("source 'folder': no root given, expected the folder that holds the folders of the classes")
-    base = Path(root).expanduser().resolve()
+    base = located(root, "root of source 'folder'")
     if not base.is_dir():
         raise DataError(f"{base}: no such folder, expected a tree of images with one folder for each class")
     training, tree = _tree(base, "train"), _tree(base, split)

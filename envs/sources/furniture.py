@@ -1,8 +1,7 @@
 """Furniture and other things of Sweet Home 3D's model archives, drawn here."""
 
-from pathlib import Path
 
-from ..files import identity
+from ..files import expanded, identity
 from ..objects import furniture
 from ..objects.drawn import Drawing, drawn
 from ..objects.gallery import Objects
@@ -25,7 +24,7 @@ def load(
     minutes; `gazeworld data render --source furniture` draws the same to a folder instead. Raises DataError for
     archives that are missing or damaged.
     """
-    folder = Path(root).expanduser() if root else furniture.FOLDER
+    folder = expanded(root, "root of source 'furniture'") if root else furniture.FOLDER
     items = furniture.walk(folder)
     key = {"archives": {file.name: identity(file) for file in furniture.archives(folder)}, "rule": furniture.VERSION}
     return drawn("furniture", items, split, key, Drawing(size, views, region, renderer, seed))

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..files import identity
+from ..files import expanded, identity
 from ..images import DataError
 from ..objects import loading
 from ..objects.drawn import Drawing, drawn
@@ -26,7 +26,7 @@ def load(
     excepted; of each file, size and four blocks are looked at. Raises DataError for a root that is no folder of models
     or has none for the split and, when views are drawn, for a model that cannot be loaded.
     """
-    folder = Path(root).expanduser()
+    folder = expanded(root, "root of source 'meshes'")
     if not root or not folder.is_dir():
         raise DataError(f"source 'meshes': root is {root!r}, expected a folder of models")
     key = {"files": {str(path.relative_to(folder)): identity(path, 4) for path in _files(folder)}}

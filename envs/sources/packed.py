@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..files import digest
+from ..files import digest, located
 from ..images import DataError
 from ..objects import store
 from ..objects.gallery import ArrayGallery, Objects, ReadAhead
@@ -27,7 +27,7 @@ def load(split: str = "train", root: str = "", *, views: int = 0, check: bool = 
     """
     if not root:
         raise ValueError("source 'packed': no root given, expected the folder of a packed store")
-    split, out = check_split(split), Path(root).expanduser().resolve()
+    split, out = check_split(split), located(root, "root of source 'packed'")
     manifest = store.read_manifest(out)
     if not 0 <= views <= manifest.views:
         raise ValueError(f"source 'packed': views={views}, but the objects in {out} have {manifest.views}")

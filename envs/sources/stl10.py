@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from ..cache import folder as cache_folder
-from ..files import digest, identity
+from ..files import digest, expanded, identity
 from ..images import DataError, Images
 
 SIDE = 96
@@ -35,7 +35,7 @@ def load(split: str = "train", root: str = "", saliency: str = "auto") -> Images
     """
     if split not in _SPLITS:
         raise ValueError(f"source 'stl10': unknown split {split!r}; there are: {', '.join(_SPLITS)}")
-    base = Path(root).expanduser() if root else cache_folder()
+    base = expanded(root, "root of source 'stl10'") if root else cache_folder()
     folder = _folder(base)
     source = folder / f"{split}_X.bin"
     pixels = _pixels(source)
@@ -117,7 +117,7 @@ def _saliency(base: Path, folder: Path, split: str, choice: str) -> Path | None:
         name = Path(split) / f"saliency_{split}.npy"
         places = [place / name for place in (base, folder, folder.parent)]
         return next((path for path in places if path.is_file()), None)
-    path = Path(choice).expanduser()
+    path = expanded(choice, "saliency of source 'stl10'")
     _must_exist(path, "saliency maps (or saliency='auto' or 'none')")
     return path
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..cache import cached
 from ..cache import folder as cache_folder
 from ..decoding import content, decode_all
-from ..files import digest
+from ..files import digest, expanded, located
 from ..images import DataError, Images
 
 VERSION = 1  # goes up whenever the same files would give other pixels
@@ -63,7 +63,7 @@ def load(split: str = "train", root: str = "", statistics: str = "paper") -> Ima
     if statistics not in STATISTICS:
         known = ", ".join(STATISTICS)
         raise ValueError(f"source 'tiny-imagenet': unknown statistics {statistics!r}; there are: {known}")
-    tree = _tree(Path(root).expanduser() if root else cache_folder())
+    tree = _tree(expanded(root, "root of source 'tiny-imagenet'") if root else cache_folder())
     wnids = _wnids(tree / "wnids.txt")
     classes = _words(tree / "words.txt", wnids)
     found = _training(tree, wnids) if _SPLITS[split] == "train" else _validation(tree, wnids)
@@ -87,7 +87,7 @@ def load(split: str = "train", root: str = "", statistics: str = "paper") -> Ima
 def _tree(base: Path) -> Path:
     for tree in (base / _TREE, base):
         if (tree / "wnids.txt").is_file():
-            return tree.resolve()
+            return located(tree)
     raise DataError(
         f"no Tiny ImageNet found in {base}, expected {base / _TREE / 'wnids.txt'} and what belongs to it; get it "
         f"(240 MB) from {_ADDRESS} and unpack it there"

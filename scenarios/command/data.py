@@ -5,13 +5,13 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gazeworld.agents.interrupt import interruptible
+from gazeworld.envs.files import expanded, located
 from gazeworld.envs.objects import families, furniture, loading, splits, studio
 from gazeworld.envs.objects import pack as packing
 from gazeworld.envs.objects.mesh import Item
@@ -82,7 +82,7 @@ def _origin(arguments: RenderArguments) -> str:
     """What the set says about where its objects come from."""
     if arguments.source in ("furniture", "solids"):
         return arguments.source
-    place = str(Path(arguments.source).expanduser().resolve())
+    place = str(located(arguments.source, "source"))
     return f"{place}, {arguments.up} up" if arguments.up else place
 
 
@@ -92,7 +92,7 @@ def collection(arguments: RenderArguments) -> list[Item]:
         return furniture.walk()
     if arguments.source == "solids":
         return families.items(arguments.limit or _SOLIDS, arguments.seed)
-    place = Path(arguments.source).expanduser()
+    place = expanded(arguments.source, "source")
     if not place.exists():
         raise ValueError(
             f"source {arguments.source!r}: expected furniture, solids or a folder, found none of that name"
@@ -104,7 +104,7 @@ def collection(arguments: RenderArguments) -> list[Item]:
 
 def pack(arguments: PackArguments, console: Console) -> int:
     """`gazeworld data pack`; returns the exit code: 0 done, 130 stopped by Ctrl-C."""
-    out, started = arguments.out.expanduser(), time.monotonic()
+    out, started = expanded(arguments.out, "out"), time.monotonic()
     with interruptible() as stop:
 
         def counted(tell: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
