@@ -1,16 +1,18 @@
 """Fixations on a square image: where a glimpse may lie, and how places near earlier fixations are avoided."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from .alias import UNIT
+from .validation import Amount, Natural, Options, Share, Side
 
 
 @dataclass(frozen=True)
-class Lattice:
+class Lattice(Options):
     """The legal fixations of a square glimpse on a square image: whole-pixel crops.
 
     `inside` keeps the glimpse within the image: side - glimpse + 1 places per axis. `zeros` lets every pixel be a
@@ -18,15 +20,14 @@ class Lattice:
     pose is (top + glimpse / 2) / side per axis, the patch centre in units of the image side.
     """
 
-    side: int
-    glimpse: int
-    padding: str = "inside"
+    side: Side
+    glimpse: Side
+    padding: Literal["inside", "zeros"] = "inside"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.glimpse <= self.side:
+        super().__post_init__()
+        if self.glimpse > self.side:
             raise ValueError(f"glimpse of {self.glimpse} px on images of {self.side} px; expected 1 … {self.side}")
-        if self.padding not in ("inside", "zeros"):
-            raise ValueError(f"padding {self.padding!r}; expected 'inside' or 'zeros'")
 
     @property
     def low(self) -> int:
@@ -69,7 +70,7 @@ class Lattice:
 
 
 @dataclass(frozen=True)
-class Inhibition:
+class Inhibition(Options, owner="inhibition"):
     """How places near earlier fixations are avoided (inhibition of return).
 
     A place at most `radius` pixels from a remembered fixation keeps 1 - `strength` of its mass, however many
@@ -78,20 +79,10 @@ class Inhibition:
     `memory` is the number of last fixations that inhibit, 0 for all.
     """
 
-    radius: float = 0.0
-    shape: str = "circle"
-    memory: int = 0
-    strength: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.shape not in ("circle", "square"):
-            raise ValueError(f"inhibition shape {self.shape!r}; expected 'circle' or 'square'")
-        if not 0 <= self.radius < float("inf"):
-            raise ValueError(f"inhibition radius {self.radius} px; expected 0 (half a glimpse) or more")
-        if self.memory < 0:
-            raise ValueError(f"inhibition memory {self.memory}; expected 0 (all fixations) or more")
-        if not 0 <= self.strength <= 1:
-            raise ValueError(f"inhibition strength {self.strength}; expected 0 … 1")
+    radius: Amount = 0.0
+    shape: Literal["circle", "square"] = "circle"
+    memory: Natural = 0
+    strength: Share = 1.0
 
     @property
     def kept(self) -> int:

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from .alias import pick
 from .augment import ORDERS, Parameters
 from .draws import Draws
+from .validation import OptionError, Options, PositiveAmount, Share, from_mapping
 
 CROP, JITTER, BLUR = slice(0, 4), slice(4, 8), slice(8, 9)
 FLIP, GREY, SOLARISE, ORDER = 9, 10, 11, 12
@@ -23,7 +25,7 @@ _FLAGS, _BOX, _COLOUR, _TURNS = range(4)  # numbers folded into the stream of a 
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Options, owner="protocol"):
     """Ranges and probabilities, of EquiMod (Devillers and Lefort 2022) for images of 32 pixels; the paper uses them.
 
     `scale` is the range of the crop's area as a share of the image, `ratio` that of width / height, drawn as by
@@ -35,39 +37,30 @@ class Protocol:
     (3 for 32 pixels, 7 for 64), but at least 3. Raises ValueError for impossible numbers.
     """
 
-    scale: tuple[float, float] = (0.2, 1.0)
-    ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.5
-    jitter: float = 0.8
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.2
-    hue: float = 0.1
-    grey: float = 0.2
-    blur: tuple[float, float] = (1.0, 0.1)
-    sigma: tuple[float, float] = (0.1, 2.0)
-    solarise: tuple[float, float] = (0.0, 0.2)
-    kernel: int = 0
+    scale: tuple[PositiveAmount, Share] = (0.2, 1.0)
+    ratio: tuple[PositiveAmount, PositiveAmount] = (3 / 4, 4 / 3)
+    flip: Share = 0.5
+    jitter: Share = 0.8
+    brightness: Share = 0.4
+    contrast: Share = 0.4
+    saturation: Share = 0.2
+    hue: Annotated[float, Interval(ge=0, le=0.5)] = 0.1
+    grey: Share = 0.2
+    blur: tuple[Share, Share] = (1.0, 0.1)
+    sigma: tuple[PositiveAmount, PositiveAmount] = (0.1, 2.0)
+    solarise: tuple[Share, Share] = (0.0, 0.2)
+    kernel: Annotated[int, Interval(ge=0, le=2**10)] = 0
 
     def __post_init__(self) -> None:
-        for name, most in (("scale", 1.0), ("ratio", math.inf), ("sigma", math.inf)):
+        super().__post_init__()
+        for name in ("scale", "ratio", "sigma"):
             low, high = getattr(self, name)
-            if not 0 < low <= high <= most or math.isinf(high):
-                raise ValueError(f"protocol: {name} is {(low, high)}, expected 0 < low <= high (scale: <= 1)")
+            if low > high:
+                raise OptionError(f"protocol.{name} is {(low, high)}, expected low <= high")
         if not self.ratio[0] <= 1 <= self.ratio[1]:
-            raise ValueError(f"protocol: ratio is {self.ratio}, expected a range around 1")
-        single = ("flip", "jitter", "brightness", "contrast", "saturation", "grey")
-        shares = {name: getattr(self, name) for name in single}
-        for name in ("blur", "solarise"):
-            first, second = getattr(self, name)
-            shares |= {f"{name}[0]": first, f"{name}[1]": second}
-        for name, share in shares.items():
-            if not 0 <= share <= 1:
-                raise ValueError(f"protocol: {name} is {share}, expected 0 to 1")
-        if not 0 <= self.hue <= 0.5:
-            raise ValueError(f"protocol: hue is {self.hue}, expected 0 to 0.5 circles")
-        if self.kernel and (self.kernel < 0 or self.kernel % 2 == 0):
-            raise ValueError(f"protocol: kernel is {self.kernel}, expected 0 or an odd number of taps")
+            raise OptionError(f"protocol.ratio is {self.ratio}, expected a range around 1")
+        if self.kernel and self.kernel % 2 == 0:
+            raise OptionError(f"protocol.kernel is {self.kernel}, expected 0 or an odd number of taps")
 
     @property
     def strengths(self) -> tuple[float, float, float, float]:
@@ -80,20 +73,8 @@ class Protocol:
 
 
 def make_protocol(changes: Mapping[str, Any]) -> Protocol:
-    """The protocol with some fields changed, given as JSON-able options. Raises ValueError for an unknown one."""
-    known = {field.name: field.default for field in fields(Protocol)}
-    if strange := sorted(set(changes) - set(known)):
-        raise ValueError(f"protocol: unknown options {strange}; there are: {', '.join(known)}")
-    settled: dict[str, Any] = {}
-    for name, value in changes.items():
-        default = known[name]
-        if isinstance(default, tuple):
-            if not isinstance(value, list | tuple) or len(value) != len(default):
-                raise ValueError(f"protocol: {name} is {value!r}, expected {len(default)} numbers")
-            settled[name] = tuple(float(number) for number in value)
-        else:
-            settled[name] = type(default)(value)
-    return Protocol(**settled)
+    """The protocol with some fields changed, given as JSON-able options. Raises OptionError for an unknown one."""
+    return from_mapping(Protocol, changes, "protocol")
 
 
 class Poses:

@@ -1,12 +1,16 @@
 """Any world as an ordinary Gymnasium environment: row 0 of a vector environment of one."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 import gymnasium
 import numpy as np
+from annotated_types import Interval
 from gymnasium import logger
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
+from .validation import OptionError, Views, shown, validated
 from .vector import ActiveVisionVectorEnv
 from .world import World
 
@@ -27,13 +31,14 @@ class ActiveVisionEnv(gymnasium.Env):
         "render_fps": 2,
     }
 
+    @validated
     def __init__(
         self,
         world: str | World = "saccade",
         *,
-        episode_steps: int = 4,
-        render_mode: str | None = None,
-        first_row: int = 0,
+        episode_steps: Views = 4,
+        render_mode: Literal["rgb_array"] | None = None,
+        first_row: Annotated[int, Interval(ge=0, lt=2**62)] = 0,
         **world_options: Any,
     ) -> None:
         self._env = ActiveVisionVectorEnv(
@@ -49,6 +54,17 @@ class ActiveVisionEnv(gymnasium.Env):
         self.observation_space = self._env.single_observation_space
         self.action_space = self._env.single_action_space
 
+    @property
+    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+        """What Gymnasium made this from, with the length of an episode; None where it was made by hand."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, value: EnvSpec | None) -> None:
+        self._spec = None if value is None else replace(value, max_episode_steps=self.episode_steps)
+
+    _spec: EnvSpec | None = None
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -59,7 +75,10 @@ class ActiveVisionEnv(gymnasium.Env):
 
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Move the sensor once; raises ValueError for an impossible action and ResetNeeded after the end."""
-        actions = np.asarray(action)[None]
+        try:
+            actions = np.asarray(action)[None]
+        except (ValueError, TypeError) as error:
+            raise OptionError(f"action is {shown(action)}, expected one array of numbers: {error}") from error
         observation, reward, terminated, truncated, info = self._env.step(actions)
         return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
 
@@ -73,7 +92,7 @@ class ActiveVisionEnv(gymnasium.Env):
         return frames[0]
 
     def close(self) -> None:
-        """Nothing is held that has to be given back."""
+        """Nothing is held that has to be given back; afterwards `reset`, `step` and `render` are refused."""
         self._env.close()
 
 

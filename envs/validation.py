@@ -33,6 +33,8 @@ Rows = Annotated[int, Interval(ge=1, le=2**20)]
 """Environments, streams or samples that are held in memory side by side."""
 Side = Annotated[int, Interval(ge=1, le=2**13)]
 """Pixels along the side of an image or a view."""
+SideOrOwn = Annotated[int, Interval(ge=0, le=2**13)]
+"""Pixels along the side of a view; 0 leaves it to what is looked at."""
 Width = Annotated[int, Interval(ge=1, le=2**15)]
 """Units of a layer."""
 Layers = Annotated[int, Interval(ge=1, le=2**8)]
@@ -82,6 +84,24 @@ class Validated:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):
             cls.__init__ = validated(cls.__init__)
+
+
+class Options:
+    """A base of dataclasses whose fields are options: each is checked by its annotation when one is made.
+
+    `class Inhibition(Options, owner="inhibition")` has errors say `inhibition.radius`. What several fields must
+    fulfil together is checked in a `__post_init__` that calls this one first.
+    """
+
+    _owner = ""
+
+    def __init_subclass__(cls, owner: str | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if owner is not None:
+            cls._owner = owner
+
+    def __post_init__(self) -> None:
+        check_fields(self, self._owner)
 
 
 def checked_call(function: Callable[..., Any], /, *given: Any, **options: Any) -> inspect.BoundArguments:

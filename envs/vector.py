@@ -1,12 +1,14 @@
 """Any world as a Gymnasium vector environment: one set of tensor operations for all environments."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from gymnasium import logger
-from gymnasium.error import ResetNeeded
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.spaces import Box, Dict, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from . import render, resets
 from .draws import Draws
+from .validation import EnvSeed, OptionError, Rows, Views, checked, shown, validated
 from .world import Scene, World, make_world
 
 _MOTOR = 2  # `World.sample` and `World.scene` use folds 0 and 1 of an episode's stream
@@ -42,10 +45,12 @@ class ActiveVisionVectorEnv(VectorEnv):
     Reset options: see `envs/resets.py`. Without a seed each row goes on to its next episode. Row i draws from a
         stream keyed by (seed + first_row + i, episode), however many rows there are.
 
-    `tensors` gives (and takes) tensors on the world's device instead of NumPy arrays; then `final_obs` is one batched
-    dict instead of Gymnasium's array of dicts. `autoreset_mode` may be a string, so that specs serialise. `world` may
-    be a World; otherwise it is built from `world_options`. `first_row` is the number of rows that other processes
-    have before these.
+    `max_episode_steps` cuts episodes short as Gymnasium's TimeLimit does, and -1 does not; `spec.max_episode_steps`
+    tells how long they are. With `tensors`, tensors on the world's device are given and taken, not NumPy arrays; then
+    `final_obs` is one batched dict instead of Gymnasium's array of dicts. `autoreset_mode` may be a string, so that
+    specs serialise. `world` may be a World; otherwise it is built from `world_options`. `first_row` is the number of
+    rows that other processes have before these.
+    Raises OptionError, a TypeError and a ValueError, for an argument that is unknown, of another type or impossible.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own convention)
@@ -54,25 +59,26 @@ class ActiveVisionVectorEnv(VectorEnv):
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
+    _spec: EnvSpec | None = None
+
+    @validated
     def __init__(
         self,
-        num_envs: int = 1,
+        num_envs: Rows = 1,
         world: str | World = "saccade",
         *,
-        episode_steps: int = 4,
+        episode_steps: Views = 4,
+        max_episode_steps: Views | Literal[-1] | None = None,
         tensors: bool = False,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        render_mode: str | None = None,
-        first_row: int = 0,
+        autoreset_mode: AutoresetMode | Literal["NextStep", "SameStep", "Disabled"] = AutoresetMode.NEXT_STEP,
+        render_mode: Literal["rgb_array"] | None = None,
+        first_row: Annotated[int, Interval(ge=0, lt=2**62)] = 0,
         **world_options: Any,
     ) -> None:
-        for name, value, least in (("num_envs", num_envs, 1), ("episode_steps", episode_steps, 1)):
-            if value < least:
-                raise ValueError(f"{name} is {value}, expected {least} or more")
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
         if isinstance(world, World) and world_options:
-            raise ValueError(f"options {sorted(world_options)} for a world that is already built")
+            raise OptionError(f"options {sorted(world_options)} for a world that is already built")
+        if max_episode_steps not in (None, -1):
+            episode_steps = min(episode_steps, max_episode_steps)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.world = world if isinstance(world, World) else make_world(world, **world_options)
         self.num_envs, self.episode_steps, self.tensors = num_envs, episode_steps, tensors
@@ -88,6 +94,15 @@ class ActiveVisionVectorEnv(VectorEnv):
         self._trail: Tensor | None = None  # n M+1 p, kept only to be drawn
 
     @property
+    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+        """What Gymnasium made this from, with the length of an episode; None where it was made by hand."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, value: EnvSpec | None) -> None:
+        self._spec = None if value is None else replace(value, max_episode_steps=self.episode_steps)
+
+    @property
     def episodes(self) -> np.ndarray:
         """Number of each row's current episode, n integers; `options["episode"]` brings one back."""
         return self._episodes.copy()
@@ -96,6 +111,8 @@ class ActiveVisionVectorEnv(VectorEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin a new episode in all rows, or in those of `options["reset_mask"]`; rows are seeded `seed + i`."""
+        self._require_open("reset")
+        seed = checked("seed", seed, EnvSeed | None)
         request = resets.read(options, self.num_envs, self.world)
         rows = request.rows
         if self._state is None and len(rows) < self.num_envs:
@@ -121,6 +138,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         Rows that NEXT_STEP resets in this step may have any action. Raises ValueError naming the row of another action
         that is not finite or out of bounds, and ResetNeeded for rows that were not (in DISABLED mode: not again) reset.
         """
+        self._require_open("step")
         if self._state is None:
             raise ResetNeeded("step was called before reset")
         over = self._steps >= self.episode_steps
@@ -144,12 +162,17 @@ class ActiveVisionVectorEnv(VectorEnv):
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """One frame per row: the image with the scan path so far, the current glimpse, and the glimpses in order."""
+        self._require_open("render")
         if self.render_mode is None:
             logger.warn("render() was called, but the environment was made without render_mode='rgb_array'")
             return None
         if self._state is None or self._trail is None:
             raise ResetNeeded("render was called before reset")
         return tuple(self._draw(self._state, self._trail, row) for row in range(self.num_envs))
+
+    def _require_open(self, what: str) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError(f"{what} was called after close")
 
     def _draw(self, state: _State, trail: Tensor, row: int) -> np.ndarray:
         poses = trail[row, : self._steps[row] + 1]  # t p
@@ -218,8 +241,7 @@ class ActiveVisionVectorEnv(VectorEnv):
 
     def _checked(self, actions: np.ndarray | Tensor, over: np.ndarray) -> Float32[Tensor, "n a"]:
         """The actions on the world's device; those of rows that are over, which nobody looks at, move nothing."""
-        value = actions.detach() if isinstance(actions, Tensor) else torch.from_numpy(np.array(actions, np.float64))
-        value = value.to(self.world.device, torch.float32)
+        value = _numbers(actions).to(self.world.device, torch.float32)
         if value.shape != self.action_space.shape:
             raise ValueError(f"actions have shape {tuple(value.shape)}, expected {self.action_space.shape}")
         if over.any() and self._state is not None:
@@ -269,6 +291,21 @@ class ActiveVisionVectorEnv(VectorEnv):
     def _mask(self, mask: np.ndarray) -> Any:
         fresh = mask.copy()
         return torch.from_numpy(fresh).to(self.world.device) if self.tensors else fresh
+
+
+def _numbers(actions: Any) -> Tensor:
+    """Actions as a tensor of real numbers. Raises OptionError for what is ragged, text, a date, complex or boolean."""
+    if isinstance(actions, Tensor):
+        if actions.dtype is torch.bool or actions.is_complex():
+            raise OptionError(f"actions are {actions.dtype}, expected real numbers")
+        return actions.detach()
+    try:
+        array = np.asarray(actions)
+    except (ValueError, TypeError) as error:
+        raise OptionError(f"actions are {shown(actions)}, expected one array of numbers: {error}") from error
+    if array.dtype.kind not in "iuf":
+        raise OptionError(f"actions are {shown(actions)} of type {array.dtype}, expected real numbers")
+    return torch.from_numpy(array.astype(np.float64))
 
 
 def _observation_space(world: World) -> Dict:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import shelf
 from .draws import Draws
-from .validation import Validated
+from .validation import OptionError, Validated
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,19 @@ class World(Validated, ABC):
 
 
 WORLDS = "gazeworld.envs.worlds"
+
+
+def device_of(device: str | torch.device) -> torch.device:
+    """The device of this name. Raises OptionError where it is no device, or this machine has none of the kind."""
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # what torch's back-ends raise
+        reason = str(error).partition("\n")[0]
+        raise OptionError(f"device is {str(device)!r}, expected cpu or a device of this machine: {reason}") from error
+    if found.type == "meta":
+        raise OptionError("device is 'meta', expected one that holds numbers")
+    return found
 
 
 def make_world(name: str, **options: Any) -> World:

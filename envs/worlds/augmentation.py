@@ -1,7 +1,7 @@
 """Hand-crafted augmentations of still images: a view is an image cropped, coloured and blurred."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float32, Int64, UInt8
@@ -10,8 +10,9 @@ from torch import Tensor
 from ..augment import Augmenter
 from ..draws import Draws
 from ..images import Images, load
-from ..protocol import BLUR, CROP, JITTER, KINDS, POSE, Poses, make_protocol
-from ..world import Quantity, Scene, World
+from ..protocol import BLUR, CROP, JITTER, POSE, Poses, make_protocol
+from ..validation import SideOrOwn
+from ..world import Quantity, Scene, World, device_of
 
 ACTIONS = ("crop", "jitter", "blur", "all")
 
@@ -57,20 +58,17 @@ class AugmentationWorld(World):
         split: str = "train",
         root: str = "",
         *,
-        action: str = "all",
-        size: int = 0,
-        kind: str = "either",
+        action: Literal["crop", "jitter", "blur", "all"] = "all",
+        size: SideOrOwn = 0,
+        kind: Literal["either", "observed", "predicted"] = "either",
         protocol: Mapping[str, Any] | None = None,
         device: str | torch.device = "cpu",
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
-        for name, value, known in (("action", action, ACTIONS), ("kind", kind, KINDS)):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
         settled = make_protocol(protocol or {})
         self.images = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         side, channels = _shape(self.images)
-        size, self.device, self._kind, self._action = size or side, torch.device(device), kind, action
+        size, self.device, self._kind, self._action = size or side, device_of(device), kind, action
         taps = settled.taps(size)
         if size <= taps // 2:
             raise ValueError(f"size is {size} pixels, expected more than half of the {taps} taps of the blur")

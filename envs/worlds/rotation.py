@@ -1,7 +1,7 @@
 """Objects that are turned and lit: 3DIEBench's views, or views drawn on the spot."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
@@ -14,10 +14,10 @@ from ..objects.gallery import Objects
 from ..objects.renderer import make_renderer
 from ..objects.rotations import Region
 from ..objects.views import POSE, LiveViews, StoredViews, Views, poses_of
-from ..world import Quantity, Scene, World
+from ..validation import SideOrOwn
+from ..world import Quantity, Scene, World, device_of
 
 ACTIONS = {"rot": 4, "color": 2, "rotcolor": 6}
-SIGNS = ("canonical", "free")
 
 
 class RotationWorld(World):
@@ -50,24 +50,20 @@ class RotationWorld(World):
         split: str = "train",
         root: str = "",
         *,
-        action: str = "rot",
-        sign: str = "canonical",
+        action: Literal["rot", "color", "rotcolor"] = "rot",
+        sign: Literal["canonical", "free"] = "canonical",
         live: bool = False,
-        size: int = 0,
+        size: SideOrOwn = 0,
         region: str = "paper",
         renderer: str = "auto",
         device: str | torch.device = "cpu",
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if action not in ACTIONS:
-            raise ValueError(f"action is {action!r}, expected one of {', '.join(ACTIONS)}")
-        if sign not in SIGNS:
-            raise ValueError(f"sign is {sign!r}, expected 'canonical' or 'free'")
+        self.device = device_of(device)
         found = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         if not isinstance(found, Objects):
             raise ValueError(f"world 'rotation' looks at objects, and source {source!r} holds images")
         self.objects = found
-        self.device = torch.device(device)
         self.action_dim = ACTIONS[action]
         self.additive = action == "color"
         self._turns, self._tints, self._canonical = action != "color", action != "rot", sign == "canonical"

@@ -1,8 +1,7 @@
 """Saccades over still images: a square glimpse that is moved over a larger picture."""
 
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +13,8 @@ from ..crops import Crops
 from ..draws import Draws
 from ..fixations import Lattice
 from ..images import Images, load
-from ..world import Scene, World
+from ..validation import Amount, SideOrOwn
+from ..world import Scene, World, device_of
 
 if TYPE_CHECKING:
     from ..prior import FixationPrior
@@ -52,22 +52,17 @@ class SaccadeWorld(World):
         split: str = "train",
         root: str = "",
         *,
-        glimpse: int = 0,
-        padding: str = "inside",
-        noise: float = 0.0,
-        first: str = "uniform",
+        glimpse: SideOrOwn = 0,
+        padding: Literal["inside", "zeros"] = "inside",
+        noise: Amount = 0.0,
+        first: Literal["uniform", "centre", "saliency"] = "uniform",
         saliency: str = "image-signature",
-        centre_sigma: float = 0.0,
-        observe: tuple[str, ...] | list[str] = (),
+        centre_sigma: Amount = 0.0,
+        observe: tuple[Literal["saliency", "periphery"], ...] = (),
         device: str | torch.device = "cpu",
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if not (math.isfinite(noise) and noise >= 0):
-            raise ValueError(f"noise is {noise}, expected a finite number of image sides, 0 or more")
-        if first not in ("uniform", "centre", "saliency"):
-            raise ValueError(f"first is {first!r}, expected 'uniform', 'centre' or 'saliency'")
-        if strange := set(observe) - {"saliency", "periphery"}:
-            raise ValueError(f"observe holds {sorted(strange)}, expected 'saliency' and 'periphery' only")
+        self.device = device_of(device)
         self.images = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         if not isinstance(self.images, Images):
             raise ValueError(f"world 'saccade' looks at images, and source {source!r} holds objects")
@@ -75,7 +70,6 @@ class SaccadeWorld(World):
         # Integers only, so that 0 can mean one thing and a glimpse of zero pixels cannot arise from a tiny image.
         self.lattice = Lattice(self.side, glimpse or max(1, self.side // 3), padding)
         self.glimpse = self.lattice.glimpse
-        self.device = torch.device(device)
         self._noise, self._first, self._observe = float(noise), first, tuple(observe)
         self.noisy = noise > 0
         self._map, self._sigma = saliency, float(centre_sigma)

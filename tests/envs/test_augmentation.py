@@ -296,15 +296,15 @@ def test_a_reset_can_ask_for_any_augmentation() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"action": "flip"}, "action is 'flip', expected one of crop, jitter, blur, all"),
-        ({"kind": "last"}, "kind is 'last', expected one of either, observed, predicted"),
+        ({"action": "flip"}, "action is 'flip', expected 'crop', 'jitter', 'blur' or 'all'"),
+        ({"kind": "last"}, "kind is 'last', expected 'either', 'observed' or 'predicted'"),
         ({"size": 1}, "size is 1 pixels, expected more than half of the 3 taps"),
-        ({"protocol": {"colour": 1}}, r"unknown options \['colour'\]; there are: scale"),
+        ({"protocol": {"colour": 1}}, r"unknown field 'colour'; there are: scale"),
         ({"protocol": {"scale": [0.5, 0.2]}}, r"scale is \(0.5, 0.2\)"),
-        ({"protocol": {"scale": 0.5}}, "scale is 0.5, expected 2 numbers"),
+        ({"protocol": {"scale": 0.5}}, "scale is 0.5, expected 2 values"),
         ({"protocol": {"ratio": [1.5, 2]}}, "ratio is"),
-        ({"protocol": {"hue": 0.6}}, "hue is 0.6, expected 0 to 0.5"),
-        ({"protocol": {"blur": [0.5, 1.5]}}, r"blur\[1\] is 1.5, expected 0 to 1"),
+        ({"protocol": {"hue": 0.6}}, "hue is 0.6, expected a finite number from 0 to 0.5"),
+        ({"protocol": {"blur": [0.5, 1.5]}}, r"blur is .0.5, 1.5., expected 2 values: a finite number from 0 to 1"),
         ({"protocol": {"kernel": 4}}, "kernel is 4"),
         (
             {"action": "jitter", "protocol": {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}},

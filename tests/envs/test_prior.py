@@ -316,12 +316,12 @@ def test_maps_without_mass_where_a_glimpse_may_lie_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"radius": -1.0}, "radius -1.0"),
-        ({"radius": float("nan")}, "radius nan"),
-        ({"shape": "hexagon"}, "shape 'hexagon'; expected 'circle' or 'square'"),
-        ({"memory": -2}, "memory -2"),
-        ({"strength": 1.5}, "strength 1.5"),
-        ({"strength": float("nan")}, "strength nan"),
+        ({"radius": -1.0}, "radius is -1.0"),
+        ({"radius": float("nan")}, "radius is nan"),
+        ({"shape": "hexagon"}, "shape is 'hexagon', expected 'circle' or 'square'"),
+        ({"memory": -2}, "memory is -2"),
+        ({"strength": 1.5}, "strength is 1.5"),
+        ({"strength": float("nan")}, "strength is nan"),
     ],
 )
 def test_bad_inhibition_is_refused(options: dict, said: str) -> None:

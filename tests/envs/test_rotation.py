@@ -110,7 +110,7 @@ def test_the_id_is_registered() -> None:
 def test_bad_options_are_named() -> None:
     found = objects()
     for options, message in (
-        ({"action": "rotation"}, "action is 'rotation', expected one of rot, color, rotcolor"),
+        ({"action": "rotation"}, "action is 'rotation', expected 'rot', 'color' or 'rotcolor'"),
         ({"sign": "both"}, "sign is 'both', expected 'canonical' or 'free'"),
         ({"size": 16}, "size is 16, but the stored views have 8 px"),
         ({"live": True}, "live=True needs meshes, and source 'shapes' holds stored views only"),

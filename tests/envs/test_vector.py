@@ -348,7 +348,7 @@ def test_calls_out_of_order_are_refused() -> None:
     ("options", "message"),
     [
         ({"num_envs": 0}, "num_envs is 0"),
-        ({"episode_steps": 0}, "episode_steps is 0, expected 1 or more"),
+        ({"episode_steps": 0}, "episode_steps is 0, expected an integer from 1 to 4096"),
         ({"render_mode": "human"}, "render_mode is 'human'"),
         ({"autoreset_mode": "Never"}, "Never"),
         ({"world": "moon"}, "unknown world 'moon'"),
