@@ -2,11 +2,13 @@
 
 import math
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchvision.models import resnet18
+from torchvision.models.resnet import BasicBlock
 
 ENCODERS = ("resnet18", "cifar-resnet18", "small", "small-grid")
 
@@ -27,6 +29,16 @@ class Normalise(nn.Module):
         return views.to(self.scale.dtype) * self.scale + self.shift
 
 
+def _stride(side: int) -> int:
+    """The stride of a convolution that halves what it sees, which is `side` places wide.
+
+    One place alone is not halved: a 3 x 3 convolution (padding 1) of it gives the same number under either stride. With
+    stride 2, under bfloat16 autocast, oneDNN fills the weight's gradient with uninitialised memory on processors that
+    have bfloat16 units (AVX512-BF16, AMX); with stride 1 it does not.
+    """
+    return 1 if side == 1 else 2
+
+
 class SmallEncoder(nn.Module):
     """A convolutional encoder for CPU work: stages of strided 3 x 3 convolutions, then one embedding of all places.
 
@@ -45,8 +57,9 @@ class SmallEncoder(nn.Module):
         stages = max(3, math.ceil(math.log2(side / 4)))
         widths = [channels, *(width * 2**i for i in range(stages - 1)), dim]
         layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(widths):
-            convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        for i, (inputs, outputs) in enumerate(pairwise(widths)):
+            stride = _stride(math.ceil(side / 2**i))
+            convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
         if grid:
@@ -61,17 +74,24 @@ class SmallEncoder(nn.Module):
         return self.norm(self.stages(views))
 
 
-def _resnet(channels: int, cifar: bool) -> nn.Module:
+def _resnet(channels: int, side: int, cifar: bool) -> nn.Module:
     """torchvision's ResNet-18 without its classifier; the CIFAR variant keeps small glimpses from vanishing.
 
     CIFAR stem: a 3 x 3 convolution of stride 1 and no max pooling (paper, appendix A.2: used for 32-pixel patches).
+    Weights have the same shapes for every `side` of the views.
     """
     network = resnet18(weights=None)
     if cifar:
         network.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
         network.maxpool = nn.Identity()  # type: ignore[assignment]
-    elif channels != 3:
-        network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    else:
+        if channels != 3:
+            network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        network.conv1.stride = (_stride(side),) * 2
+        side = math.ceil(side / 4)  # after the stem and the pooling
+    for stage in (network.layer2, network.layer3, network.layer4):
+        cast(BasicBlock, stage[0]).conv1.stride = (_stride(side),) * 2
+        side = math.ceil(side / 2)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     network.fc = nn.Identity()  # type: ignore[assignment]
     return network
@@ -90,8 +110,8 @@ def make_encoder(kind: str, view_shape: tuple[int, int, int], *, dim: int, width
         case "small-grid":
             return SmallEncoder(channels, view_shape[1], dim, width, grid=True), dim
         case "cifar-resnet18":
-            return _resnet(channels, cifar=True), 512
+            return _resnet(channels, view_shape[1], cifar=True), 512
         case "resnet18":
-            return _resnet(channels, cifar=False), 512
+            return _resnet(channels, view_shape[1], cifar=False), 512
         case _:
             raise ValueError(f"unknown encoder {kind!r}; there are: {', '.join(ENCODERS)}")
