@@ -78,7 +78,8 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Move all sensors."""
-        assert self._actions is not None
+        if self._actions is None:
+            raise RuntimeError("step_wait() was called before step_async(): there are no actions to take")
         observation, reward, terminated, truncated, info = self.env.step(self._chosen(self._actions))
         rewards = reward.detach().cpu().numpy().astype(np.float32)
         if not np.isfinite(rewards).all():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from gymnasium import spaces
@@ -51,13 +51,15 @@ def check_vector_env(
     which all resets are alike; `ignore_info` names infos that may differ between equal rollouts.
     The environment is left somewhere in an episode. Raises AssertionError saying in one sentence what is wrong.
     """
-    assert isinstance(env, VectorEnv), f"{type(env).__name__} is not a gymnasium.vector.VectorEnv"
+    if not isinstance(env, VectorEnv):
+        _fail(f"{type(env).__name__} is not a gymnasium.vector.VectorEnv")
     mode = _check_description(env)
     actions = _sample(env, seed, max_steps)
     calls = _play(env, seed, actions)
     _check_fresh(calls)
     again = _play(env, seed, actions)
-    assert len(calls) == len(again), f"the same seed and actions gave {len(calls)} calls, then {len(again)}"
+    if len(calls) != len(again):
+        _fail(f"the same seed and actions gave {len(calls)} calls, then {len(again)}")
     for one, other in zip(calls, again, strict=True):
         _check_equal(one, other, ignore_info)
     if stochastic and env.num_envs > 1:
@@ -73,16 +75,25 @@ def check_vector_env(
         _check_seeds(env, seed, calls[0])
 
 
+def _fail(message: str) -> NoReturn:
+    """Raise AssertionError by hand: an assert statement would check nothing under `python -O`."""
+    raise AssertionError(message)
+
+
 def _check_description(env: VectorEnv) -> AutoresetMode:
     n = env.num_envs
-    assert isinstance(n, int), f"num_envs is {n!r}, expected an integer"
-    assert n >= 1, f"num_envs is {n}, expected 1 or more"
+    if not isinstance(n, int):
+        _fail(f"num_envs is {n!r}, expected an integer")
+    if n < 1:
+        _fail(f"num_envs is {n}, expected 1 or more")
     for name in ("observation_space", "action_space"):
         single, batched = getattr(env, f"single_{name}"), getattr(env, name)
         expected = batch_space(single, n)
-        assert batched == expected, f"{name} is {batched}, expected single_{name} batched {n} times, {expected}"
+        if batched != expected:
+            _fail(f"{name} is {batched}, expected single_{name} batched {n} times, {expected}")
     mode = env.metadata.get("autoreset_mode")
-    assert isinstance(mode, AutoresetMode), f"metadata['autoreset_mode'] is {mode!r}, expected an AutoresetMode"
+    if not isinstance(mode, AutoresetMode):
+        _fail(f"metadata['autoreset_mode'] is {mode!r}, expected an AutoresetMode")
     return mode
 
 
@@ -101,9 +112,8 @@ def _play(env: VectorEnv, seed: int, actions: list[Any]) -> list[_Call]:
         calls.append(_step(env, action, calls[-1].over, f"step {i + 1}"))
         if calls[-1].over.any() and last == len(actions):
             last = i + 1 if mode is AutoresetMode.DISABLED else i + 1 + _AFTER
-    assert last < len(actions) or calls[-1].over.any(), (
-        f"no episode ended within {len(actions)} steps, so that autoreset cannot be checked; raise max_steps"
-    )
+    if last >= len(actions) and not calls[-1].over.any():
+        _fail(f"no episode ended within {len(actions)} steps, so that autoreset cannot be checked; raise max_steps")
     return calls
 
 
@@ -111,7 +121,8 @@ def _reset(env: VectorEnv, seed: int | None = None, options: dict[str, Any] | No
     name = f"reset(seed={seed})"
     result = env.reset(seed=seed, options=options)
     good = isinstance(result, tuple) and len(result) == 2
-    assert good, f"{name} returned {type(result)}, expected a tuple (observation, info)"
+    if not good:
+        _fail(f"{name} returned {type(result)}, expected a tuple (observation, info)")
     none = np.zeros(env.num_envs, dtype=bool)
     return _checked(env, _Call(name, (*result, None), *deepcopy(result), none, none.astype(float), none, none))
 
@@ -119,61 +130,78 @@ def _reset(env: VectorEnv, seed: int | None = None, options: dict[str, Any] | No
 def _step(env: VectorEnv, action: Any, before: np.ndarray, name: str) -> _Call:
     result = env.step(action)
     good = isinstance(result, tuple) and len(result) == 5
-    assert good, f"{name} returned {type(result)}, expected a tuple of five"
+    if not good:
+        _fail(f"{name} returned {type(result)}, expected a tuple of five")
     observation, reward, terminated, truncated, info = result
     for what, value, kind in (
         ("rewards", reward, "f"),
         ("terminations", terminated, "b"),
         ("truncations", truncated, "b"),
     ):
-        assert isinstance(value, np.ndarray), f"{what} of {name} are {type(value)}, expected a NumPy array"
-        assert value.shape == (env.num_envs,), f"{what} of {name} have shape {value.shape}, expected (num_envs,)"
+        if not isinstance(value, np.ndarray):
+            _fail(f"{what} of {name} are {type(value)}, expected a NumPy array")
+        if value.shape != (env.num_envs,):
+            _fail(f"{what} of {name} have shape {value.shape}, expected (num_envs,)")
         names = {"f": "a floating type", "b": "bool"}
-        assert value.dtype.kind == kind, f"{what} of {name} have dtype {value.dtype}, expected {names[kind]}"
+        if value.dtype.kind != kind:
+            _fail(f"{what} of {name} have dtype {value.dtype}, expected {names[kind]}")
     ends = (before.copy(), reward.copy(), terminated.copy(), truncated.copy())
     return _checked(env, _Call(name, (observation, info, reward), *deepcopy((observation, info)), *ends))
 
 
 def _checked(env: VectorEnv, call: _Call) -> _Call:
     _check_in(call.observation, env.observation_space, f"the observation of {call.name}")
-    assert isinstance(call.info, dict), f"the info of {call.name} is {type(call.info)}, expected a dict"
+    if not isinstance(call.info, dict):
+        _fail(f"the info of {call.name} is {type(call.info)}, expected a dict")
     _check_masks(call.info, env.num_envs, f"info of {call.name}", top=True)
     return call
 
 
 def _check_in(value: Any, space: spaces.Space, where: str) -> None:
     if isinstance(space, spaces.Dict):
-        assert isinstance(value, dict), f"{where} is {type(value)}, expected a dict"
-        assert value.keys() == space.keys(), f"{where} has keys {sorted(value)}, expected {sorted(space.keys())}"
+        if not isinstance(value, dict):
+            _fail(f"{where} is {type(value)}, expected a dict")
+        if value.keys() != space.keys():
+            _fail(f"{where} has keys {sorted(value)}, expected {sorted(space.keys())}")
         for key, part in space.items():
             _check_in(value[key], part, f"{where}, {key!r},")
     elif isinstance(space, spaces.Tuple):
-        assert isinstance(value, tuple), f"{where} is {type(value)}, expected a tuple"
+        if not isinstance(value, tuple):
+            _fail(f"{where} is {type(value)}, expected a tuple")
         for i, (item, part) in enumerate(zip(value, space.spaces, strict=True)):
             _check_in(item, part, f"{where}, part {i},")
     elif isinstance(space, spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary):
-        assert isinstance(value, np.ndarray), f"{where} is {type(value)}, expected a NumPy array"
-        assert value.dtype == space.dtype, f"{where} has dtype {value.dtype}, expected {space.dtype}"
-        assert value.shape == space.shape, f"{where} has shape {value.shape}, expected {space.shape}"
-        assert space.contains(value), f"{where} is not within its space {space}"
+        if not isinstance(value, np.ndarray):
+            _fail(f"{where} is {type(value)}, expected a NumPy array")
+        if value.dtype != space.dtype:
+            _fail(f"{where} has dtype {value.dtype}, expected {space.dtype}")
+        if value.shape != space.shape:
+            _fail(f"{where} has shape {value.shape}, expected {space.shape}")
+        if not space.contains(value):
+            _fail(f"{where} is not within its space {space}")
     else:
-        assert space.contains(value), f"{where} is not within its space {space}"
+        if not space.contains(value):
+            _fail(f"{where} is not within its space {space}")
 
 
 def _check_masks(info: dict[str, Any], n: int, where: str, top: bool) -> None:
     """Every key has its mask, and every mask its key; the inner keys of a nested info may do without masks."""
     for key, value in info.items():
         if key.startswith("_"):
-            assert key[1:] in info, f"{where} has the mask {key!r} but no {key[1:]!r}"
+            if key[1:] not in info:
+                _fail(f"{where} has the mask {key!r} but no {key[1:]!r}")
             good = isinstance(value, np.ndarray) and value.dtype == np.bool_ and value.shape == (n,)
-            assert good, f"{where}, {key!r}, is no boolean array of shape ({n},)"
+            if not good:
+                _fail(f"{where}, {key!r}, is no boolean array of shape ({n},)")
             continue
-        assert not top or f"_{key}" in info, f"{where} has {key!r} but not its mask '_{key}'"
+        if top and f"_{key}" not in info:
+            _fail(f"{where} has {key!r} but not its mask '_{key}'")
         if isinstance(value, dict):
             _check_masks(value, n, f"{where}, {key!r}", top=False)
         else:
             good = isinstance(value, np.ndarray) and value.ndim >= 1 and len(value) == n
-            assert good, f"{where}, {key!r}, is no array of {n} rows"
+            if not good:
+                _fail(f"{where}, {key!r}, is no array of {n} rows")
 
 
 def _check_fresh(calls: list[_Call]) -> None:
@@ -182,54 +210,61 @@ def _check_fresh(calls: list[_Call]) -> None:
     for one, other in pairwise(calls):
         for what, old, new in zip(names, one.live, other.live, strict=True):
             shared = any(np.may_share_memory(a, b) for a in _arrays(old) for b in _arrays(new))
-            assert not shared, (
-                f"{one.name} and {other.name} returned {what}s that share memory; every call must return new arrays"
-            )
+            if shared:
+                _fail(
+                    f"{one.name} and {other.name} returned {what}s that share memory; every call must return new arrays"
+                )
     for call in calls:
         for what, live, copy in zip(names, call.live, (call.observation, call.info, call.reward), strict=True):
-            assert live is None or _same(live, copy), (
-                f"the {what} that {call.name} returned was changed by a later call; every call must return new arrays"
-            )
+            if live is not None and not _same(live, copy):
+                _fail(
+                    f"the {what} that {call.name} returned was changed by a later call; "
+                    "every call must return new arrays"
+                )
 
 
 def _check_equal(one: _Call, other: _Call, ignore: Collection[str]) -> None:
     for what in ("observation", "reward", "terminated", "truncated"):
-        assert _same(getattr(one, what), getattr(other, what)), (
-            f"the {what} of {one.name} differs between two rollouts with the same seed and actions"
-        )
+        if not _same(getattr(one, what), getattr(other, what)):
+            _fail(f"the {what} of {one.name} differs between two rollouts with the same seed and actions")
     infos = [{k: v for k, v in call.info.items() if k.removeprefix("_") not in ignore} for call in (one, other)]
-    assert _same(*infos), f"the info of {one.name} differs between two rollouts with the same seed and actions"
+    if not _same(*infos):
+        _fail(f"the info of {one.name} differs between two rollouts with the same seed and actions")
 
 
 def _check_differ(env: VectorEnv, calls: list[_Call]) -> None:
     rows = [list(iterate(env.observation_space, call.observation)) for call in calls]
     alike = all(_same(row[0], other) for row in rows for other in row[1:])
-    assert not alike, "all sub-environments show the same; each has to be seeded on its own, with seed + i"
+    if alike:
+        _fail("all sub-environments show the same; each has to be seeded on its own, with seed + i")
 
 
 def _check_seeds(env: VectorEnv, seed: int, start: _Call) -> None:
     later = _reset(env, seed + 1)
     for i in range(1, env.num_envs):
-        assert _same(_row(start.observation, i), _row(later.observation, i - 1)), (
-            f"row {i} of reset(seed={seed}) differs from row {i - 1} of reset(seed={seed + 1}); "
-            "sub-environment i has to be seeded with seed + i"
-        )
+        if not _same(_row(start.observation, i), _row(later.observation, i - 1)):
+            _fail(
+                f"row {i} of reset(seed={seed}) differs from row {i - 1} of reset(seed={seed + 1}); "
+                "sub-environment i has to be seeded with seed + i"
+            )
 
 
 def _check_next_step(env: VectorEnv, seed: int, actions: list[Any], calls: list[_Call]) -> None:
     for call in calls:
-        assert "final_obs" not in call.info, f"{call.name} has 'final_obs', which belongs to SAME_STEP autoreset"
+        if "final_obs" in call.info:
+            _fail(f"{call.name} has 'final_obs', which belongs to SAME_STEP autoreset")
         if not call.before.any():
             continue
-        assert not call.over[call.before].any(), f"{call.name} ends an episode in the step that resets it (NEXT_STEP)"
-        assert not call.reward[call.before].any(), f"{call.name} gives a reward in the step that resets (NEXT_STEP)"
+        if call.over[call.before].any():
+            _fail(f"{call.name} ends an episode in the step that resets it (NEXT_STEP)")
+        if call.reward[call.before].any():
+            _fail(f"{call.name} gives a reward in the step that resets (NEXT_STEP)")
     others = _sample(env, seed + 1, len(calls))
     mixed = [_where(env, call.before, others[i], actions[i]) for i, call in enumerate(calls[1:])]
     last = next(i for i, call in enumerate(calls) if call.before.any())
     for i, call in enumerate([_reset(env, seed), *_steps(env, mixed[:last])]):
-        assert _same(call.observation, calls[i].observation), (
-            f"the actions of rows that {call.name} resets have an effect; NEXT_STEP autoreset has to ignore them"
-        )
+        if not _same(call.observation, calls[i].observation):
+            _fail(f"the actions of rows that {call.name} resets have an effect; NEXT_STEP autoreset has to ignore them")
 
 
 def _steps(env: VectorEnv, actions: list[Any]) -> list[_Call]:
@@ -242,26 +277,28 @@ def _check_same_step(calls: list[_Call], stochastic: bool) -> None:
     for call in calls:
         masks = [call.info.get(key, np.zeros_like(call.over)) for key in ("_final_obs", "_final_info")]
         for key, mask in zip(("final_obs", "final_info"), masks, strict=True):
-            assert _same(mask, call.over), (
-                f"'_{key}' of {call.name} is {mask}, expected True where episodes ended, {call.over} (SAME_STEP)"
-            )
+            if not _same(mask, call.over):
+                _fail(f"'_{key}' of {call.name} is {mask}, expected True where episodes ended, {call.over} (SAME_STEP)")
         if not call.over.any():
             continue
         final = call.info["final_obs"]
-        assert final.dtype == object, f"'final_obs' of {call.name} has dtype {final.dtype}, expected object"
-        assert isinstance(call.info["final_info"], dict), f"'final_info' of {call.name} is no dict"
+        if final.dtype != object:
+            _fail(f"'final_obs' of {call.name} has dtype {final.dtype}, expected object")
+        if not isinstance(call.info["final_info"], dict):
+            _fail(f"'final_info' of {call.name} is no dict")
         for row in range(len(final)):
             if not call.over[row]:
-                assert final[row] is None, f"'final_obs' of {call.name} is not None in row {row}, which goes on"
+                if final[row] is not None:
+                    _fail(f"'final_obs' of {call.name} is not None in row {row}, which goes on")
                 continue
             now = _row(call.observation, row)
-            assert _shapes(final[row]) == _shapes(now), (
-                f"'final_obs' of {call.name} in row {row} is {_shapes(final[row])}, expected one observation"
-            )
+            if _shapes(final[row]) != _shapes(now):
+                _fail(f"'final_obs' of {call.name} in row {row} is {_shapes(final[row])}, expected one observation")
             moved |= not _same(final[row], now)
-    assert moved or not stochastic, (
-        "observations after an end equal 'final_obs'; SAME_STEP autoreset has to return those of the next episode"
-    )
+    if not moved and stochastic:
+        _fail(
+            "observations after an end equal 'final_obs'; SAME_STEP autoreset has to return those of the next episode"
+        )
 
 
 def _check_disabled(env: VectorEnv, seed: int, actions: list[Any], ended: int) -> None:
@@ -273,14 +310,14 @@ def _check_disabled(env: VectorEnv, seed: int, actions: list[Any], ended: int) -
         part = _reset(env, seed, {"reset_mask": mask.copy()})
         for row in range(env.num_envs):
             expected, what = (start, "begin anew") if mask[row] else (calls[-1], "stay as it was")
-            assert _same(_row(part.observation, row), _row(expected.observation, row)), (
-                f"row {row} has to {what} when it is {'' if mask[row] else 'not '}in options['reset_mask']"
-            )
+            if not _same(_row(part.observation, row), _row(expected.observation, row)):
+                _fail(f"row {row} has to {what} when it is {'' if mask[row] else 'not '}in options['reset_mask']")
         for key, value in part.info.items():
-            if key.startswith("_"):
-                assert not value[~mask].any(), f"{key!r} is True in rows that options['reset_mask'] left out"
+            if key.startswith("_") and value[~mask].any():
+                _fail(f"{key!r} is True in rows that options['reset_mask'] left out")
         after = _step(env, actions[0], calls[-1].over & ~mask, "the step after a partial reset")
-        assert not after.over[mask].any() or ended == 1, "a row that was just reset ends at once"
+        if after.over[mask].any() and ended != 1:
+            _fail("a row that was just reset ends at once")
 
 
 def _check_rows(
@@ -288,7 +325,8 @@ def _check_rows(
 ) -> None:
     for n in {1, env.num_envs + 1}:
         other = factory(n)
-        assert other.num_envs == n, f"factory({n}) made {other.num_envs} environments"
+        if other.num_envs != n:
+            _fail(f"factory({n}) made {other.num_envs} environments")
         common, place = min(n, env.num_envs), np.arange(n) % env.num_envs
         pick = [_rows(env, action, place) for action in actions[: len(calls) - 1]]
         none = np.zeros(n, dtype=bool)
@@ -296,9 +334,8 @@ def _check_rows(
             # With DISABLED autoreset a rollout ends at the first end among `env`'s rows: any row can still step here.
             now = _reset(other, seed) if i == 0 else _step(other, pick[i - 1], none, f"step {i}")
             for row in range(common):
-                assert _same(_row(now.observation, row), _row(call.observation, row)), (
-                    f"row {row} at {call.name} differs between {n} and {env.num_envs} environments"
-                )
+                if not _same(_row(now.observation, row), _row(call.observation, row)):
+                    _fail(f"row {row} at {call.name} differs between {n} and {env.num_envs} environments")
             if now.over.any() and other.metadata["autoreset_mode"] is AutoresetMode.DISABLED:
                 break
         other.close()

@@ -1,6 +1,7 @@
 """The plan of the house, checked: who imports whom, shelves without neighbours, sizes, no torch at the front door."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,23 @@ def test_files_and_functions_stay_small(file: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno <= 60, node.name
+
+
+CONFORMANCE = [p for p in FILES if "conformance" in p.stem]
+
+
+@pytest.mark.parametrize("file", CONFORMANCE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_public_checks_do_not_vanish_with_asserts(file: Path) -> None:
+    assert not [node.lineno for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Assert)]
+
+
+def test_asserts_of_the_library_narrow_types_alone() -> None:
+    """`python -O` takes them away; what a user could run into is raised."""
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Assert):
+                narrows = re.fullmatch(r"[\w.]+ is not None|isinstance\([\w.]+, [\w.]+\)", ast.unparse(node.test))
+                assert narrows, f"{file}:{node.lineno}"
 
 
 @pytest.mark.parametrize("module", ["gazeworld.envs", "gazeworld.scenarios.command.cli"])

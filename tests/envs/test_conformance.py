@@ -1,5 +1,7 @@
 """The conformance test passes what keeps the contract, and says in one sentence what breaks it."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -339,6 +341,25 @@ def test_what_is_broken_is_named(kind: type, mode: AutoresetMode, message: str) 
     factory: Callable[[int], VectorEnv] = partial(ours, mode=mode, kind=kind)
     with pytest.raises(AssertionError, match=message):
         check_vector_env(factory(3), factory=factory, max_steps=20)
+
+
+def test_all_of_it_is_named_under_python_without_asserts_too() -> None:
+    names = [test_what_is_broken_is_named, test_other_things_are_refused, test_options_for_unusual_environments]
+    chosen = [f"{__file__}::{test.__name__}" for test in names]
+    command = [
+        sys.executable,
+        "-O",
+        "-m",
+        "pytest",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "ignore::pytest.PytestConfigWarning",
+    ]
+    done = subprocess.run([*command, *chosen], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(CASES) + 2} passed" in done.stdout
 
 
 def test_the_unbroken_base_of_the_broken_ones_passes() -> None:
