@@ -9,6 +9,7 @@ from ..images import DataError
 from .besides import Besides
 from .mesh import Material
 from .paint import Surface, linear, opened, textured
+from .textual import decoded
 
 _SHINY = 100  # specular exponents from which on a highlight has its full strength; lower ones are dull sheens
 _NUMBERS = 3  # that an option of a texture takes at most
@@ -63,13 +64,9 @@ def _libraries(reference: str, besides: Besides) -> list[bytes]:
 
 def _entries(data: bytes) -> dict[str, dict[str, str]]:
     """What a library says, by material and lower-case key."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
     found: dict[str, dict[str, str]] = {}
     entry: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in decoded(data).split("\n"):
         key, _, rest = line.strip().replace("\t", " ").partition(" ")
         if key.lower() == "newmtl":
             entry = found.setdefault(rest.strip(), {})

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from ..files import expanded, located
 from ..images import DataError
-from . import scenes, wavefront
+from . import gltf, off, ply, scenes, stl, wavefront
 from .besides import Neighbours, readable
 from .mesh import Item, Mesh
 from .soup import Soup, join
@@ -46,7 +46,8 @@ def load_mesh(path: Path, up: str = "") -> Mesh:
         raise DataError(f"{path}: cannot be read ({error}), expected a mesh") from error
     besides = Neighbours(path)
     with readable(str(path)):
-        soups = wavefront.read(data, besides) if kind == ".obj" else scenes.read(data, kind[1:], besides)
+        reader = {".obj": wavefront, ".ply": ply, ".stl": stl, ".off": off}.get(kind, gltf)
+        soups = reader.read(data, besides)
         if (up or _UP[kind]) == "y":
             soups = [turned(soup, UPRIGHT) for soup in soups]
         return join(soups, str(path))

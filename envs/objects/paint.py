@@ -2,11 +2,12 @@
 
 import io
 import struct
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float64, UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..images import DataError
 from .mesh import Material
@@ -37,13 +38,26 @@ def encoded(values: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
     return np.where(values <= 0.0031308, 12.92 * values, 1.055 * np.maximum(values, 1e-9) ** (1 / 2.4) - 0.055)
 
 
+def shaded(colour: tuple[float, float, float]) -> Float64[np.ndarray, " 3"]:
+    """A linear colour as an sRGB one."""
+    return encoded(np.array(colour))
+
+
 def opened(data: bytes, name: str) -> Image.Image:
     """The picture in the bytes of an image file called `name`; DataError if there is none or it is damaged."""
     try:
-        image = Image.open(io.BytesIO(data))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures and odd remarks in them: what cannot be read raises
+            image = Image.open(io.BytesIO(data))
+            loaded = decoded(image, name)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name}: cannot be decoded (of no known kind), expected a picture") from error
     except _BROKEN as error:
         raise DataError(f"{name}: cannot be decoded ({error}), expected a picture") from error
-    return decoded(image, name)
+    try:
+        return eight_bit(loaded)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
 
 
 def decoded(image: Image.Image, name: str) -> Image.Image:
@@ -60,9 +74,9 @@ def textured(material: Material, image: Image.Image, alpha: Image.Image | None =
 
     `alpha` is a picture of its own for the transparency: its alpha channel, or its brightness if it has none.
     """
-    rgba = _eight_bit(image).convert("RGBA")
+    rgba = eight_bit(image).convert("RGBA")
     if alpha is not None:
-        alpha = _eight_bit(alpha)
+        alpha = eight_bit(alpha)
         channel = alpha.convert("RGBA").getchannel("A") if _transparent(alpha) else alpha.convert("L")
         rgba.putalpha(channel.resize(rgba.size))
     w, h = rgba.size
@@ -106,8 +120,18 @@ def _transparent(image: Image.Image) -> bool:
     return "A" in image.getbands() or "transparency" in image.info
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """The picture with 8 bits a channel; Pillow would clip deeper ones."""
-    if image.mode not in _DEEP:
+def eight_bit(image: Image.Image) -> Image.Image:
+    """The picture with 8 bits a channel, where Pillow would clip: 16-bit grey is made coarser, fractions are of white.
+
+    Raises DataError for deeper whole numbers, and for fractions below 0 or above 1.
+    """
+    if image.mode not in (*_DEEP, "F"):
         return image
-    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    values = np.asarray(image).astype(np.float64)
+    most = 1.0 if image.mode == "F" else 65535.0
+    low, high = float(values.min()), float(values.max())
+    if not -0.01 * most <= low <= high <= 1.01 * most:
+        raise DataError(f"a picture with values from {low:g} to {high:g}, expected 0 to {most:g}")
+    if image.mode == "F":
+        return Image.fromarray(np.rint(255 * values.clip(0, 1)).astype(np.uint8))
+    return Image.fromarray((values.astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))

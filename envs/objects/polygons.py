@@ -1,7 +1,11 @@
 """Polygons cut into triangles, those with dents too."""
 
+import itertools
+
 import numpy as np
 from jaxtyping import Float64, Int64
+
+_CROSSED = 64  # times that no ear is found, as in polygons that cross themselves, after which the rest becomes a fan
 
 
 def triangulated(points: Float64[np.ndarray, "m n 3"]) -> Int64[np.ndarray, "t 2 3"]:
@@ -25,6 +29,27 @@ def triangulated(points: Float64[np.ndarray, "m n 3"]) -> Int64[np.ndarray, "t 2
     return np.stack((which, found), 2).reshape(-1, 2, 3)
 
 
+def divided(
+    points: Float64[np.ndarray, "v 3"], sizes: Int64[np.ndarray, " f"], corners: Int64[np.ndarray, " n"]
+) -> tuple[Int64[np.ndarray, " t"], Int64[np.ndarray, "t 3"]]:
+    """Triangles of polygons of any numbers of corners: which polygon each is of, and where in `corners` its three are.
+
+    `corners` holds the numbers of points of one polygon after the other. The triangles are in the polygons' order;
+    polygons of fewer than three corners have none.
+    """
+    starts = np.cumsum(sizes) - sizes
+    faces, places = [np.zeros(0, np.int64)], [np.zeros((0, 3), np.int64)]
+    for size in np.unique(sizes[sizes > 2]):
+        chosen = np.flatnonzero(sizes == size)
+        at = starts[chosen, None] + np.arange(size)  # m n
+        which, corner = triangulated(points[corners[at]]).transpose(1, 0, 2)  # t 3
+        faces.append(chosen[which[:, 0]])
+        places.append(at[which, corner])
+    face = np.concatenate(faces)
+    order = np.argsort(face, kind="stable")
+    return face[order], np.concatenate(places)[order]
+
+
 def _newell(points: Float64[np.ndarray, "m n 3"]) -> Float64[np.ndarray, "m 3"]:
     """Twice the area of polygons, along their normals."""
     away = points - points[:, :1]
@@ -45,12 +70,15 @@ def _ears(points: Float64[np.ndarray, "n 3"], plane: Float64[np.ndarray, " 3"]) 
     drop = int(np.abs(plane).argmax())  # looked at along the axis that shows most of it
     flat = np.delete(points, drop, 1) * [1, np.sign(plane[drop]) * (-1 if drop == 1 else 1)]
     left = list(range(len(points)))
-    found = []
-    while len(left) > 3:
-        corner = next((i for i in range(len(left)) if _is_ear(flat, left, i)), 0)  # none: it crosses itself
+    found, crossed = [], 0
+    while len(left) > 3 and crossed < _CROSSED:
+        corner = next((i for i in range(len(left)) if _is_ear(flat, left, i)), -1)
+        if corner < 0:  # it crosses itself
+            corner, crossed = 0, crossed + 1
         found.append((left[corner - 1], left[corner], left[(corner + 1) % len(left)]))
         del left[corner]
-    return np.array([*found, left])
+    found += [(left[0], b, c) for b, c in itertools.pairwise(left[1:])]
+    return np.array(found)
 
 
 def _is_ear(flat: Float64[np.ndarray, "n 2"], left: list[int], i: int) -> bool:

@@ -1,7 +1,7 @@
 """From loose triangles to one mesh: what every kind of file is read into first, and what shapes are built of."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
@@ -10,7 +10,10 @@ from ..images import DataError
 from .cutout import cut
 from .mesh import Material, Mesh
 from .normals import creased, face_normals, welded
-from .paint import Surface
+from .paint import Surface, encoded
+
+_TINTS = 64  # colours of vertices that may multiply one texture; more are made alike
+_FARTHEST = 1e100  # coordinates beyond this overflow when they are squared
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,45 @@ class Soup:
     uv: Float64[np.ndarray, "f 3 2"] | None = None
 
 
+def placed(soup: Soup, matrix: Float64[np.ndarray, "4 4"]) -> Soup:
+    """The soup where a matrix takes it; what is mirrored is wound the other way round."""
+    turn = matrix[:3, :3]
+    with np.errstate(over="ignore", invalid="ignore"):  # `join` looks for what is not finite
+        corners = soup.corners @ turn.T + matrix[:3, 3]
+        # Normals go with the cofactors, which exist for flattening matrices, too.
+        cofactors = np.stack([np.cross(turn[i - 2], turn[i - 1]) for i in range(3)])
+        size = float(turn[0] @ cofactors[0])
+        normals = None if soup.normals is None else soup.normals @ cofactors.T * np.sign(size)
+    if size < 0:
+        corners, uv = corners[:, ::-1], None if soup.uv is None else soup.uv[:, ::-1]
+        return replace(soup, corners=corners, normals=None if normals is None else normals[:, ::-1], uv=uv)
+    return replace(soup, corners=corners, normals=normals)
+
+
+def tinted(
+    soup: Soup, colours: Float64[np.ndarray, "f 3 4"], surface: Callable[[Float64[np.ndarray, " 4"]], Surface]
+) -> list[Soup]:
+    """The soup in parts of one colour each, with the surface that such a colour gives.
+
+    Colours are linear, with their opacity, at the corners of triangles; each triangle has the mean of its corners.
+    """
+    means = colours.clip(0, 1).mean(1)  # f 4
+    levels = np.rint(255 * np.column_stack((encoded(means[:, :3]), means[:, 3]))).astype(np.int64)
+    bits, index = 8, np.zeros(len(levels), np.int64)
+    while bits:
+        key = (levels >> (8 - bits)) @ (1 << 8 * np.arange(4))
+        found, index = np.unique(key, return_inverse=True)
+        if len(found) <= _TINTS:
+            break
+        bits -= 1
+    parts = []
+    for i in range(int(index.max(initial=-1)) + 1):
+        own = index.ravel() == i
+        normals, uv = (None if x is None else x[own] for x in (soup.normals, soup.uv))
+        parts.append(Soup(soup.corners[own], surface(means[own].mean(0)), normals, uv))
+    return parts
+
+
 def join(soups: Sequence[Soup], name: str) -> Mesh:
     """One mesh of all these triangles, centred and scaled to a bounding-box diagonal of 1.
 
@@ -39,6 +81,9 @@ def join(soups: Sequence[Soup], name: str) -> Mesh:
         broken = int(np.sum(~np.isfinite(values).all(-1)))
         if broken:
             raise DataError(f"{name}: {broken} {what} are not finite, expected numbers")
+    farthest = max((float(np.abs(soup.corners).max(initial=0)) for soup in soups), default=0.0)
+    if farthest > _FARTHEST:
+        raise DataError(f"{name}: corners of triangles up to {farthest:g} away, expected less than {_FARTHEST:g}")
     soups = [_with_area(_cut_out(soup)) for soup in soups if soup.surface.material.opacity > 0]
     soups = [soup for soup in soups if len(soup.corners)]
     if not soups:
@@ -104,7 +149,8 @@ def _uv(soup: Soup) -> Float32[np.ndarray, "f 3 2"]:
     """Texture coordinates, or zeros where they do not matter."""
     if soup.uv is None or soup.surface.material.texture is None:
         return np.zeros((len(soup.corners), 3, 2), np.float32)
-    return soup.uv.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which `join` looks for
+        return soup.uv.astype(np.float32)
 
 
 def _repaired(

@@ -6,7 +6,6 @@ missing. Lines, points and curves have no surface and are left out; so are smoot
 their angle.
 """
 
-import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from .library import Finish, finishes
 from .paint import coloured
 from .polygons import triangulated
 from .soup import Soup
+from .textual import decoded, numbers
 
 
 class _Kind(NamedTuple):
@@ -57,7 +57,7 @@ def read(data: bytes, besides: Besides) -> list[Soup]:
     library describes is a light grey. Raises DataError naming the file for text that is no OBJ, for references to
     what is not there, and for libraries and textures that are missing or damaged (see `Besides`).
     """
-    lines = _sorted(_text(data), besides.name)
+    lines = _sorted(decoded(data).replace("\\\n", " ").replace("\t", " "), besides.name)
     if not lines.polygons:
         raise DataError(f"{besides.name}: no face found, expected at least one")
     points = _table(lines.values["v"], 3, besides.name, "vertices")
@@ -87,14 +87,6 @@ def _soup(kind: _Kind, finish: Finish, index: Int64[np.ndarray, "t 3 k"], tables
     if points.shape[-1] >= 6 and surface.material.texture is None:
         surface, uv = coloured(replace(surface.material, colour=(1.0, 1.0, 1.0)), _bytes(points[..., 3:6]))
     return Soup(points[..., :3], surface, tables.normals[index[..., -1]] if kind.normals else None, uv)
-
-
-def _text(data: bytes) -> str:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\\\n", " ").replace("\t", " ")
 
 
 def _sorted(text: str, name: str) -> _Lines:
@@ -137,33 +129,24 @@ def _absolute(corners: list[str], lines: _Lines, name: str) -> str:
         raise DataError(f"{name}: a face is {' '.join(corners)!r}, expected whole numbers") from error
 
 
-def _numbers(text: str, kind: type, name: str, what: str) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # what is no number would end the array without further ado
-        try:
-            return np.fromstring(text, kind, sep=" ")
-        except (ValueError, DeprecationWarning) as error:
-            raise DataError(f"{name}: {what} hold something that is no number, expected an OBJ file") from error
-
-
 def _table(rows: list[str], least: int, name: str, what: str) -> Float64[np.ndarray, "n columns"]:
     """Rows of numbers as an array; where rows differ in length, only the first `least` columns."""
     if not rows:
         return np.zeros((0, least))
     columns = len(rows[0].split())
-    found = _numbers(" ".join(rows), np.float64, name, what)
+    found = numbers(" ".join(rows), np.float64, name, what)
     if columns < least or len(found) != len(rows) * columns:
         short = [row.split()[:least] for row in rows]
         if min(map(len, short)) < least:
             raise DataError(f"{name}: {what} of fewer than {least} numbers")
-        found, columns = _numbers(" ".join(" ".join(row) for row in short), np.float64, name, what), least
+        found, columns = numbers(" ".join(" ".join(row) for row in short), np.float64, name, what), least
     return found.reshape(-1, columns)
 
 
 def _indices(kind: _Kind, polygons: list[str], name: str) -> Int64[np.ndarray, "m n k"]:
     """Numbers from 0 of what is named at every corner of polygons."""
     text = " ".join(polygons).replace("//", " ").replace("/", " ")
-    found = _numbers(text, np.int64, name, "faces")
+    found = numbers(text, np.int64, name, "faces")
     each = 1 + kind.painted + kind.normals
     if len(found) != len(polygons) * kind.corners * each:
         raise DataError(f"{name}: faces whose corners name different things, expected the same at each")

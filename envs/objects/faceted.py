@@ -1,0 +1,73 @@
+"""Polygons over a table of points, as OFF, PLY and STL files have them, as triangles that are painted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from ..images import DataError
+from .mesh import Material
+from .paint import Surface, coloured, shaded
+from .polygons import divided
+from .soup import Soup
+
+WHITE = Material((1.0, 1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Faceted:
+    """Polygons whose `sizes` say how many of `corners`, which are numbers of points, belong to each.
+
+    Colours are sRGB in [0, 1]; those of faces may be NaN, then they have the colour of what has none. `uv` stands at
+    the corners of polygons. Raises DataError naming the file for numbers that are not finite and for corners that are
+    not there.
+    """
+
+    name: str
+    points: Float64[np.ndarray, "v 3"]
+    sizes: Int64[np.ndarray, " f"]
+    corners: Int64[np.ndarray, " n"]
+    normals: Float64[np.ndarray, "v 3"] | None = None
+    point_colours: Float64[np.ndarray, "v 3"] | None = None
+    face_colours: Float64[np.ndarray, "f 3"] | None = None
+    uv: Float64[np.ndarray, "n 2"] | None = None
+
+    def __post_init__(self) -> None:
+        broken = int(np.sum(~np.isfinite(self.points)))
+        if broken:
+            raise DataError(f"{self.name}: vertices hold {broken} numbers that are not finite")
+        count = len(self.points)
+        if len(self.corners) and (self.corners.min() < 0 or self.corners.max() >= count):
+            raise DataError(
+                f"{self.name}: faces refer to vertices {self.corners.min()} … {self.corners.max()}, there are {count}"
+            )
+
+    def soup(self, surface: Surface | None = None) -> Soup:
+        """The triangles, with a textured surface where `uv` are there, else with the colours.
+
+        Those of faces go before those of points. Polygons of fewer than three corners have no surface and are left
+        out.
+        """
+        face, at = divided(self.points, self.sizes, self.corners)  # t, t 3
+        index = self.corners[at]
+        normals = None if self.normals is None else self.normals[index]
+        if surface is not None and self.uv is not None and surface.material.texture is not None:
+            return Soup(self.points[index], surface, normals, self.uv[at])
+        if self.face_colours is not None:
+            colours = np.repeat(self.face_colours[face][:, None], 3, 1)
+            colours = np.where(np.isnan(colours), shaded(Material().colour), colours)
+        elif self.point_colours is not None:
+            colours = self.point_colours[index]
+        else:
+            return Soup(self.points[index], Surface(), normals)
+        if not np.isfinite(colours).all():
+            raise DataError(f"{self.name}: colours hold numbers that are not finite")
+        painted, uv = coloured(WHITE, np.rint(255 * colours.clip(0, 1)).astype(np.uint8))
+        return Soup(self.points[index], painted, normals, uv)
+
+
+def unit_range(colours: np.ndarray) -> Float64[np.ndarray, "n k"]:
+    """Colours in [0, 1] of those that are written in [0, 1] or in [0, 255]: both are in use, for whole files."""
+    found = np.asarray(colours, np.float64)
+    most = np.nanmax(found, initial=0.0) if found.size else 0.0
+    return found / 255 if most > 1 else found
