@@ -146,11 +146,13 @@ def from_mapping(kind: type[Made], values: Any, where: str) -> Made:
     needed = [f.name for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
     if missing := [name for name in needed if name not in values]:
         raise OptionError(f"{where}: no field {missing[0]!r}, expected {expectation(hints[missing[0]])}")
-    parts = {
-        name: from_mapping(hints[name], value, f"{where}: {name}") if dataclasses.is_dataclass(hints[name]) else value
-        for name, value in values.items()
-    }
     try:
+        parts = {
+            name: from_mapping(hints[name], value, f"{where}: {name}")
+            if dataclasses.is_dataclass(hints[name])
+            else _plain(value, hints[name])
+            for name, value in values.items()
+        }
         return kind(**parts)
     except (TypeError, ValueError) as error:
         raise OptionError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
@@ -165,7 +167,11 @@ def checked(name: str, value: Any, hint: Any) -> Any:
     try:
         return _adapter(hint).validate_python(_plain(value, hint))
     except (ValidationError, RecursionError) as error:
-        raise OptionError(f"{name} is {shown(value)}, expected {expectation(hint)}") from error
+        wanted = expectation(hint)
+        beyond = isinstance(value, int) and value > MANY and wanted.endswith("or more")
+        raise OptionError(
+            f"{name} is {shown(value)}, expected {wanted}{f', at most {MANY}' if beyond else ''}"
+        ) from error
 
 
 def shown(value: Any, most: int = 80) -> str:

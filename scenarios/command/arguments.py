@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from annotated_types import Interval
 
-from gazeworld.agents.config import ProbeConfig, require_seed
+from gazeworld.agents.config import ProbeConfig
+from gazeworld.envs.validation import Positive, Seed, check_fields
 
+from .places import Folder, Name
 from .scenario import Scenario
 
 
@@ -19,13 +22,13 @@ class TrainArguments(Scenario):
     Ctrl-C saves and ends with exit code 130; --resume goes on from there, and refuses other settings than are written.
     """
 
-    name: str = ""
+    name: Name = ""
     """name of the run (empty: scenario and seed)"""
-    runs: Path = Path("runs")
+    runs: Folder = Path("runs")
     """folder of all runs"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
-    processes: int = 1
+    processes: Annotated[int, Interval(ge=1, le=2**10)] = 1
     """devices (processes, on the CPU) that share every batch; gradients are averaged over them"""
     resume: bool = False
     """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
@@ -45,6 +48,9 @@ class EvaluateArguments:
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True)
 class WatchArguments:
@@ -54,17 +60,17 @@ class WatchArguments:
     """a scenario, or the folder of a run"""
     policy: str = ""
     """another policy than its own: NAME or NAME:KEY=VALUE,… of the shelf, RUN/policies/NAME, or a policy's folder"""
-    out: Path | None = None
+    out: Folder | None = None
     """folder for the pictures (default: RUN/figures, or the current folder for a scenario)"""
     split: str = ""
     """split to look at (empty: the one that probes are scored on)"""
-    scenes: int = 6
+    scenes: Positive = 6
     """number of scenes"""
-    seed: int = 0
+    seed: Seed = 0
     """which scenes and fixations"""
 
     def __post_init__(self) -> None:
-        require_seed("seed", self.seed)
+        check_fields(self)
 
 
 def scenario_of(chosen: Scenario) -> Scenario:

@@ -4,8 +4,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
+from annotated_types import Interval
 
+from gazeworld.envs.validation import Side, check_fields
+
+from .data_arguments import Size
 from .scenario import Scenario
+
+Seconds = Annotated[float, Interval(gt=0, le=3600)]
+"""Time per measurement."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +23,13 @@ class RolloutArguments:
     """image source"""
     root: str = ""
     """where the source lies (empty: its usual place)"""
-    seconds: float = 1.0
+    seconds: Seconds = 1.0
     """time per measurement"""
     device: str = "auto"
     """auto, cpu, cuda …"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -28,19 +38,22 @@ class ViewsArguments:
 
     root: str = ""
     """tree in 3DIEBench's layout (empty: one is drawn for the occasion)"""
-    seconds: float = 1.0
+    seconds: Seconds = 1.0
     """time per measurement"""
-    size: int = 128
+    size: Size = 128
     """pixels per side"""
     renderer: str = "auto"
     """of live views: auto, opengl, embree or blender"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
 class StepArguments(Scenario):
     """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
 
-    timed: int = 10
+    timed: Annotated[int, Interval(ge=1, le=2**16)] = 10
     """timed steps (after a warm-up)"""
     device: str = "auto"
     """auto, cpu, cuda …"""
@@ -54,12 +67,15 @@ class SB3Arguments:
     """image source"""
     root: str = ""
     """where the source lies (empty: its usual place)"""
-    glimpse: int = 16
+    glimpse: Side = 16
     """side of a glimpse in pixels"""
-    seconds: float = 0.5
+    seconds: Seconds = 0.5
     """time per measurement"""
     device: str = "auto"
     """auto, cpu, cuda … (single environments are on the CPU)"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -70,11 +86,14 @@ class MethodsArguments:
     """the scenario whose world, encoder and training all methods take over"""
     methods: str = ""
     """methods, separated by commas (empty: all that can learn from the scenario's world)"""
-    batch: int = 64
+    batch: Annotated[int, Interval(ge=2, le=2**20)] = 64
     """streams per step"""
-    seconds: float = 1.0
+    seconds: Seconds = 1.0
     """time per measurement; each is repeated three times"""
     root: str = ""
     """where the source lies (empty: the scenario's)"""
     device: str = "auto"
     """auto, cpu, cuda …"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)

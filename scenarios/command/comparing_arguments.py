@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from annotated_types import Interval
 
-from gazeworld.agents.config import require_seed
+from gazeworld.envs.validation import Amount, Layers, Natural, Positive, Seed, Views, check_fields
+
+from .places import File, Folder
 
 
 @dataclass(frozen=True)
@@ -20,16 +23,19 @@ class TableArguments:
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN …")]
     """folders of runs, or folders of such folders"""
-    out: Path | None = None
+    out: File | None = None
     """also write OUT.md, OUT.csv and OUT.tex; with one of these endings that file alone; in a folder table.*"""
     columns: Literal["all", "1", "2", "3", "4", "12"] = "all"
     """a table of the paper, or everything that was measured"""
-    views: tuple[int, ...] = ()
+    views: tuple[Views, ...] = ()
     """numbers of views M_val for top-1 on the aggregate (none: 1, 3, 5 and as many as were trained on)"""
     paper: Literal["matching", "all", "none"] = "matching"
     """the paper's rows: of the methods and conditionings that are there, all of its data set, or none"""
     ridge: bool = False
     """R² of the linear read-out in closed form instead of the paper's read-outs"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,11 @@ class ReportArguments:
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN …")]
     """folders of runs, or folders of such folders"""
-    out: Path | None = None
+    out: File | None = None
     """file to write (default: RUN/report.html; needed for several runs)"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,15 @@ class SweepArguments:
     """values of M_tr, separated by commas (empty: the scenario's, or the nearest that the method can learn from)"""
     changes: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = field(default_factory=tuple)
     """further settings of all runs, as in train.steps=300 probe.views=4; byol:train.lr=1e-3 is for BYOL's runs alone"""
-    runs: Path = Path("runs")
+    runs: Folder = Path("runs")
     """folder of all runs"""
-    figures: Path = Path("figures")
+    figures: Folder = Path("figures")
     """folder for heat maps of M_tr against M_val"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -85,27 +97,27 @@ class CompareArguments:
     as runs are one each"""
     versus: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN …")] = ()
     """runs trained with another policy, as many as runs: the 2 x 2 of trained with x tested with, and T3"""
-    views: int = 5
+    views: Annotated[int, Interval(ge=2, le=2**12)] = 5
     """largest number of glimpses M"""
-    scenes: int = 2000
+    scenes: Natural = 2000
     """scenes on which probes are trained, spread evenly over their split (0: all)"""
-    test_scenes: int = 2000
+    test_scenes: Natural = 2000
     """scenes on which probes are scored (0: all)"""
     shared: Literal["controls", "uniform", "all"] = "controls"
     """whose streams the shared probe is trained on (all: everybody but the oracle)"""
     deterministic: bool = True
     """learnt policies take the likeliest action instead of drawing one"""
-    resamples: int = 2000
+    resamples: Annotated[int, Interval(ge=1, le=2**20)] = 2000
     """resamples of the paired bootstrap over test images"""
-    out: Path | None = None
+    out: Folder | None = None
     """folder for compare.json and figures (default: RUN/compare of the first run)"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of fixations, probes and bootstrap"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
 
     def __post_init__(self) -> None:
-        require_seed("seed", self.seed)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -114,25 +126,25 @@ class HeadsArguments:
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of a run"""
-    heads: int = 5
+    heads: Layers = 5
     """predictor heads"""
-    hidden: int = 0
+    hidden: Annotated[int, Interval(ge=0, le=2**15)] = 0
     """hidden units of each (0: as the run's predictor)"""
-    epochs: int = 20
+    epochs: Positive = 20
     """passes over the streams for predictor heads"""
-    label_epochs: int = 50
+    label_epochs: Natural = 50
     """passes for the label head (0: no label head)"""
-    scenes: int = 4000
+    scenes: Natural = 4000
     """scenes that are looked at, with uniform fixations (0: all)"""
-    out: Path | None = None
+    out: Folder | None = None
     """folder to write (default: RUN/heads)"""
-    seed: int = 0
+    seed: Seed = 0
     """everything random follows from it"""
     device: str = "auto"
     """auto, cpu, cuda …"""
 
     def __post_init__(self) -> None:
-        require_seed("seed", self.seed)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -141,25 +153,25 @@ class ReachArguments:
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of a run"""
-    saccades: int = 0
+    saccades: Annotated[int, Interval(ge=0, le=2**12)] = 0
     """actions until the goal has to be reached (0: 3, or 5 among the stored views of an object)"""
-    within: float = 0.0
+    within: Amount = 0.0
     """largest distance in pixels that counts as reached (0: a twelfth of the image side, 8 px of 96)"""
-    seen: int = 1
+    seen: Views = 1
     """views looked at before the goal is given"""
     planner: Literal["grid", "cem", "mppi"] = "grid"
     """how the models' plans are made"""
-    scenes: int = 512
+    scenes: Natural = 512
     """test scenes, spread evenly (0: all)"""
-    out: Path | None = None
+    out: Folder | None = None
     """folder for reach.json and reach.png (default: RUN and RUN/figures)"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of first views, goals and policies"""
     device: str = "auto"
     """auto, cpu, cuda …"""
 
     def __post_init__(self) -> None:
-        require_seed("seed", self.seed)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -168,18 +180,18 @@ class ImagineArguments:
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of a run"""
-    seen: int = 0
+    seen: Annotated[int, Interval(ge=0, le=2**12)] = 0
     """views that are looked at first (0: as many as in training)"""
-    horizon: int = 4
+    horizon: Views = 4
     """views that are imagined"""
-    scenes: int = 1000
+    scenes: Natural = 1000
     """test scenes, spread evenly (0: all)"""
-    out: Path | None = None
+    out: Folder | None = None
     """folder for imagine.json and imagine.png (default: RUN and RUN/figures)"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of fixations"""
     device: str = "auto"
     """auto, cpu, cuda …"""
 
     def __post_init__(self) -> None:
-        require_seed("seed", self.seed)
+        check_fields(self)

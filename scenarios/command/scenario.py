@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gazeworld.agents.config import ProbeConfig, TrainConfig, require_seed
+from gazeworld.agents.config import ProbeConfig, TrainConfig
 from gazeworld.envs import shelf
+from gazeworld.envs.validation import OptionError, Seed, check_fields, from_mapping, shown
 
 SCENARIOS = "gazeworld.scenarios"
 
@@ -31,11 +32,16 @@ class Scenario:
     """labelled split on which probes are trained"""
     test_split: str = "test"
     """split on which probes are scored"""
-    seed: int = 0
+    seed: Seed = 0
     """everything random follows from it"""
 
     def __post_init__(self) -> None:
-        require_seed("seed", self.seed)
+        check_fields(self)
+        for part, needed in (("world", ("name", "split")), ("method", ("name",)), ("policy", ("name",))):
+            for key in needed:
+                value = getattr(self, part).get(key)
+                if not (isinstance(value, str) and value):
+                    raise OptionError(f"{part}.{key} is {shown(value)}, expected a name")
 
     def changed(self, **parts: Any) -> "Scenario":
         """A variant: dictionaries and nested configurations are updated, everything else is replaced."""
@@ -81,14 +87,8 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
 
 
 def from_json(data: dict[str, Any], file: Path) -> Scenario:
-    """The inverse of `to_json`. Raises ValueError naming the file and what does not fit."""
-    try:
-        parts = dict(data)
-        parts["train"] = TrainConfig(**parts["train"])
-        parts["probe"] = ProbeConfig(**{**parts["probe"], "regions": tuple(parts["probe"].get("regions", ()))})
-        return Scenario(**parts)
-    except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{file}: not the configuration of a run of this version: {error}") from error
+    """The inverse of `to_json`; what is not written has its default. Raises ValueError naming file and field."""
+    return from_mapping(Scenario, data, f"{file}: config")
 
 
 def _file(name: str) -> Path:

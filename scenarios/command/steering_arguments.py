@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from annotated_types import Interval
 
-from gazeworld.agents.config import require_seed
 from gazeworld.agents.phases import PhaseConfig
+from gazeworld.envs.validation import Natural, Positive, Rows, Seed, check_fields
 
+from .places import Folder, Name
 from .scenario import Scenario
 
 
@@ -29,14 +31,17 @@ class AgentArguments:
     """what it observes: latent, latent+periphery, pixels or flat-pixels"""
     menu: Annotated[str, tyro.conf.arg(metavar="SPEC")] = "auto"
     """what it chooses from: fixations:side=9, views, or none for continuous actions (auto: what suits)"""
-    environments: int = 64
+    environments: Rows = 64
     """environments side by side"""
-    episode_steps: int = 0
+    episode_steps: Annotated[int, Interval(ge=0, le=2**12)] = 0
     """actions of an episode, which has one view more (0: the scenario's number of observed views)"""
     policy: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE …")] = ()
     """options of its network (SB3's policy_kwargs), as net_arch=[64,64]; beside or instead of the defaults"""
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE …")] = ()
     """the algorithm's own options, as gamma=0.5 ent_coef=0.01; beside or instead of the defaults"""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "agent")
 
 
 @dataclass(frozen=True)
@@ -49,19 +54,19 @@ class SteerArguments:
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of the run whose world model the policy looks with"""
-    name: str = ""
+    name: Name = ""
     """name of the policy (empty: algorithm and seed)"""
     agent: AgentArguments = field(default_factory=AgentArguments)
     """the agent"""
-    steps: int | None = None
+    steps: Positive | None = None
     """environment steps over all rows (none: 200000, or what was asked for before when resuming)"""
-    every: int = 8192
+    every: Positive = 8192
     """steps between saves; a resumed training is the same if it stopped at such a place"""
-    prepare: int = 4000
+    prepare: Natural = 4000
     """streams, of each policy in looks, for what rewards learn beforehand (in whole visits)"""
     looks: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ()
     """policies that look for that, as saliency:map=contrast (none: the run's own and uniform)"""
-    seed: int = 0
+    seed: Seed = 0
     """everything random follows from it"""
     device: str = "auto"
     """auto, cpu, cuda … for the world and its model; the policy's small network stays on the CPU"""
@@ -69,11 +74,7 @@ class SteerArguments:
     """go on from what was saved last, with the configuration written there"""
 
     def __post_init__(self) -> None:
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps is {self.steps}, expected at least 1")
-        if self.every < 1 or self.prepare < 0:
-            raise ValueError(f"every is {self.every} and prepare {self.prepare}, expected at least 1 and 0")
-        require_seed("seed", self.seed)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ class AlternateArguments(Scenario):
     """the agent"""
     phases: PhaseConfig = field(default_factory=PhaseConfig)
     """how the two take turns; the world model learns for phases x model-steps steps"""
-    name: str = ""
+    name: Name = ""
     """name of the run (empty: scenario, alternating and seed)"""
-    runs: Path = Path("runs")
+    runs: Folder = Path("runs")
     """folder of all runs"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
@@ -123,6 +124,6 @@ def pairs(words: Iterable[str], what: str) -> dict[str, Any]:
             raise ValueError(f"{what} holds {word!r}, expected KEY=VALUE")
         try:
             found[key] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or integers and nesting beyond what Python reads
             found[key] = value
     return found

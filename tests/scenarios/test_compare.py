@@ -141,7 +141,7 @@ def test_mistakes_in_a_comparison_are_one_sentence(
     (foreign / "config.json").write_text(json.dumps({"steer": {"model": "0123456789abcdef"}}))
     assert "trained to look with the world model 0123456789abcdef" in said(run, "--learned", str(foreign))
     assert "two policies are called 'p'" in said(run, "--learned", "p", str(made / "r-1/policies/p"))
-    assert "scenes is -1, expected at least 0" in said(run, "--scenes", "-1")
+    assert "scenes is -1, expected an integer of 0 or more" in said(run, "--scenes", "-1")
     assert "config.json: no such file" in said(str(tmp_path / "none"))
     monkeypatch.setattr(build, "world_of", lambda *_: RotationWorld(objects(n=4, v=3)))
     assert "comparing fixation policies needs a world of fixations, and RotationWorld is none" in said(run)
@@ -183,7 +183,7 @@ def test_heads_are_fitted_and_found_by_policies(made: Path, tmp_path: Path, caps
     found = load(run / "heads", load_method(run, world)[0])
     assert (found.config.heads, found.config.hidden, found.sizes.classes) == (2, 16, 10)
     assert main([*words, "--epochs", "0", "--device", "cpu"]) == 2
-    assert "heads.epochs is 0, expected at least 1" in capsys.readouterr().err
+    assert "epochs is 0, expected an integer of 1 or more" in capsys.readouterr().err
 
 
 def test_reaching_and_imagining_leave_numbers_and_a_figure(
@@ -204,7 +204,7 @@ def test_reaching_and_imagining_leave_numbers_and_a_figure(
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
     assert main(["imagine", run, *out, "--horizon", "0"]) == 2
-    assert "expected at least 1" in capsys.readouterr().err
+    assert "horizon is 0, expected an integer from 1 to 4096" in capsys.readouterr().err
 
 
 def test_views_of_objects_are_reached_with_replans(

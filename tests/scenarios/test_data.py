@@ -152,7 +152,7 @@ def test_away_from_the_main_thread_no_signal_is_touched(desk: Desk, tmp_path: Pa
         ({"limit": -1}, "limit is -1"),
         ({"classes": ("boat",)}, "no class 'boat'; there are: chair, table"),
         ({"views": 0}, "views is 0"),
-        ({"radius": 9.0}, r"radius of the region is 9\.0"),
+        ({"radius": 9.0}, r"radius is 9\.0, expected a finite number of more than 0"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(

@@ -180,7 +180,7 @@ MISTAKES = {
         ["--agent.options", "n_steps=3", "--agent.options", "n_epochs=1"],
         "--agent.options is given twice; give all its values after one",
     ),
-    "negative seed": (["--seed", "-1"], "seed is -1, expected 0 to 4294967295"),
+    "negative seed": (["--seed", "-1"], "seed is -1, expected an integer from 0 to 4294967295"),
     "no steps": (["--steps", "0"], "steps is 0"),
     "nothing left to look at": (
         ["--agent.menu", "fixations:side=2,radius=90.0"],
