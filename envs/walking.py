@@ -52,8 +52,9 @@ def walk(
 
     `tops` limits the walk to these folders of `root`. The first `labels` parts of a path below `root` say what a file
     is (its class, or its split and class). Raises DataError naming a link that leads nowhere; a folder that cannot be
-    looked into; a named pipe, socket or device with such an ending; a folder that gives a label and is a link to
-    another one of the tree; and a file or folder elsewhere to which links of two labels lead.
+    looked into; a named pipe, socket or device with such an ending; and, where such files lie in it, a folder that
+    gives a label and is a link to another one of the tree, and a file or folder elsewhere to which links of two labels
+    lead.
     """
     found = _Walker(root, tuple(endings), what, labels)
     found.enter(tops)
@@ -74,6 +75,7 @@ class _Walker:
     labels: int
     entered: dict[tuple[int, int], Path] = field(default_factory=dict)
     own: set[Path] = field(default_factory=set)  # folders of the tree itself
+    twice: dict[Path, str] = field(default_factory=dict)  # folders that were reached again under another label
     links: list[tuple[int, str]] = field(default_factory=list)  # a heap of depths and paths
     found: list[tuple[str, tuple[int, int], bool]] = field(default_factory=list)  # path, identity, whether it is a link
 
@@ -89,6 +91,9 @@ class _Walker:
         """The files in order, and which of them are the same."""
         self.found.sort(key=lambda file: Path(file[0]).as_posix())
         paths = tuple(Path(path) for path, _, _ in self.found)
+        for folder, message in self.twice.items():  # what holds nothing of interest may be shared
+            if any(folder in path.parents for path in paths):
+                raise DataError(message)
         aliases: dict[Path, Path] = {}
         if any(link for *_, link in self.found):
             first: dict[tuple[int, int], Path] = {}
@@ -125,11 +130,11 @@ class _Walker:
         before = self.entered.setdefault((facts.st_dev, facts.st_ino), folder)
         if before is folder:
             return facts.st_dev
-        if len(self._parts(folder)) <= self.labels:
-            raise DataError(f"{folder}: is the same folder as {before}, expected one of its own")
         standing = before in self.own or len(self._parts(before)) <= self.labels
-        if not standing and self._label(before) != self._label(folder):
-            raise DataError(f"{folder}: leads to the same folder as {before}, expected {self.what} in one place")
+        if len(self._parts(folder)) <= self.labels:
+            self.twice[before] = f"{folder}: is the same folder as {before}, expected one of its own"
+        elif not standing and self._label(before) != self._label(folder):
+            self.twice[before] = f"{folder}: leads to the same folder as {before}, expected {self.what} in one place"
         return None
 
     def _file(self, entry: os.DirEntry[str], device: int | None) -> None:

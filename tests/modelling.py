@@ -1,7 +1,11 @@
 """Files of meshes and pictures that are written by hand, and the size of what was read from them."""
 
+import base64
 import io
+import json
+import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -56,3 +60,54 @@ def area(mesh: Mesh) -> float:
 
 def extent(mesh: Mesh) -> np.ndarray:
     return np.ptp(mesh.vertices, axis=0)
+
+
+class Gltf:
+    """A glTF file that is put together piece by piece: whatever is added gives the number by which it is known."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.tree: dict[str, Any] = {"asset": {"version": "2.0"}, "bufferViews": [], "accessors": []}
+
+    def add(self, kind: str, entry: dict[str, Any]) -> int:
+        self.tree.setdefault(kind, []).append(entry)
+        return len(self.tree[kind]) - 1
+
+    def view(self, data: bytes, **more: Any) -> int:
+        self.data += bytes(-len(self.data) % 4)
+        start, self.data = len(self.data), self.data + data
+        return self.add("bufferViews", {"buffer": 0, "byteOffset": start, "byteLength": len(data), **more})
+
+    def accessor(self, values: Any, kind: str = "f4", **more: Any) -> int:
+        """Numbers of NumPy's type `kind`, row by row."""
+        array = np.array(values, "<" + kind)
+        shape = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}[array.size // len(array)]
+        component = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}[kind]
+        facts = {"componentType": component, "count": len(array), "type": shape}
+        return self.add("accessors", {"bufferView": self.view(array.tobytes()), **facts, **more})
+
+    def picture(self, data: bytes, **sampler: Any) -> int:
+        """A texture, by its number."""
+        image = self.add("images", {"bufferView": self.view(data), "mimeType": "image/png"})
+        more = {"sampler": self.add("samplers", sampler)} if sampler else {}
+        return self.add("textures", {"source": image, **more})
+
+    def shown(self, attributes: dict[str, int], material: dict[str, Any] | None = None, **more: Any) -> "Gltf":
+        """A part of a mesh in a node of its own; "node" and "mesh" of `more` go there, the rest to the part."""
+        node, mesh = more.pop("node", {}), more.pop("mesh", {})
+        if material is not None:
+            more["material"] = self.add("materials", material)
+        number = self.add("meshes", {"primitives": [{"attributes": attributes, **more}], **mesh})
+        self.add("nodes", {"mesh": number, **node})
+        return self
+
+    def glb(self) -> bytes:
+        data = self.data + bytes(-len(self.data) % 4)
+        text = json.dumps({**self.tree, "buffers": [{"byteLength": len(self.data)}]}).encode()
+        text += b" " * (-len(text) % 4)
+        chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(data), 0x004E4942) + data
+        return b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks
+
+    def text(self) -> str:
+        uri = "data:application/octet-stream;base64," + base64.b64encode(self.data).decode()
+        return json.dumps({**self.tree, "buffers": [{"byteLength": len(self.data), "uri": uri}]})

@@ -1,5 +1,7 @@
 """Files beside a model that it refers to: material libraries, textures, buffers."""
 
+import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..images import DataError
+
+_BEYOND = ("../", "/")  # where a path begins that leads out of a folder
 
 
 @contextmanager
@@ -16,7 +20,7 @@ def readable(name: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (ValueError, LookupError, ArithmeticError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError) as error:
         raise DataError(f"{name}: cannot be read ({type(error).__name__}: {error}), expected a mesh") from error
 
 
@@ -74,22 +78,59 @@ class Besides(ABC, Mapping[str, bytes]):
 
 
 class Neighbours(Besides):
-    """Files in the folder of a model, and around it."""
+    """Files in the folder of a model and around it, all of them below the folder `within`.
 
-    def __init__(self, path: Path) -> None:
+    References that lead out of that folder are refused, as models come from strangers. Links that lie in it are
+    followed, wherever they lead.
+    """
+
+    def __init__(self, path: Path, within: Path | None = None) -> None:
         super().__init__(str(path))
         self._folder = path.parent
+        self._within = self._folder if within is None else within
 
     def _read(self, name: str) -> bytes | None:
-        path = self._folder / name
-        try:
-            if not path.is_file():
-                folder = path.parent
-                alike = sorted(folder.iterdir()) if folder.is_dir() else []
-                found = [other for other in alike if other.name.lower() == path.name.lower() and other.is_file()]
-                if not found:
-                    return None
-                path = found[0]
-            return path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{self.name}: refers to {name!r}, which cannot be read ({error})") from error
+        for spelling in _spellings(name):
+            path = self._inside(spelling)
+            try:
+                if path is not None and (found := _found(path)) is not None:
+                    return contents(found)
+            except (OSError, ValueError) as error:
+                if isinstance(error, DataError):
+                    raise
+                raise DataError(f"{self.name}: refers to {name!r}, which cannot be read ({error})") from error
+        return None
+
+    def _inside(self, name: str) -> Path | None:
+        """The path of a file by its path from the model's folder; None for one that is absolute."""
+        beside = os.path.relpath(os.path.normpath(self._folder / name), self._within)
+        if not (beside + "/").startswith(_BEYOND):
+            return self._folder / name
+        if PurePosixPath(name).is_absolute() and not os.path.exists(name):
+            return None  # of the machine where the model was made
+        raise DataError(f"{self.name}: refers to {name!r}, which leads out of {self._within}, expected files below it")
+
+
+def _spellings(name: str) -> list[str]:
+    """A file's name, and the same as Latin-1 writes it: old archives have both names and text in that."""
+    try:
+        return list(dict.fromkeys((name, os.fsdecode(name.encode("latin-1")))))
+    except UnicodeError:
+        return [name]
+
+
+def _found(path: Path) -> Path | None:
+    """A path that exists, or the same in other case."""
+    if path.exists():
+        return None if path.is_dir() else path
+    folder = path.parent
+    alike = sorted(folder.iterdir()) if folder.is_dir() else []
+    return next((other for other in alike if other.name.lower() == path.name.lower() and not other.is_dir()), None)
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file; DataError for named pipes, sockets and devices, which may never end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise DataError(f"{path}: is a named pipe, socket or device, expected a regular file")
+    return path.read_bytes()

@@ -1,8 +1,7 @@
 """Meshes from files: OBJ, GLB, glTF, PLY, STL and OFF, one by one or a folder of them as a collection."""
 
 import functools
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from ..files import expanded, located
+from .. import walking
+from ..files import expanded, located, printable
 from ..images import DataError
 from . import gltf, off, ply, scenes, stl, wavefront
-from .besides import Neighbours, readable
+from .besides import Neighbours, contents, readable
 from .mesh import Item, Mesh
 from .soup import Soup, join
 
@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".obj", ".glb", ".gltf", ".ply", ".stl", ".off")
 _UP = {".obj": "y", ".glb": "y", ".gltf": "y", ".ply": "z", ".stl": "z", ".off": "z"}  # as Blender imports them
+VERSION = 2  # of meshes: raise it whenever the same files give others
+_PAINTS = ("textures", "texture", "tex", "images", "image", "img", "maps", "materials", "material", "mtl", "pictures")
+_PICTURES = (
+    ".png", ".jpg", ".jpeg", ".bmp", ".tga", ".tif", ".tiff", ".webp", ".gif", ".dds", ".exr", ".hdr", ".psd", ".avif",
+    ".mtl", ".txt", ".md", ".json",
+)  # fmt: skip
 _SHAPENET = ("model_normalized.obj", "model.obj")  # of versions 2 and 1
 
 
-def load_mesh(path: Path, up: str = "") -> Mesh:
+def load_mesh(path: Path, up: str = "", root: Path | None = None) -> Mesh:
     """The mesh in a file, centred at the origin, with a bounding-box diagonal of 1 and z upwards.
 
     `up` is the axis that points upwards in the file, "y" or "z"; empty means the habit of its kind (y for OBJ and
     glTF, z for the others). Materials and textures are those of the file; textures get at most 512 pixels a side.
-    Normals that are missing, zero or not finite are computed, smooth but for edges of more than 50°. Raises DataError
-    naming the file when it cannot be read, holds no triangle, or holds vertices that are not finite, and when a
-    material library or texture that it names is missing or damaged; ValueError for an impossible `up`.
+    What an OBJ file refers to lies below `root` (None: below the folder around its own, as in ShapeNet), what others
+    refer to beside them; nothing else is read. Normals that are missing, zero or not finite are computed, smooth but
+    for edges of more than 50°. Raises DataError naming the file when it cannot be read, holds no triangle, or holds
+    vertices that are not finite, and when a material library or texture that it names is missing or damaged;
+    ValueError for an impossible `up`.
     """
     path = Path(path)
     if up not in ("", "y", "z"):
@@ -41,10 +49,11 @@ def load_mesh(path: Path, up: str = "") -> Mesh:
     if kind not in EXTENSIONS:
         raise DataError(f"{path}: cannot be read as a mesh, expected a file ending in {', '.join(EXTENSIONS)}")
     try:
-        data = path.read_bytes()
+        data = contents(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}), expected a mesh") from error
-    besides = Neighbours(path)
+    around = path.parent if kind != ".obj" else path.absolute().parent.parent if root is None else Path(root)
+    besides = Neighbours(path, around)
     with readable(str(path)):
         reader = {".obj": wavefront, ".ply": ply, ".stl": stl, ".off": off}.get(kind, gltf)
         soups = reader.read(data, besides)
@@ -78,20 +87,21 @@ def walk(root: Path, up: str = "") -> list[Item]:
 
     `<root>/<class>/<object>.<kind>`, or `<root>/<class>/<object>/…` with one model anywhere below it (ShapeNet's
     `model_normalized.obj` or `model.obj` goes before others), or models in `root` itself, which are then one class
-    called as the folder. Raises DataError naming what is not so.
+    called as the folder. Folders without a model are no objects where they hold what models are painted with: those
+    called `textures` or the like, and those beside models that hold pictures and materials alone. Links are followed
+    (see `walking.walk`). Raises DataError naming what is not so, and names of classes or objects that are not UTF-8.
     """
     root = expanded(root, "folder of meshes")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, expected one with meshes")
-    loose = [path for path in sorted(root.iterdir()) if _is_model(path)]
-    classes = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    filled = [path for path in classes if any(_models(path))]
-    if loose and filled:
+    models = walking.walk(root, EXTENSIONS, "a mesh", labels=2).files
+    loose = [path for path in models if path.parent == root]
+    if loose and len(loose) < len(models):
         raise DataError(f"{loose[0]}: a mesh beside the folders of the classes, expected none")
     if loose:
         found = [(located(root).name, path.stem, path) for path in loose]
     else:
-        found = [(folder.name, *entry) for folder in classes for entry in _objects(folder)]
+        found = [entry for folder in _classes(root, models) for entry in _objects(folder, models)]
     if not found:
         raise DataError(f"{root}: no mesh found, expected files ending in {', '.join(EXTENSIONS)}")
     items: dict[str, Item] = {}
@@ -99,38 +109,47 @@ def walk(root: Path, up: str = "") -> list[Item]:
         key = f"{category}/{name}"
         if key in items:
             raise DataError(f"{path}: a second mesh for {key}, expected one")
-        items[key] = Item(category, key, functools.partial(load_mesh, path, up))
+        if printable(key) != key:
+            raise DataError(
+                f"{path}: a name that is not UTF-8, expected another: it becomes the name of a class or object"
+            )
+        items[key] = Item(category, key, functools.partial(load_mesh, path, up, root))
     return [items[key] for key in sorted(items)]
 
 
-def _is_model(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
-
-
-def _models(folder: Path) -> Iterator[Path]:
-    """Meshes at any depth."""
-    for where, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (path for name in sorted(names) if _is_model(path := Path(where, name)))
-
-
-def _objects(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Name and model of every object of a class."""
-    empty = True
-    for path in sorted(folder.iterdir()):
-        if _is_model(path):
-            yield path.stem, path
-            empty = False
-        elif path.is_dir() and not path.name.startswith("."):
-            models = list(_models(path))
-            chosen = [model for name in _SHAPENET for model in models if model.name == name] or models
-            if not chosen:
-                raise DataError(f"{path}: no mesh in it, expected a file ending in {', '.join(EXTENSIONS)}")
-            if len(chosen) > 1 and chosen is models:
-                raise DataError(
-                    f"{path}: {len(models)} meshes in it ({models[0].name}, {models[1].name} …), expected one"
-                )
-            yield path.name, chosen[0]
-            empty = False
+def _classes(root: Path, models: Sequence[Path]) -> list[Path]:
+    """The folders of the classes."""
+    filled = {path.relative_to(root).parts[0] for path in models}
+    names = walking.subfolders(root)
+    empty = [root / name for name in names if name not in filled and not _paints(root / name, False)]
     if empty:
-        raise DataError(f"{folder}: no mesh in it, expected files ending in {', '.join(EXTENSIONS)}")
+        raise DataError(f"{empty[0]}: no mesh in it, expected files ending in {', '.join(EXTENSIONS)}")
+    return [root / name for name in names if name in filled]
+
+
+def _objects(folder: Path, models: Sequence[Path]) -> Iterator[tuple[str, str, Path]]:
+    """Class, name and model of every object of a class."""
+    below: dict[str, list[Path]] = {}
+    for path in models:
+        parts = path.relative_to(folder.parent).parts
+        if parts[0] == folder.name:
+            below.setdefault(parts[1], []).append(path)
+    loose = [name for name, paths in below.items() if paths[0].parent == folder]
+    for name in walking.subfolders(folder):
+        if name not in below and not _paints(folder / name, bool(loose)):
+            raise DataError(f"{folder / name}: no mesh in it, expected a file ending in {', '.join(EXTENSIONS)}")
+    for name, paths in below.items():
+        chosen = [path for known in _SHAPENET for path in paths if path.name == known] or paths
+        if len(chosen) > 1 and chosen is paths:
+            raise DataError(
+                f"{folder / name}: {len(paths)} meshes in it ({paths[0].name}, {paths[1].name} …), expected one"
+            )
+        yield folder.name, chosen[0].stem if name in loose else name, chosen[0]
+
+
+def _paints(folder: Path, beside: bool) -> bool:
+    """Whether a folder without models holds what models are painted with, `beside` models or not."""
+    if folder.name.lower() in _PAINTS:
+        return True
+    endings = [path.suffix.lower() for path in walking.walk(folder).files] if beside else []
+    return bool(endings) and all(ending in _PICTURES for ending in endings)

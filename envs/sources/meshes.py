@@ -1,9 +1,7 @@
 """Any folder of 3-D models, drawn here: OBJ, GLB, glTF, PLY, STL and OFF files."""
 
-import os
-from pathlib import Path
-
-from ..files import expanded, identity
+from .. import walking
+from ..files import expanded, identity, printable
 from ..images import DataError
 from ..objects import loading
 from ..objects.drawn import Drawing, drawn
@@ -29,14 +27,10 @@ def load(
     folder = expanded(root, "root of source 'meshes'")
     if not root or not folder.is_dir():
         raise DataError(f"source 'meshes': root is {root!r}, expected a folder of models")
-    key = {"files": {str(path.relative_to(folder)): identity(path, 4) for path in _files(folder)}}
+    # Whatever a model may refer to: textures come in any kind, and through links as models do.
+    files = walking.walk(folder, labels=0).files
+    key = {
+        "files": {printable(str(path.relative_to(folder))): identity(path, 4) for path in files},
+        "version": loading.VERSION,
+    }
     return drawn("meshes", loading.walk(folder), split, key, Drawing(size, views, region, renderer, seed))
-
-
-def _files(folder: Path) -> list[Path]:
-    """Whatever a model may refer to: all regular files, as textures come in any kind, through links as models are."""
-    found = []
-    for where, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())

@@ -159,3 +159,15 @@ def test_names_that_are_not_utf8_can_be_printed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cat/caf\\xe9.png: a link to") as caught:
         found(tmp_path)
     str(caught.value).encode()
+
+
+@pytest.mark.parametrize("labels", [1, 2])
+def test_folders_without_such_files_may_be_shared_by_all(tmp_path: Path, labels: int) -> None:
+    tree(tmp_path / "tree")
+    tree(tmp_path / "shared", "wood.jpg")
+    for name in ("cat", "dog"):
+        (tmp_path / "tree" / name / "textures").symlink_to(tmp_path / "shared")
+    assert found(tmp_path / "tree", labels) == PLAIN
+    tree(tmp_path / "shared", "3.png")
+    with pytest.raises(DataError, match=r"textures: (is|leads to) the same folder"):
+        found(tmp_path / "tree", labels)
