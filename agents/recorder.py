@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from torch.utils.tensorboard import SummaryWriter
 
 from gazeworld.envs.files import write_text
+
+from .events import EventWriter
 
 
 class Recorder:
@@ -19,9 +20,10 @@ class Recorder:
         self._file = folder / "metrics.jsonl"
         self._console, self._start, self._steps = console, start, steps
         _keep_until(self._file, start)
-        self._handle = self._file.open("a")
-        # purge_step hides events of a run that was killed after its last checkpoint.
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start or None)
+        self._handle = self._file.open("a", encoding="utf-8")
+        # A run that was killed after its last checkpoint has points of later steps. Those of `start` stay, unless
+        # nothing is saved at all: then step 0 is measured once more.
+        self._events = EventWriter(folder / "tensorboard", first=start + 1 if start else 0)
         self._began = time.monotonic()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
@@ -29,8 +31,7 @@ class Recorder:
         line = {"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}}
         self._handle.write(json.dumps(line) + "\n")
         self._handle.flush()
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+        self._events.scalars(step, values)
 
     def progress(self, step: int, values: dict[str, float], batch: int) -> None:
         """One line for people: step, rate, time left, and the values given."""
@@ -60,7 +61,7 @@ def _keep_until(file: Path, step: int) -> None:
     if not file.exists():
         return
     kept = []
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         try:
             record = json.loads(line)
         except json.JSONDecodeError:

@@ -113,16 +113,13 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def training_seconds(folder: Path) -> float | None:
     """Wall-clock time for which a run trained, online probes included, in all its sessions; None if not recorded.
 
-    From the times of the first and the last of each session's TensorBoard events. Work that a kill took away counts.
+    From the times of each session's TensorBoard events. Work that a kill took away counts.
     """
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from .events import event_files, seconds
 
-    total, found = 0.0, False
-    for file in sorted((folder / "tensorboard").glob("events.out.tfevents.*")):
-        times = [event.wall_time for event in EventFileLoader(str(file)).Load()]
-        if len(times) > 1:  # one event says that a session began, and no more
-            total, found = total + times[-1] - times[0], True
-    return total if found else None
+    found = [seconds(file) for file in event_files(folder / "tensorboard")]
+    sessions = [length for length in found if length is not None]
+    return sum(sessions) if sessions else None
 
 
 def read_metrics(folder: Path) -> dict[str, list[Point]]:
