@@ -34,7 +34,7 @@ class Checkpoint:
 
     def state(self) -> dict[str, Any]:
         """What `state.json` says: the step, the method's name, the view shape and so on."""
-        return json.loads(_existing(self.path / _STATE).read_text())
+        return json.loads(_existing(self.path / _STATE).read_text(encoding="utf-8"))
 
 
 def save(
@@ -79,7 +79,7 @@ def write(draft: Path, method: nn.Module, optimiser: torch.optim.Optimizer, stat
     # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
     save_file({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
     save_file(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
-    (draft / _STATE).write_text(json.dumps(state, indent=2) + "\n")
+    (draft / _STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
 
 
 def every(folder: Path) -> list[Checkpoint]:

@@ -110,7 +110,7 @@ def _beside(world: World, contestant: Contestant, config: Compared) -> int:
     if contestant.kind == "learned":
         folder = policy_folder(Path(contestant.policy["path"]))
         assert folder is not None
-        data = json.loads((folder / "policy.json").read_text())
+        data = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
         extra = [shape for shape, *_ in world.extra_spaces().values()] if data["observation"] == "pixels" else []
         wide = with_periphery(data["observation"], world)
         if wide is not None:

@@ -156,7 +156,7 @@ def _panel(key: str) -> str:
 
 def _series(metrics: Path) -> dict[str, list[tuple[int, float]]]:
     found: dict[str, list[tuple[int, float]]] = {}
-    for number, line in enumerate(metrics.read_text().splitlines(), 1):
+    for number, line in enumerate(metrics.read_text(encoding="utf-8").splitlines(), 1):
         try:
             record = json.loads(line)
             step = record.pop("step")

@@ -29,7 +29,7 @@ def save(heads: Heads, folder: Path) -> None:
     try:
         facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
         save_file({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
-        (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+        (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(draft, folder)
     finally:
@@ -60,7 +60,7 @@ def _facts(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise CheckpointError(f"{file}: no such file; expected heads written by gazeworld.agents.heads.save")
     try:
-        facts = json.loads(file.read_text())
+        facts = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{file}: not JSON: {error}") from error
     if not isinstance(facts, dict) or facts.keys() != {"model", "sizes", "config"}:

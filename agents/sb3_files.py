@@ -140,7 +140,7 @@ def read(folder: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not file.is_file():
         raise CheckpointError(f"{file}: no such file; expected what gazeworld wrote of a Stable-Baselines3 {stem}")
     try:
-        data = json.loads(file.read_text())
+        data = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{file}: not JSON: {error}") from error
     wanted = {POLICY: {"format", "algorithm", "world"}, AGENT: {"parameters", "counters"}}[stem]
@@ -168,7 +168,7 @@ def _write(folder: Path, stem: str, data: dict[str, Any], tensors: dict[str, Ten
         raise ValueError(f"{folder / stem}.json: an option of the {stem} cannot be written as JSON: {error}") from error
     for name, write in (
         (f"{stem}.safetensors", lambda path: save_file(tensors, path)),
-        (f"{stem}.json", lambda path: path.write_text(text)),
+        (f"{stem}.json", lambda path: path.write_text(text, encoding="utf-8")),
     ):
         draft = folder / f".draft-{name}"
         write(draft)

@@ -16,7 +16,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
     try:
-        data = json.loads(file.read_text())
+        data = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file}: not JSON: {error}") from error
     if not isinstance(data, dict) or not {"scenario", "config"} <= data.keys():

@@ -68,8 +68,11 @@ def identity(path: Path, blocks: int = 16) -> list[int | str]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file at once: whoever opens it sees the old text or the new one, never a part."""
-    write_bytes(path, text.encode())
+    """Write a file at once: whoever opens it sees the old text or the new one, never a part.
+
+    It is UTF-8. Bytes of a file's name that are no text are written as escapes, which JSON reads back as they were.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -24,6 +24,7 @@ from .comparing_arguments import (
     TableArguments,
 )
 from .data_arguments import PackArguments, RenderArguments
+from .outlets import guarded
 from .parsing import parsed
 from .scenario import Scenario
 from .steering_arguments import AlternateArguments, SteerArguments, alternate_defaults
@@ -56,6 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
     invocation.begin(words)
+    with guarded() as outlets:
+        try:
+            code = _carried_out(words)
+        except SystemExit:  # how help ends
+            if outlets.complaint():
+                return _fail(outlets.complaint())
+            raise
+        return _fail(outlets.complaint()) if outlets.complaint() and not code else code
+
+
+def _carried_out(words: list[str]) -> int:
+    """The exit code of what the words ask for."""
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2
@@ -64,8 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"unknown command {command!r}; there are: {', '.join(COMMANDS)}")
     try:
         return COMMANDS[command](rest)
-    except BrokenPipeError:
-        return 0
     except KeyboardInterrupt:
         return _fail("interrupted", invocation.STOPPED)
     except (ValueError, OSError) as error:

@@ -193,7 +193,7 @@ def _require_model(folder: Path, method: Method) -> None:
     if not file.is_file():
         return
     try:
-        trained = json.loads(file.read_text()).get("steer", {}).get("model")
+        trained = json.loads(file.read_text(encoding="utf-8")).get("steer", {}).get("model")
     except (json.JSONDecodeError, AttributeError) as error:
         raise ValueError(f"{file}: not what gazeworld steer writes: {error}") from error
     if trained is not None and trained != signature(method):

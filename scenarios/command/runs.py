@@ -101,7 +101,7 @@ def _resumed(asked: Run) -> Run:
 
 def require_same_data(folder: Path, world: World) -> None:
     """Raise ValueError unless what is in a folder was made with the data that the source gives now."""
-    written = json.loads((folder / "config.json").read_text())["made_by"]["fingerprint"]
+    written = json.loads((folder / "config.json").read_text(encoding="utf-8"))["made_by"]["fingerprint"]
     if written != world.fingerprint:
         raise ValueError(f"{folder}: trained on data {written}, but the source now is {world.fingerprint}")
 

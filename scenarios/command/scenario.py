@@ -68,7 +68,7 @@ def names() -> list[str]:
 
 def summary(name: str) -> str:
     """First line of the docstring of a scenario file."""
-    return (ast.get_docstring(ast.parse(_file(name).read_text())) or "").partition("\n")[0]
+    return (ast.get_docstring(ast.parse(_file(name).read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
 def load(name: str) -> Scenario:
@@ -100,7 +100,7 @@ def _file(name: str) -> Path:
 
 def _variants(name: str) -> list[str]:
     """Keys of the dictionary `variants` at the top of a scenario file."""
-    for node in ast.parse(_file(name).read_text()).body:
+    for node in ast.parse(_file(name).read_text(encoding="utf-8")).body:
         match node:
             case ast.Assign(targets=[ast.Name(id="variants")], value=ast.Dict(keys=keys)):
                 return [ast.literal_eval(key) for key in keys if key is not None]

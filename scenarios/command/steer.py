@@ -130,7 +130,7 @@ def _resumed(chosen: SteerArguments, folder: Path, run: Run, world: World, metho
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected a policy that gazeworld steer has begun to train")
     try:
-        data = dict(json.loads(file.read_text())["steer"])
+        data = dict(json.loads(file.read_text(encoding="utf-8"))["steer"])
         data["agent"] = AgentConfig(**{**data["agent"], "rewards": tuple(data["agent"]["rewards"])})
         data["looks"] = tuple(data.get("looks", ()))  # older policies have none
         plan = Plan(**data)

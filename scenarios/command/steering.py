@@ -187,4 +187,4 @@ def _record(live: Steering, values: dict[str, float]) -> None:
 
 def read_history(file: Path) -> list[dict[str, Any]]:
     """The lines of history.jsonl: step, return, and what the algorithm told."""
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
