@@ -98,10 +98,11 @@ def alternate(
             phase += 1
             require_finite(duet.agent, f"phase {phase}", folder)
             step = phase * phases.model_steps
+            loop.require_sound(duet.session.module, step, folder)
             recorder.scalars(step, values)
             recorder.say(f"phase {phase}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
             save(duet, phases, folder, phase)
-            loop.invite(duet.session, recorder, step)
+            loop.invite(duet.session, recorder, step, folder)
     if phase < phases.phases:
         recorder.say(f"stopped after phase {phase} of {phases.phases}; everything is saved")
     return phase
@@ -170,7 +171,7 @@ def _model_phase(
         losses.append(loss)
         if (step + 1) % config.log_every == 0 or step + 1 == first + phases.model_steps:
             loop.require_finite(pending, folder)
-            loop.log(session, recorder, step + 1, losses, stream)
+            loop.log(session, recorder, step + 1, losses, stream, folder)
             losses = []
     loop.require_finite(pending, folder)
 

@@ -21,7 +21,7 @@ from gazeworld.models.method import Method, frozen
 from . import checkpoint
 from .config import TrainConfig
 from .interrupt import interruptible
-from .monitor import effective_rank, spread
+from .monitor import NonFiniteEmbeddingsError, effective_rank, spread
 from .optimiser import set_learning_rate
 from .policy import Memory, Policy
 from .recorder import Recorder
@@ -31,7 +31,7 @@ POLICY = -1
 
 
 class NonFiniteLossError(RuntimeError):
-    """The loss became NaN or infinite; the message names the step, the scenes and the last good checkpoint."""
+    """Loss, embeddings or weights became NaN or infinite; the message names the step and the last good checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     pending: tuple[int, Tensor, Tensor] | None = None
     step = saved = start
     if start == 0:
-        invite(session, recorder, 0)
+        invite(session, recorder, 0, folder)
     with interruptible() as stop:
         while step < config.steps and not stop.is_set():
             progress = step / config.steps
@@ -114,10 +114,10 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
             last = step == config.steps
             if step % config.log_every == 0 or last:
                 require_finite(pending, folder)  # what is logged is not defined for NaN
-                log(session, recorder, step, losses, stream)
+                log(session, recorder, step, losses, stream, folder)
                 losses = []
             if step % config.probe_every == 0 or last:
-                invite(session, recorder, step)
+                invite(session, recorder, step, folder)
             if step % config.save_every == 0 or last:
                 require_finite(pending, folder)
                 _save(session, config, folder, step)
@@ -149,8 +149,11 @@ def loss_of(session: Session, stream: Stream) -> Tensor:
     return loss
 
 
-def log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], stream: Stream) -> None:
-    """Record and show the mean loss since the last time, the learning rate, and signs of collapse."""
+def log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], stream: Stream, folder: Path) -> None:
+    """Record and show the mean loss since the last time, the learning rate, and signs of collapse.
+
+    Raises NonFiniteLossError, which names the last checkpoint in `folder`, for embeddings that are not finite.
+    """
     mean = session.fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")
     assert isinstance(mean, Tensor)
     values = {
@@ -158,7 +161,11 @@ def log(session: Session, recorder: Recorder, step: int, losses: list[Tensor], s
         "train/learning_rate": session.optimiser.param_groups[0]["lr"],
     }
     if session.fabric.is_global_zero:
-        recorder.scalars(step, values | collapse(session.module, stream))
+        try:
+            values |= collapse(session.module, stream)
+        except NonFiniteEmbeddingsError as error:
+            raise NonFiniteLossError(f"after step {step} {_facts(str(error), stream.scenes, folder)}") from error
+        recorder.scalars(step, values)
         recorder.progress(step, {"loss": values["train/loss"]}, len(stream.scenes) * session.fabric.world_size)
 
 
@@ -175,12 +182,20 @@ def collapse(module: Method, stream: Stream, most: int = 512) -> dict[str, float
     }
 
 
-def invite(session: Session, recorder: Recorder, step: int) -> None:
-    """Let the guests measure; only the first process does, and the others wait."""
+def invite(session: Session, recorder: Recorder, step: int, folder: Path) -> None:
+    """Let the guests measure; only the first process does, and the others wait.
+
+    Raises NonFiniteLossError, which names the last checkpoint in `folder`, for embeddings that are not finite.
+    """
     if session.fabric.is_global_zero:
         for visit in session.guests:
-            with frozen(session.module):
-                values = visit(session.module)
+            try:
+                with frozen(session.module):
+                    values = visit(session.module)
+            except NonFiniteEmbeddingsError as error:
+                raise NonFiniteLossError(
+                    f"at the probe of step {step} {error}; {checkpoint.last_good(folder)}"
+                ) from error
             recorder.scalars(step, values)
             text = "  ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in values.items())
             recorder.say(f"step {step}  probe: {text}")
@@ -188,6 +203,7 @@ def invite(session: Session, recorder: Recorder, step: int) -> None:
 
 
 def _save(session: Session, config: TrainConfig, folder: Path, step: int) -> None:
+    require_sound(session.module, step, folder)
     if session.fabric.is_global_zero:
         state = state_of(session) | {"steps": config.steps}
         checkpoint.save(folder, step, session.module, session.optimiser, state, keep=config.keep)
@@ -218,7 +234,19 @@ def require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) -> 
     step, loss, scenes = pending
     if torch.isfinite(loss):
         return
-    raise NonFiniteLossError(
-        f"the loss of step {step} is {float(loss)}; its scenes were {scenes.tolist()[:16]}"
-        f"{' …' if len(scenes) > 16 else ''}; {checkpoint.last_good(folder)}"
-    )
+    raise NonFiniteLossError(_facts(f"the loss of step {step} is {float(loss)}", scenes, folder))
+
+
+def require_sound(module: Method, step: int, folder: Path) -> None:
+    """Raise NonFiniteLossError if a weight is not finite: a finite loss can have a gradient that is not."""
+    tensors = {name: tensor for name, tensor in module.state_dict().items() if tensor.is_floating_point()}
+    # Looked at one by one only where something is wrong: a GPU is waited for once.
+    if tensors and not torch.stack([tensor.isfinite().all() for tensor in tensors.values()]).all():
+        bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+        more = f" and {len(bad) - 1} others" if len(bad) > 1 else ""
+        raise NonFiniteLossError(f"after step {step} {bad[0]}{more} are not finite; {checkpoint.last_good(folder)}")
+
+
+def _facts(what: str, scenes: Tensor, folder: Path) -> str:
+    more = " …" if len(scenes) > 16 else ""
+    return f"{what}; its scenes were {scenes.tolist()[:16]}{more}; {checkpoint.last_good(folder)}"

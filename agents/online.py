@@ -14,7 +14,7 @@ from gazeworld.models.method import Method
 
 from .features import spread_over
 from .loop import POLICY, collect
-from .monitor import effective_rank, spread
+from .monitor import effective_rank, require_finite, spread
 from .policy import Policy
 from .probes import accuracy, fit_ridge, r2
 
@@ -85,4 +85,6 @@ class OnlineProbe:
             seen = method.represent(stream.views[i : i + self.chunk, :-1], stream.actions[i : i + self.chunk, :-1])
             views.append(seen.views.float())
             aggregates.append(seen.aggregate.float())
+        require_finite(torch.cat(views).flatten(1))  # read-outs in closed form would fail less clearly
+        require_finite(torch.cat(aggregates))
         return torch.cat(views), torch.cat(aggregates)
