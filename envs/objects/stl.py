@@ -48,6 +48,8 @@ def _text(text: str, name: str) -> Faceted:
     for line in text.split("\n"):
         key, _, rest = line.strip().replace("\t", " ").partition(" ")
         key = key.lower()
+        if key == "end":  # "end facet": some write two words
+            key += rest.split()[0].lower() if rest.strip() else ""
         if key == "vertex":
             if not sizes:
                 raise DataError(f"{name}: a vertex before the first facet, expected it in one")
@@ -61,8 +63,6 @@ def _text(text: str, name: str) -> Faceted:
                 sizes.append(0)
         elif key in ended:
             ended[key] += 1
-        elif key:
-            raise DataError(f"{name}: a line is {line.strip()[:60]!r}, expected STL")
     for (start, count), (end, other) in zip(begun.items(), ended.items(), strict=True):
         if count != other:
             raise DataError(f"{name}: {count} times {start!r} and {other} times {end!r}, expected the file whole")
