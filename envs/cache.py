@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .files import expanded, write_text
+from .arrays import map_npy
+from .files import DataError, expanded, new_file, write_text
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -58,9 +58,9 @@ def cached(
 def _open(place: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray | None:
     """The file mapped copy-on-write (torch refuses to wrap a read-only array in silence), or None if unusable."""
     try:
-        found = np.load(place, mmap_mode="c", allow_pickle=False)
-    except (FileNotFoundError, NotADirectoryError, EOFError, ValueError):
-        return None  # absent, or cut short: either way it has to be built
+        found = map_npy(place, "a cached array", write=True)
+    except DataError:
+        return None  # absent, or damaged: either way it has to be built
     return found if found.shape == shape and found.dtype == np.dtype(dtype) else None
 
 
@@ -70,8 +70,7 @@ def _build(
     with _told(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
         _sweep(place)
-        handle, name = tempfile.mkstemp(prefix=place.stem[:16], suffix=".tmp", dir=place.parent)
-    os.close(handle)
+        name = new_file(place.parent, place.stem[:16], ".tmp")
     try:
         with _told(place.parent):
             array = np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
@@ -84,8 +83,7 @@ def _build(
             write_text(place.with_suffix(".json"), text + "\n")
             os.replace(name, place)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        name.unlink(missing_ok=True)
 
 
 def _sweep(place: Path) -> None:
@@ -96,7 +94,7 @@ def _sweep(place: Path) -> None:
                 left.unlink()
 
 
-def _reserve(name: str) -> None:
+def _reserve(name: Path) -> None:
     """Have the disk set all of a file aside: writing to a mapped hole on a full disk would kill the process."""
     if sys.platform == "win32" or sys.platform == "darwin":
         return  # they have no such call

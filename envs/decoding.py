@@ -3,19 +3,41 @@
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
 from .cache import cached
+from .files import DataError, opened
 
 _LONG = 500  # images from which on decoding shows its progress
+
+
+@contextmanager
+def picture(path: Path, what: str = "a whole image", formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
+    """Lends an image file, open in Pillow, to be decoded. Raises DataError naming one that is missing or damaged.
+
+    Pillow says of no decoder what it may raise for damaged files, and most may raise anything. So whatever is raised
+    while the image is lent is taken to be about the file.
+    """
+    with opened(path, what) as file:
+        try:
+            with Image.open(file, formats=formats) as image:
+                yield image
+        except DataError:
+            raise
+        except Exception as error:
+            why = str(error) or type(error).__name__
+            raise DataError(f"{path}: cannot be decoded ({why}), expected {what}") from error
 
 
 def decode_all(out: np.ndarray, decode: Callable[[int], np.ndarray]) -> None:

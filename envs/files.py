@@ -1,14 +1,22 @@
-"""What identifies files and facts cheaply, as fingerprints of data sources do; files written whole or not at all."""
+"""Files: read with errors that name them, written whole or not at all, and identified cheaply."""
 
 import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NoReturn
 
 _BLOCK = 4096
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISBLK: "a device",
+    stat.S_ISCHR: "a device",
+}
 
 
 class DataError(ValueError):
@@ -46,6 +54,76 @@ def located(path: str | Path, what: str = "path") -> Path:
     return Path(os.path.realpath(expanded(path, what)))  # Path.resolve raises RuntimeError for a loop
 
 
+def opened(path: Path, what: str) -> BinaryIO:
+    """A regular file, open for reading bytes. Raises DataError naming it where it is none or cannot be read."""
+    try:
+        # A named pipe would otherwise wait here for somebody to write into it.
+        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{path}: not there, expected {what}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}), expected {what}") from error
+    if not stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise DataError(f"{path}: is {kind_of(mode)}, expected {what} in a regular file")
+    return file
+
+
+def kind_of(mode: int) -> str:
+    """What a file is that is not a regular one, by its mode."""
+    for test, name in _KINDS.items():
+        if test(mode):
+            return name
+    return "no regular file"
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """All bytes of a regular file. Raises DataError naming it where it is none or cannot be read."""
+    with opened(path, what) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error}), expected {what}") from error
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file in UTF-8, with or without a byte order mark. Raises DataError naming one that is not."""
+    try:
+        return read_bytes(path, what).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not text in UTF-8 ({error}), expected {what}") from error
+
+
+def read_json(path: Path, what: str) -> Any:
+    """What a JSON file holds. Raises DataError naming one that is missing, cut short or no JSON in the strict sense."""
+    text = read_text(path, what)
+    try:
+        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
+        if "\\u" in text:
+            # Halves of characters, which nothing could print; bytes of a file's name that are no text may stand there.
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except RecursionError as error:
+        raise DataError(f"{path}: is nested too deeply, expected {what}") from error
+    except json.JSONDecodeError as error:
+        place = "it is empty" if not text.strip() else f"damaged at line {error.lineno}, column {error.colno}"
+        raise DataError(f"{path}: not a whole JSON file ({place}), expected {what}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: not a whole JSON file ({error}), expected {what}") from error
+    return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands there more than once")
+    return found
+
+
 def digest(**facts: Any) -> str:
     """A short stable name for JSON-able facts: 16 hexadecimal digits of their SHA-256."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
@@ -58,9 +136,9 @@ def identity(path: Path, blocks: int = 16) -> list[int | str]:
     Independent of name, place and modification time, and cheap for files of any size; a change that keeps the size
     and misses every block goes unnoticed, which is the price of not reading gigabytes at every start.
     """
-    size = path.stat().st_size
     seen = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path, "what it held before") as file:
+        size = os.fstat(file.fileno()).st_size
         for i in range(blocks):
             file.seek(max(0, size - _BLOCK) * i // max(1, blocks - 1))
             seen.update(file.read(_BLOCK))
@@ -78,11 +156,23 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file at once: whoever opens it sees the old bytes or the new ones, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent)
+    draft = new_file(path.parent, f".{path.name}.", ".draft")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        draft.write_bytes(data)
+        os.replace(draft, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+
+
+def new_file(folder: Path, prefix: str, suffix: str) -> Path:
+    """A new empty file under a name that nobody else has; others may read it where the user's umask lets them."""
+    path = folder / f"{prefix}{secrets.token_hex(8)}{suffix}"  # files of `tempfile` are their owner's alone
+    path.touch(exist_ok=False)
+    return path
+
+
+def new_folder(folder: Path, prefix: str, suffix: str) -> Path:
+    """A new folder under a name that nobody else has; others may enter it where the user's umask lets them."""
+    path = folder / f"{prefix}{secrets.token_hex(8)}{suffix}"
+    path.mkdir()
+    return path

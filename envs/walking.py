@@ -6,12 +6,11 @@ leads to it: what a tree holds is read once, where it stands. Links to folders a
 
 import heapq
 import os
-import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .files import DataError
+from .files import DataError, kind_of
 
 NOT_DATA = (
     "@eaDir", "#recycle", "@Recycle", "#snapshot", "__MACOSX", "__pycache__", "lost+found", "$RECYCLE.BIN",
@@ -43,6 +42,17 @@ def subfolders(folder: Path) -> list[str]:
     Raises DataError naming a link that leads nowhere and a folder that cannot be looked into.
     """
     return [entry.name for entry in _entries(folder) if entry.is_dir() and not _leads_up(entry)]
+
+
+def check_apart(folders: Iterable[Path]) -> None:
+    """Raise DataError where two folders are the same one, by way of a link; those that are not there do not count."""
+    seen: dict[tuple[int, int], Path] = {}
+    for folder in folders:
+        if folder.is_dir():
+            facts = folder.stat()
+            before = seen.setdefault((facts.st_dev, facts.st_ino), folder)
+            if before is not folder:
+                raise DataError(f"{folder}: is the same folder as {before}, expected one of its own")
 
 
 def walk(
@@ -142,7 +152,7 @@ class _Walker:
             return
         if not entry.is_file():
             if self.endings:
-                kind = _kind(entry.stat().st_mode)
+                kind = kind_of(entry.stat().st_mode)
                 raise DataError(f"{entry.path}: is {kind}, expected {self.what} in a regular file")
             return
         if entry.is_symlink():
@@ -183,14 +193,3 @@ def _leads_up(entry: os.DirEntry[str]) -> bool:
         return False
     target, place = Path(os.path.realpath(entry.path)), Path(os.path.realpath(os.path.dirname(entry.path)))
     return target == place or target in place.parents
-
-
-def _kind(mode: int) -> str:
-    """What a file is that is neither regular nor a folder."""
-    kinds = {
-        stat.S_ISFIFO: "a named pipe",
-        stat.S_ISSOCK: "a socket",
-        stat.S_ISBLK: "a device",
-        stat.S_ISCHR: "a device",
-    }
-    return next((name for test, name in kinds.items() if test(mode)), "no regular file")

@@ -5,7 +5,6 @@ numbers that belong to the views (3DIEBench's latents) are small and stay in mem
 """
 
 import os
-import struct
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,13 +16,12 @@ from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
+from ..decoding import picture
 from ..images import DataError
 from .mesh import Item
 from .stage import HUES, LATENTS
 
 THREADS = min(16, os.cpu_count() or 1)
-# What Pillow raises for files that are damaged in one way or another.
-_UNREADABLE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 _CHUNK = 50  # views held at once while statistics are taken
 
 
@@ -147,13 +145,8 @@ def decoded(path: Path, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
 
     Raises DataError naming a file that is missing, no whole JPEG, not square, or smaller.
     """
-    try:
-        with Image.open(path, formats=("JPEG",)) as file:
-            image = file.convert("RGB")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: not there, expected a view as JPEG") from error
-    except _UNREADABLE as error:
-        raise DataError(f"{path}: cannot be decoded ({error}), expected a whole JPEG") from error
+    with picture(path, "a whole JPEG", ("JPEG",)) as file:
+        image = file.convert("RGB")
     w, h = image.size
     if w != h:
         raise DataError(f"{path}: {w} x {h} pixels, expected a square image")

@@ -5,10 +5,6 @@ whole numbers), from the file split.json of a set rendered here, or, where there
 themselves and the hash of every object's name (`splits.tested`). Names that begin with a dot are not part of a tree.
 """
 
-import io
-import json
-import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import expanded
+from ..arrays import read_npy
+from ..files import expanded, read_json
 from ..images import DataError
+from ..walking import check_apart, subfolders
 from .splits import tested
 
 _FILES = {"train": "train", "test": "val"}  # what the authors' index files call the splits
-# What NumPy raises for files that are damaged in one way or another, or would have to run code to be read.
-DAMAGED = (ValueError, EOFError, OSError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,9 @@ def members(root: Path, index: str = "") -> Members:
         return _divided(root / "split.json")
     if index == "" and any((root / f"{name}_images.npy").exists() for name in _FILES.values()):
         return _indexed(root)
-    keys = [f"{synset}/{name}" for synset in _subfolders(root) for name in _subfolders(root / synset)]
-    empty = sorted(set(_subfolders(root)) - {key.partition("/")[0] for key in keys})
+    check_apart(root / synset for synset in subfolders(root))
+    keys = [f"{synset}/{name}" for synset in subfolders(root) for name in subfolders(root / synset)]
+    empty = sorted(set(subfolders(root)) - {key.partition("/")[0] for key in keys})
     if empty:
         raise DataError(f"{root / empty[0]}: no object in it, expected folders with image_0.jpg and so on")
     test = tested(keys)
@@ -57,11 +54,6 @@ def members(root: Path, index: str = "") -> Members:
         "test": (f"/{key}/" for key in keys if key in test),
     }
     return _members({split: tuple(found) for split, found in names.items()}, root)
-
-
-def _subfolders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
 def _members(names: dict[str, tuple[str, ...]], origin: Path) -> Members:
@@ -77,13 +69,10 @@ def _members(names: dict[str, tuple[str, ...]], origin: Path) -> Members:
 
 def _divided(path: Path) -> Members:
     """What a file {"train": ["class/object", …], "test": […]} says."""
-    try:
-        found = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a whole JSON file ({error}), expected lists of objects") from error
+    found = read_json(path, "lists of objects")
     if not isinstance(found, dict) or not all(isinstance(found.get(split), list) for split in ("train", "test")):
         raise DataError(f"{path}: expected lists of objects under 'train' and 'test'")
-    return _members({split: _names(path, found[split]) for split in ("train", "test")}, path)
+    return _members({split: check_names(path, found[split]) for split in ("train", "test")}, path)
 
 
 def _indexed(folder: Path) -> Members:
@@ -96,7 +85,7 @@ def _indexed(folder: Path) -> Members:
     origins: list[Path] = []
     for split, path in paths.items():
         if path.exists():
-            names[split] = _names(path, _array(path, "U", "strings /<synset>/<object>/").tolist())
+            names[split] = check_names(path, _array(path, "U", "strings /<synset>/<object>/").tolist())
             labels += _labels(folder / f"{_FILES[split]}_labels.npy", path, len(names[split]))
             origins += [path] * len(names[split])
     _check_apart(folder, names)
@@ -106,20 +95,16 @@ def _indexed(folder: Path) -> Members:
 
 def _array(path: Path, kinds: str, what: str) -> np.ndarray:
     """A one-dimensional array of a .npy file. Files that would have to run code to be read are refused."""
-    try:
-        found = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: not there, expected {what}") from error
-    except DAMAGED as error:
-        raise DataError(f"{path}: not a whole .npy file ({error}), expected {what}") from error
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds or found.ndim != 1:
-        kind = f"{found.dtype} of shape {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
-        raise DataError(f"{path}: holds {kind}, expected a one-dimensional array of {what}")
+    found = read_npy(path, what)
+    if found.dtype.kind not in kinds or found.ndim != 1:
+        raise DataError(
+            f"{path}: holds {found.dtype} of shape {found.shape}, expected a one-dimensional array of {what}"
+        )
     return found
 
 
-def _names(path: Path, found: Iterable[object]) -> tuple[str, ...]:
-    """Names of objects as "/<synset>/<object>/", none twice, none leading out of the tree."""
+def check_names(path: Path, found: Iterable[object]) -> tuple[str, ...]:
+    """Names of objects as "/<synset>/<object>/". Raises DataError for one that is twice or leads out of the tree."""
     names = []
     for name in found:
         parts = name.strip("/").split("/") if isinstance(name, str) else []

@@ -6,7 +6,6 @@ latents), so the images are not opened here, and each latent once.
 """
 
 import hashlib
-import io
 import json
 import os
 import re
@@ -20,10 +19,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from ..files import digest, identity
+from ..arrays import parse_npy
+from ..files import digest, identity, read_bytes, read_json
 from ..images import DataError
 from .gallery import THREADS
-from .index import DAMAGED, members
+from .index import members
 from .stage import HUES, LATENTS
 
 SPLITS = ("train", "test", "all")
@@ -86,6 +86,8 @@ def _views(root: Path, names: Sequence[str], origins: Sequence[Path]) -> int:
             files = os.listdir(root / name[1:])
         except (FileNotFoundError, NotADirectoryError) as error:
             raise DataError(f"{origin}: object {name} is listed, but {root / name[1:]} is no folder") from error
+        except (OSError, ValueError) as error:
+            raise DataError(f"{origin}: object {name!r} is listed, which cannot be looked into ({error})") from error
         numbers = [sorted(int(match[1]) for file in files if (match := kind.fullmatch(file))) for kind in _KINDS]
         return {len(found) if found == list(range(len(found))) else -1 for found in numbers}
 
@@ -136,18 +138,16 @@ def read_latents(listing: Listing) -> Float32[np.ndarray, "n v 7"]:
 
 def _latent(path: Path, kinds: dict[bytes, np.dtype[Any]]) -> np.ndarray:
     """The seven numbers of a file, whose header is parsed only if no other file had the same."""
-    data = path.read_bytes()
+    data = read_bytes(path, f"{len(LATENTS)} numbers")
     begin = 10 + int.from_bytes(data[8:10], "little")  # format 1.0: magic and version, length of the header, header
     kind = kinds.get(data[:begin])
     if kind is not None and len(data) == begin + kind.itemsize * len(LATENTS):
         return np.frombuffer(data, kind, offset=begin)
-    try:
-        found = np.load(io.BytesIO(data), allow_pickle=False)
-    except DAMAGED as error:
-        raise DataError(f"{path}: not a whole .npy file ({error}), expected {len(LATENTS)} numbers") from error
-    if not isinstance(found, np.ndarray) or found.shape != (len(LATENTS),) or found.dtype.kind not in "fiu":
-        kind = f"{found.dtype} of shape {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
-        raise DataError(f"{path}: holds {kind}, expected {len(LATENTS)} numbers: {', '.join(LATENTS)}")
+    found = parse_npy(data, path, f"{len(LATENTS)} numbers")
+    if found.shape != (len(LATENTS),) or found.dtype.kind not in "fiu":
+        raise DataError(
+            f"{path}: holds {found.dtype} of shape {found.shape}, expected {len(LATENTS)} numbers: {', '.join(LATENTS)}"
+        )
     if data[6:8] == b"\x01\x00":
         kinds[data[:begin]] = found.dtype
     return found
@@ -180,9 +180,14 @@ def drawn_by(root: Path) -> str:
     path = root / "render.json"
     if not path.exists():
         return ""
-    try:
-        found = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a whole JSON file ({error}), expected what drew the views") from error
-    renderer = found.get("renderer", "") if isinstance(found, dict) else ""
+    found = read_json(path, "what drew the views")
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: holds {_kind(found)}, expected what drew the views under 'renderer'")
+    renderer = found.get("renderer", "")
     return renderer if isinstance(renderer, str) else json.dumps(renderer, sort_keys=True)
+
+
+def _kind(found: object) -> str:
+    """What JSON calls a value."""
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(found), "a number")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from ..arrays import map_npy
 from ..files import digest
 from . import store
 from .gallery import THREADS, ArrayGallery, decoded, statistics
@@ -105,10 +106,10 @@ def blocks(plan: Plan, first: int) -> Generator[UInt8[np.ndarray, "v s s 3"], No
 def make_manifest(plan: Plan, part: Path, checksums: list[str]) -> Manifest:
     """What the store says about itself; `part` is the file of the views, whole."""
     n, v, s = plan.shape[:3]
-    views = np.load(part, mmap_mode="r", allow_pickle=False)
+    views = map_npy(part, "the views")
     measured = statistics(ArrayGallery(views[: plan.train or n]))
     latents, labels = checksum(plan.latents.data), checksum(plan.labels.data)
-    content = digest(checksums=checksums, latents=latents, labels=labels, names=plan.listing.names, size=s)
+    content = store.contents(checksums, latents, labels, plan.listing.names, s)
     return Manifest(
         size=s,
         views=v,

@@ -7,16 +7,18 @@ no store. `pack` makes stores.
 
 import hashlib
 import json
-import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from ..arrays import map_npy, read_npy
+from ..files import digest, read_json
 from ..images import DataError
-from .index import DAMAGED
+from .index import check_names
 from .stage import LATENTS
 
 FORMAT = 1  # goes up whenever older stores could be misread
@@ -70,52 +72,111 @@ def read_manifest(out: Path) -> Manifest:
         if (out / LOG_FILE).is_file():
             raise DataError(f"{path}: not there, packing was not finished; expected a whole store (pack again)")
         raise DataError(f"{path}: not there, expected a packed store (`gazeworld data pack` makes one)")
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-        version = found.pop("format")
-        if version != FORMAT:
-            raise DataError(f"{path}: format {version!r}, expected {FORMAT}; pack again")
-        facts: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in found.items()}
-        manifest = Manifest(**facts)
-        first, middle, last = manifest.splits["train"][0], *manifest.splits["test"]
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: not what packing writes ({error!r}), expected the manifest of a store") from error
-    n = len(manifest.names)
-    if (first, last) != (0, n) or not 0 <= middle <= n or len(manifest.checksums) != n:
-        raise DataError(f"{path}: splits {manifest.splits}, {len(manifest.checksums)} checksums for {n} objects")
+    found = read_json(path, "the manifest of a store")
+    if not isinstance(found, dict) or "format" not in found:
+        raise DataError(f"{path}: not what packing writes (no 'format' in it), expected the manifest of a store")
+    version = found.pop("format")
+    if version != FORMAT:
+        raise DataError(f"{path}: format {version!r}, expected {FORMAT}; pack again")
+    known = [field.name for field in fields(Manifest)]
+    for name in [*known, *found]:
+        if name not in found or name not in known:
+            state = "should not be there" if name in found else "is missing"
+            raise DataError(f"{path}: not what packing writes ({name!r} {state}), expected the manifest of a store")
+    for name, (expected, right) in _FIELDS.items():
+        if not right(found[name]):
+            raise DataError(f"{path}: {name!r} is {json.dumps(found[name])[:100]}, expected {expected}")
+    manifest = Manifest(**{name: tuple(x) if isinstance(x, list) else x for name, x in found.items()})
+    _check(path, manifest)
     return manifest
+
+
+def _check(path: Path, manifest: Manifest) -> None:
+    """Raise DataError where parts of a manifest do not belong together."""
+    n = len(manifest.names)
+    (first, middle), (next_first, last) = manifest.splits["train"], manifest.splits["test"]
+    if (first, last) != (0, n) or middle != next_first or not 0 <= middle <= n or len(manifest.checksums) != n:
+        raise DataError(
+            f"{path}: splits {manifest.splits}, {len(manifest.checksums)} checksums for {n} objects, expected "
+            "'train' from 0 and 'test' from its end to the last object, and a checksum of each"
+        )
+    check_names(path, manifest.names)
+    content = contents(manifest.checksums, manifest.latents, manifest.labels, manifest.names, manifest.size)
+    if manifest.fingerprint != content:
+        raise DataError(
+            f"{path}: 'fingerprint' is {manifest.fingerprint!r}, but that of its names, checksums and size is "
+            f"{content!r}; it was changed or is damaged"
+        )
+
+
+def contents(checksums: Sequence[str], latents: str, labels: str, names: Sequence[str], size: int) -> str:
+    """The fingerprint of a store with these checksums."""
+    return digest(checksums=checksums, latents=latents, labels=labels, names=names, size=size)
+
+
+def _is_count(found: Any) -> bool:
+    return type(found) is int and 1 <= found < 2**31
+
+
+def _is_text(found: Any) -> bool:
+    return isinstance(found, str)
+
+
+def _are_texts(found: Any) -> bool:
+    return isinstance(found, list) and len(found) > 0 and all(map(_is_text, found))
+
+
+def _are_shares(found: Any) -> bool:
+    return isinstance(found, list) and len(found) == 3 and all(type(x) in (int, float) and 0 <= x <= 1 for x in found)
+
+
+def _are_splits(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and set(found) == {"train", "test"}
+        and all(isinstance(x, list) and len(x) == 2 and all(type(i) is int for i in x) for x in found.values())
+    )
+
+
+_TEXT = ("a text", _is_text)
+_FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "size": ("a whole number of pixels, at least 1", _is_count),
+    "views": ("a whole number, at least 1", _is_count),
+    "names": ("a list of texts", _are_texts),
+    "classes": ("a list of texts", _are_texts),
+    "splits": ("[first, last + 1] under 'train' and under 'test'", _are_splits),
+    "mean": ("three numbers in [0, 1]", _are_shares),
+    "std": ("three numbers above 0, at most 1", lambda found: _are_shares(found) and min(found) > 0),
+    "checksums": ("a list of texts", _are_texts),
+    **dict.fromkeys(("renderer", "plan", "source", "latents", "labels", "fingerprint"), _TEXT),
+}
+"""What every field of a manifest has to be, in words and as a test."""
 
 
 def open_views(path: Path, manifest: Manifest) -> UInt8[np.ndarray, "n v s s 3"]:
     """The views of a store, mapped read-only; nothing is read yet. Raises DataError for a file that is not whole."""
-    return _opened(path, manifest.shape, np.dtype(np.uint8), "r")
+    return _opened(path, manifest.shape, np.dtype(np.uint8), mapped=True)
 
 
 def read_latents(out: Path, manifest: Manifest) -> Float32[np.ndarray, "n v 7"]:
     """The latents of a store, in memory. Raises DataError for a file that is damaged."""
     path = out / LATENTS_FILE
-    return _whole(path, _opened(path, (*manifest.shape[:2], len(LATENTS)), np.dtype("<f4"), None), manifest.latents)
+    return _whole(
+        path, _opened(path, (*manifest.shape[:2], len(LATENTS)), np.dtype("<f4"), mapped=False), manifest.latents
+    )
 
 
 def read_labels(out: Path, manifest: Manifest) -> Int64[np.ndarray, " n"]:
     """The labels of a store, in memory. Raises DataError for a file that is damaged."""
     path = out / LABELS_FILE
-    return _whole(path, _opened(path, manifest.shape[:1], np.dtype("<i8"), None), manifest.labels)
+    return _whole(path, _opened(path, manifest.shape[:1], np.dtype("<i8"), mapped=False), manifest.labels)
 
 
-def _opened(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], mode: Any) -> np.ndarray:
-    size = math.prod(shape) * dtype.itemsize
-    try:
-        found = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: not there, expected {dtype} of shape {shape}") from error
-    except DAMAGED as error:
-        raise DataError(f"{path}: not a whole .npy file ({error}), expected {size} bytes of data") from error
-    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != dtype:
-        kind = f"{found.dtype} of shape {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
-        raise DataError(f"{path}: holds {kind}, expected {dtype} of shape {shape}")
+def _opened(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], *, mapped: bool) -> np.ndarray:
+    what = f"{dtype} of shape {shape}"
+    found = map_npy(path, what) if mapped else read_npy(path, what)
+    if found.shape != shape or found.dtype != dtype:
+        raise DataError(f"{path}: holds {found.dtype} of shape {found.shape}, expected {what}")
     return found
 
 

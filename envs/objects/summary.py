@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import write_bytes, write_text
+from ..files import DataError, read_json, write_bytes, write_text
 from . import splits, writing
 from .writing import Record
 
@@ -30,13 +30,8 @@ def begin(out: Path, settings: dict[str, Any], renderer: str) -> None:
             raise ValueError(f"{out}: not empty and without {SETTINGS}; expected a new folder or one begun by a render")
         write_text(file, _json({"format": FORMAT, "settings": settings, "renderer": renderer}))
         return
-    try:
-        found = json.loads(file.read_text())
-        old, version = found["settings"], found["format"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{file}: not the settings of a rendered set ({error!r}); expected what a render wrote"
-        ) from error
+    found = _settings(file)
+    old, version = found["settings"], found["format"]
     if version != FORMAT:
         raise ValueError(f"{file}: format {version!r}, expected {FORMAT}; render to another folder")
     changed = [name for name in settings | old if settings.get(name) != old.get(name)]
@@ -75,7 +70,7 @@ def _write(out: Path, listed: list[str], drawn: list[Record], failed: list[Recor
         write_text(out / CREDITS, "".join(["The views were drawn from these models.\n\n", *credited]))
     renderers = Counter(record.renderer for record in drawn)
     counts = {"objects": len(keys), "views": sum(record.views for record in drawn)}
-    settings = json.loads((out / SETTINGS).read_text())
+    settings = _settings(out / SETTINGS)
     settings |= {"renderer": "; ".join(sorted(renderers)), **counts, "credits": CREDITS if credited else None}
     write_text(out / SETTINGS, _json(settings))
     report = {
@@ -87,6 +82,20 @@ def _write(out: Path, listed: list[str], drawn: list[Record], failed: list[Recor
         "failed": [{"object": record.key, "reason": record.failed} for record in failed],
     }
     write_text(out / REPORT, _json(report))
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    """What a render wrote into its folder. Raises DataError for anything else."""
+    found = read_json(file, "what a render wrote")
+    held = found if isinstance(found, dict) else {}
+    for name in ("format", "settings"):
+        if name not in held:
+            raise DataError(
+                f"{file}: not the settings of a rendered set (no {name!r} in it), expected what a render wrote"
+            )
+    if not isinstance(found["settings"], dict):
+        raise DataError(f"{file}: 'settings' is {json.dumps(found['settings'])[:100]}, expected names and values")
+    return found
 
 
 def _category(key: str) -> str:

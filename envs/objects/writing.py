@@ -10,17 +10,16 @@ import io
 import json
 import os
 import shutil
-import tempfile
 import time
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from ..files import write_text
+from ..files import DataError, new_folder, read_json, write_text
 
 _RECORDS = ".records"
 _STALE = 60.0  # seconds: folders under a temporary name live for a fraction of one
@@ -57,9 +56,8 @@ def save(
     files = _encoded(images, latents, quality)
     final = out / record.key
     final.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    draft = new_folder(final.parent, f".{final.name}.", ".part")
     try:
-        draft.chmod(0o755)  # mkdtemp keeps others out, the set is for everyone
         for name, data in files.items():
             (draft / name).write_bytes(data)
         # The record goes first: a folder that is seen is known to be whole.
@@ -77,7 +75,7 @@ def whole(out: Path, key: str, views: int, config: str) -> bool:
         return False
     try:
         files = {name: (out / key / name).read_bytes() for name in _names(views)}
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
     return _checksum(files) == record.checksum
 
@@ -96,9 +94,12 @@ def discard(out: Path, key: str) -> None:
 def read_record(out: Path, key: str) -> Record | None:
     """What is known about an object, None if nothing is or it cannot be read."""
     try:
-        return Record(**json.loads(_record_path(out, key).read_text()))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError, TypeError):
+        found = Record(**read_json(_record_path(out, key), "what is known about an object"))
+    except (DataError, TypeError):
         return None  # a record that a crash cut short is as good as none: its object is drawn again
+    kinds = {field.name: int if field.name == "views" else str for field in fields(Record)}
+    right = all(type(value) is kinds[name] for name, value in asdict(found).items())
+    return found if right and found.key == key else None
 
 
 def records(out: Path) -> list[Record]:
@@ -154,6 +155,6 @@ def _remove(folder: Path) -> None:
     """Take a folder out of sight at once, then delete it."""
     if not folder.exists():
         return
-    hidden = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
+    hidden = new_folder(folder.parent, f".{folder.name}.", ".old")
     os.rename(folder, hidden / folder.name)
     shutil.rmtree(hidden)

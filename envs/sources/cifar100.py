@@ -4,11 +4,9 @@ Read as it is published, without a copy: the Python version that torchvision unp
 and `meta`, pickles) or the binary version (`cifar-100-binary/train.bin`, `test.bin` and `fine_label_names.txt`, which
 is memory-mapped). Both hold channel, row, column; pixels are a strided view of that.
 
-Loading a pickle may execute code. Here it may not: an unpickler that knows nothing but the array type the files need
-refuses everything else.
+Loading a pickle may execute code, or crash the process. Here it may not: see `envs.pickles`.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ..cache import folder as cache_folder
-from ..files import digest, expanded, identity
+from ..files import digest, expanded, identity, read_bytes, read_text
 from ..images import DataError, Images
+from ..pickles import PickleError, plain
 
 SIDE, COUNT = 32, 100
 STATISTICS = {
@@ -33,11 +32,6 @@ _BYTES = 3 * SIDE * SIDE  # of one image
 _RECORD = 2 + _BYTES  # of the binary version: coarse label, fine label, image
 _SPLITS = ("test", "train")
 _PYTHON, _BINARY = "cifar-100-python", "cifar-100-binary"
-# What unpickling a damaged file may raise, by Python's documentation and by NumPy's `__setstate__`.
-_UNREADABLE = (
-    pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError,
-    MemoryError,
-)  # fmt: skip
 
 
 def load(split: str = "train", root: str = "", statistics: str = "paper") -> Images:
@@ -118,9 +112,7 @@ def _binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _names(path: Path) -> tuple[str, ...]:
     """The class names of the binary version, one a line."""
-    if not path.is_file():
-        raise DataError(f"{path}: not there, expected the names of {COUNT} classes")
-    return _hundred(path.read_text(encoding="utf-8", errors="replace").split(), path)
+    return _hundred(read_text(path, f"the names of {COUNT} classes").split(), path)
 
 
 def _hundred(names: Any, path: Path) -> tuple[str, ...]:
@@ -152,40 +144,13 @@ def _meta(path: Path) -> tuple[str, ...]:
 
 def _unpickled(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     """The dictionary in a file, which has to have these keys."""
+    wanted = f"a whole pickle of a dictionary with {', '.join(keys)}"
     try:
-        with path.open("rb") as file:
-            found = _Unpickler(file, encoding="latin1").load()  # written by Python 2: strings are bytes
-    except _UNREADABLE as error:
-        wanted = f"expected a whole pickle of a dictionary with {', '.join(keys)}"
-        raise DataError(f"{path}: cannot be read ({error}), {wanted}") from error
+        found = plain(read_bytes(path, wanted))
+    except PickleError as error:
+        raise DataError(f"{path}: cannot be read ({error}), expected {wanted}") from error
     if not isinstance(found, dict) or not set(keys) <= set(found):
-        held = sorted(map(str, found)) if isinstance(found, dict) else type(found).__name__
-        raise DataError(f"{path}: holds {held}, expected a dictionary with {', '.join(keys)}")
+        held = sorted(map(repr, found)) if isinstance(found, dict) else type(found).__name__
+        held = f"[{', '.join(held)}]" if isinstance(held, list) else held
+        raise DataError(f"{path}: holds {held[:200]}, expected a dictionary with {', '.join(keys)}")
     return found
-
-
-def _dtype(kind: str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
-    """NumPy's type of this name; flags were integers in Python 2, of which NumPy 2.4.0 warns."""
-    return np.dtype(kind, align=bool(align), copy=bool(copy))
-
-
-class _Unpickler(pickle.Unpickler):
-    """Unpickles NumPy arrays and plain Python values, and refuses everything else by name."""
-
-    # How NumPy rebuilds an array has moved between its modules; an array knows where it is now.
-    _rebuild = np.empty(0).__reduce__()[0]
-    _known = {  # noqa: RUF012 (never changed)
-        ("numpy.core.multiarray", "_reconstruct"): _rebuild,
-        ("numpy._core.multiarray", "_reconstruct"): _rebuild,
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): _dtype,
-    }
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        """What a pickle asks for by name. Raises UnpicklingError for anything that an array does not need."""
-        known = self._known.get((module_name, global_name))
-        if known is None:
-            raise pickle.UnpicklingError(
-                f"it asks for {module_name}.{global_name}, which could execute code and is not needed for CIFAR-100"
-            )
-        return known

@@ -7,6 +7,7 @@ dataset-fashion-mnist does (`/usr/share/datasets/fashion-mnist`) or in `root` it
 import gzip
 import hashlib
 import math
+import struct
 import zlib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from .. import cache
-from ..files import digest, expanded
+from ..files import digest, expanded, opened
 from ..images import DataError, Images, statistics
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels
@@ -27,6 +28,7 @@ CLASSES = (
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _PREFIX = {"train": "train", "test": "t10k"}
 _CHUNK = 1000  # images enlarged at once
+_MOST = 2**30  # bytes that a gzipped file may unpack to; Fashion-MNIST has 47 million
 _UBYTE = 8  # code of unsigned bytes in an IDX file
 
 
@@ -91,11 +93,7 @@ def _file(folder: Path, split: str, kind: str) -> Path:
 def _idx(path: Path, rank: int) -> np.ndarray:
     """The unsigned bytes of an IDX file: two zeros, type, rank, sizes as big-endian 32-bit integers, then the data."""
     if path.suffix == ".gz":
-        try:
-            with gzip.open(path) as file:
-                content = np.frombuffer(file.read(), np.uint8)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: not a whole gzip file ({error}), expected a gzipped IDX file") from error
+        content = np.frombuffer(_unpacked(path), np.uint8)
     elif path.stat().st_size:
         content = np.memmap(path, np.uint8, mode="c")
     else:
@@ -113,7 +111,23 @@ def _idx(path: Path, rank: int) -> np.ndarray:
             f"{path}: {len(content) - begin} bytes of data, expected {math.prod(shape)} for the sizes {shape} of its "
             "head, and more than none"
         )
+    if rank == 3 and shape[1] != shape[2]:
+        raise DataError(f"{path}: images of {shape[1]} x {shape[2]} pixels, expected square ones of 28 x 28")
     return content[begin:].reshape(shape)
+
+
+def _unpacked(path: Path) -> bytes:
+    """What a gzipped file holds."""
+    found = bytearray()
+    try:
+        with opened(path, "a gzipped IDX file") as packed, gzip.open(packed) as file:
+            while piece := file.read(2**20):
+                found += piece
+                if len(found) > _MOST:
+                    raise DataError(f"{path}: unpacks to more than {_MOST} bytes, expected an IDX file of 47 million")
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise DataError(f"{path}: not a whole gzip file ({error}), expected a gzipped IDX file") from error
+    return bytes(found)
 
 
 def _labels(folder: Path, split: str) -> Int64[Tensor, " n"]:

@@ -9,8 +9,8 @@ time of one changes. The fingerprint covers the decoded pixels of every image.
 
 import hashlib
 import os
-import struct
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..cache import cached
-from ..decoding import content, decode_all
-from ..files import digest, located
+from ..decoding import content, decode_all, picture
+from ..files import digest, located, printable
 from ..images import DataError, Images, statistics
+from ..walking import is_data, subfolders, walk
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels
 EXTENSIONS = (
@@ -32,9 +33,12 @@ EXTENSIONS = (
     ".ppm", ".pgm", ".pnm",
 )  # fmt: skip
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-# What Pillow raises for files that are damaged in one way or another.
-_UNREADABLE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
-_ALIASES = {"train": ("train",), "test": ("test", "val", "valid", "validation")}  # folders that may hold a split
+_SPLITS = {
+    "train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val",
+    "validation": "val",
+}  # fmt: skip
+"""What the names of folders of splits mean, in any case."""
+_FILLERS = ("set", "data", "dataset", "images", "split", "samples")  # as in train_set or Test-Images
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,13 @@ class _Tree:
 def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop") -> Images:
     """Colour images of one split, `side` pixels square; classes are the sorted names of the class folders.
 
-    `root` is the tree. A tree with folders of splits has those that are there; "test" is also found as "val",
-    "valid" or "validation". Any other tree has "train" and "test". `fit` is "crop" (the middle square) or "resize"
-    (the whole image, squeezed). Grey images become grey colour images, EXIF rotation is applied, transparency is
-    dropped; files with other extensions than `EXTENSIONS` and hidden ones are no images. Raises DataError naming the
-    file for one that cannot be decoded whole or has more than 8 bits a channel, and ValueError for impossible options.
+    `root` is the tree. A tree with folders of splits has those that are there, called so in any case ("Training",
+    "test_set"); "test" is also found as "val", "valid" or "validation". Any other tree has "train" and "test". `fit` is
+    "crop" (the middle square) or "resize" (the whole image, squeezed). Grey images become grey colour images, EXIF
+    rotation is applied, transparency is dropped; files with other extensions than `EXTENSIONS`, hidden ones and what
+    lies in hidden folders are no images. Links are followed as `walking` says. Raises DataError naming the file for one
+    that cannot be decoded whole, has more than 8 bits a channel or is no regular file, and for folders of which it
+    cannot be told whether they are classes or splits; ValueError for impossible options.
     """
     if side < 1:
         raise ValueError(f"source 'folder': side={side}, expected at least 1 pixel")
@@ -74,7 +80,8 @@ def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop"
     base = located(root, "root of source 'folder'")
     if not base.is_dir():
         raise DataError(f"{base}: no such folder, expected a tree of images with one folder for each class")
-    training, tree = _tree(base, "train"), _tree(base, split)
+    trees = _trees(base, split)
+    training, tree = trees["train"], trees[split]
     pixels = _pixels(tree, side, fit)
     mean, std = statistics(pixels if split == "train" else _pixels(training, side, fit))
     # Where the tree lies and when it was copied there does not matter to what it shows.
@@ -92,65 +99,121 @@ def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop"
     )
 
 
-def _tree(root: Path, split: str) -> _Tree:
-    """The images of one split."""
-    known = [name for names in _ALIASES.values() for name in names]
-    if not any(_subfolders(root / name) for name in known):
-        if split not in _ALIASES:
-            raise ValueError(f"source 'folder': no split {split!r} of {root}; there are: test, train")
-        classes = _subfolders(root)
-        entries = tuple(e for e in _entries(root, root, classes) if _tested(e.path) == (split == "test"))
-    else:
-        folders = _subfolders(root)
-        found = next((root / name for name in _ALIASES.get(split, (split,)) if name in folders), None)
-        if found is None:
-            raise ValueError(f"source 'folder': no split {split!r} in {root}; there are: {', '.join(folders)}")
-        # Labels mean the same in every split: the classes are those of the training images.
-        classes = _subfolders(root / "train")
-        extra = sorted(set(_subfolders(found)) - set(classes))
-        if extra:
-            raise DataError(
-                f"{found / extra[0]}: no such class in {root / 'train'}, expected one of: {', '.join(classes)}"
-            )
-        entries = tuple(_entries(root, found, classes))
+def _trees(root: Path, split: str) -> dict[str, _Tree]:
+    """The images of the training split and of the one asked for."""
+    folders = subfolders(root)
+    _check_meaning(root, folders)
+    splits = [name for name in folders if _split_of(name) and subfolders(root / name)]
+    if not splits:
+        return _undivided(root, split)
+    found = {"train": _folder_of(root, "train", splits, folders), split: _folder_of(root, split, splits, folders)}
+    # Labels mean the same in every split: the classes are those of the training images.
+    classes = subfolders(root / found["train"])
+    extra = sorted(set(subfolders(root / found[split])) - set(classes))
+    if extra:
+        raise DataError(
+            f"{root / found[split] / extra[0]}: no such class in {root / found['train']}, expected one of: "
+            f"{', '.join(classes)}"
+        )
+    paths = walk(root, EXTENSIONS, "an image", tops=list(found.values()), labels=2).files
+    by_split = {top: [path for path in paths if path.relative_to(root).parts[0] == top] for top in found.values()}
+    return {name: _tree(root, root / top, name, classes, by_split[top]) for name, top in found.items()}
+
+
+def _undivided(root: Path, split: str) -> dict[str, _Tree]:
+    """Both splits of a tree that has no folders for them."""
+    if split not in ("train", "test"):
+        raise ValueError(f"source 'folder': no split {split!r} of {root}; there are: test, train")
+    classes, walked = subfolders(root), walk(root, EXTENSIONS, "an image")
+    _tree(root, root, split, classes, walked.files)  # what is wrong with a tree is wrong with both splits
+    found = {}
+    for name in ("train", "test"):
+        # A link to another image of its class goes where that goes: no image is in both splits.
+        paths = [path for path in walked.files if _tested(root, walked.aliases.get(path, path)) == (name == "test")]
+        found[name] = _tree(root, root, name, classes, paths, whole=False)
+    return found
+
+
+def _check_meaning(root: Path, folders: list[str]) -> None:
+    """Refuse a tree whose folders would be taken for classes, although they look like splits."""
+    if len(folders) < 2:
+        return
+    below = {name: subfolders(root / name) for name in folders}
+    meanings = {_split_of(name) for name in folders}
+    if len(meanings) > 1 and "" not in meanings and not any(below.values()):
+        raise DataError(
+            f"{root}: the folders of the splits {', '.join(folders)} hold no folders, expected one for each class"
+        )
+    # A single folder, as `images`, may well be in every class.
+    same = sorted(set.intersection(*map(set, below.values())))
+    if len(same) > 1 and meanings == {""} and not _images_in(root, folders):
+        some = ", ".join(same[:3])
+        raise DataError(
+            f"{root}: {', '.join(folders)} all hold the same folders ({some} …), so they look like splits and those "
+            "like classes; expected splits called train and test, or folders of classes in a folder train"
+        )
+
+
+def _images_in(root: Path, folders: list[str]) -> bool:
+    """Whether one of the folders holds an image itself."""
+    return any(_is_image(path.name) for name in folders for path in (root / name).iterdir())
+
+
+def _split_of(folder: str) -> str:
+    """What split a folder is of by its name, "train", "test" or "val", or an empty text if it says none."""
+    words = [word for word in re.split(r"[^a-z]+", folder.lower()) if word and word not in _FILLERS]
+    return _SPLITS.get(words[0].removesuffix("set"), "") if len(words) == 1 else ""
+
+
+def _folder_of(root: Path, split: str, splits: list[str], folders: list[str]) -> str:
+    """The folder that holds a split: the one of this name, or of a name that means the same, or "val" for "test"."""
+    for meaning in dict.fromkeys((split, _SPLITS.get(split, split), "val" if split == "test" else split)):
+        found = [name for name in splits if _split_of(name) == meaning] or [
+            name for name in folders if name.lower() == meaning.lower()
+        ]
+        if len(found) > 1:
+            raise DataError(f"{root}: {' and '.join(found)} are both for split {split!r}, expected one folder")
+        if found:
+            return found[0]
+    raise ValueError(f"source 'folder': no split {split!r} in {root}; there are: {', '.join(folders)}")
+
+
+def _tree(
+    root: Path, folder: Path, split: str, classes: list[str], paths: Sequence[Path], *, whole: bool = True
+) -> _Tree:
+    """The images at these paths, which lie in folders of classes in `folder`, class by class.
+
+    Raises DataError for an image outside the classes and, of a `whole` split, for a class that is there without one.
+    """
+    label = {name: i for i, name in enumerate(classes)}
+    by_class: list[list[Path]] = [[] for _ in classes]
+    for path in paths:
+        inside = path.relative_to(folder).parts
+        if len(inside) == 1:
+            raise DataError(f"{path}: an image outside the folders of the classes, expected none")
+        by_class[label[inside[0]]].append(path)
+    for name, found in zip(classes, by_class, strict=True):
+        if whole and not found and (folder / name).is_dir():
+            raise DataError(f"{folder / name}: no image in it, expected files ending in {', '.join(EXTENSIONS)}")
+    entries = tuple(_entry(root, path, i) for i, found in enumerate(by_class) for path in found)
     if not entries:
         raise DataError(f"{root}: no image for split {split!r}, expected some in one folder for each class")
-    return _Tree(root, entries, tuple(classes))
+    return _Tree(root, entries, tuple(map(printable, classes)))
 
 
-def _subfolders(folder: Path) -> list[str]:
-    """Sorted names of the folders in a folder, none where it is none."""
-    if not folder.is_dir():
-        return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _entries(root: Path, folder: Path, classes: list[str]) -> Iterator[_Entry]:
-    """The images of the class folders in `folder`, at any depth."""
-    loose = sorted(path for path in folder.iterdir() if path.is_file() and _is_image(path.name))
-    if loose:
-        raise DataError(f"{loose[0]}: an image outside the folders of the classes, expected none")
-    for label, name in enumerate(classes):
-        paths = [
-            Path(where, file)
-            for where, _, names in os.walk(folder / name, followlinks=True)
-            for file in names
-            if _is_image(file)
-        ]
-        if not paths and (folder / name).is_dir():
-            raise DataError(f"{folder / name}: no image in it, expected files ending in {', '.join(EXTENSIONS)}")
-        for relative, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
-            facts = path.stat()
-            yield _Entry(relative, label, facts.st_size, facts.st_mtime_ns)
+def _entry(root: Path, path: Path, label: int) -> _Entry:
+    facts = path.stat()
+    return _Entry(path.relative_to(root).as_posix(), label, facts.st_size, facts.st_mtime_ns)
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+    return name.lower().endswith(EXTENSIONS) and is_data(name)
 
 
-def _tested(path: str) -> bool:
+def _tested(root: Path, path: Path) -> bool:
     """Whether an image of a tree without splits is for the test: one of five, by the hash of its path."""
-    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") % 5 == 0
+    relative = os.fsencode(path.relative_to(root).as_posix())  # the bytes on disk, which need not be UTF-8
+    return int.from_bytes(hashlib.sha256(relative).digest()[:8], "big") % 5 == 0
 
 
 def _key(tree: _Tree, side: int, fit: str) -> dict[str, Any]:
@@ -171,16 +234,11 @@ def _pixels(tree: _Tree, side: int, fit: str) -> UInt8[Tensor, "n h w 3"]:
 
 def _decoded(path: Path, side: int, fit: str) -> np.ndarray:
     """One image as side x side x 3 bytes, reduced with antialiasing."""
-    try:
-        with Image.open(path) as file:
-            if file.mode not in _EIGHT_BIT:
-                raise DataError(f"{path}: Pillow's mode {file.mode}, expected at most 8 bits a channel")
-            file.draft("RGB", (2 * side, 2 * side))  # lets a JPEG be decoded at a fraction of its size
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except DataError:
-        raise
-    except _UNREADABLE as error:
-        raise DataError(f"{path}: cannot be decoded ({error}), expected a whole image") from error
+    with picture(path) as file:
+        if file.mode not in _EIGHT_BIT:
+            raise DataError(f"{path}: Pillow's mode {file.mode}, expected at most 8 bits a channel")
+        file.draft("RGB", (2 * side, 2 * side))  # lets a JPEG be decoded at a fraction of its size
+        image = ImageOps.exif_transpose(file).convert("RGB")
     w, h = image.size
     edge = min(w, h)
     left, top = ((w - edge) / 2, (h - edge) / 2) if fit == "crop" else (0, 0)

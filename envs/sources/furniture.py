@@ -1,6 +1,5 @@
 """Furniture and other things of Sweet Home 3D's model archives, drawn here."""
 
-
 from ..files import expanded, identity
 from ..objects import furniture
 from ..objects.drawn import Drawing, drawn

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from ..arrays import map_npy
 from ..cache import folder as cache_folder
-from ..files import digest, expanded, identity
+from ..files import digest, expanded, identity, read_text
 from ..images import DataError, Images
 
 SIDE = 96
@@ -103,7 +104,7 @@ def _classes(path: Path) -> tuple[str, ...]:
     """The names of the classes; those of the published file where there is none."""
     if not path.exists():
         return CLASSES
-    names = tuple(path.read_text().split())
+    names = tuple(read_text(path, "the names of the classes").split())
     if len(names) != len(CLASSES):
         raise DataError(f"{path}: {len(names)} names, expected {len(CLASSES)}")
     return names
@@ -124,20 +125,13 @@ def _saliency(base: Path, folder: Path, split: str, choice: str) -> Path | None:
 
 def _maps(path: Path, n: int) -> Float[Tensor, "n 96 96"]:
     """Saliency maps of a file; nothing is read yet, so their values are not checked here."""
-    try:
-        stored = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: not a whole .npy file ({error}), expected saliency maps") from error
-    if not isinstance(stored, np.ndarray) or stored.dtype not in (np.float32, np.float64):
-        raise DataError(f"{path}: holds {_kind(stored)}, expected a .npy file of float32 or float64")
+    stored = map_npy(path, "saliency maps of float32 or float64", write=True)
+    if stored.dtype not in (np.float32, np.float64):
+        raise DataError(f"{path}: holds {stored.dtype}, expected saliency maps of float32 or float64")
     if stored.shape not in ((n, 1, SIDE, SIDE), (n, SIDE, SIDE)):
         raise DataError(f"{path}: shape {stored.shape}, expected ({n}, 1, {SIDE}, {SIDE}): one map for each image")
     maps = torch.from_numpy(stored)
     return maps[:, 0] if maps.ndim == 4 else maps  # n h w
-
-
-def _kind(stored: object) -> str:
-    return str(stored.dtype) if isinstance(stored, np.ndarray) else type(stored).__name__
 
 
 def _must_exist(path: Path, what: str) -> None:

@@ -6,7 +6,6 @@ modification time of one changes; the fingerprint covers the pixels of every ima
 labels; as everybody does, the validation images are the test split.
 """
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
 from torch import Tensor
 
 from ..cache import cached
 from ..cache import folder as cache_folder
-from ..decoding import content, decode_all
-from ..files import digest, expanded, located
+from ..decoding import content, decode_all, picture
+from ..files import digest, expanded, located, read_bytes
 from ..images import DataError, Images
+from ..walking import check_apart, is_data, subfolders
 
 VERSION = 1  # goes up whenever the same files would give other pixels
 SIDE = 64
@@ -35,8 +34,6 @@ STATISTICS = {
 _TREE = "tiny-imagenet-200"
 _ADDRESS = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 _SPLITS = {"train": "train", "test": "val", "val": "val"}  # names of splits and of their folders
-# What Pillow raises for files that are damaged in one way or another.
-_UNREADABLE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,8 @@ def _tree(base: Path) -> Path:
 
 def _lines(path: Path, what: str) -> list[str]:
     """Lines of a text file that are not empty."""
-    if not path.is_file():
-        raise DataError(f"{path}: not there, expected {what}")
-    return [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    text = read_bytes(path, what).decode("utf-8-sig", "replace")  # of words for people, all but a few are ASCII
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _wnids(path: Path) -> dict[str, int]:
@@ -122,10 +118,10 @@ def _words(path: Path, wnids: dict[str, int]) -> tuple[str, ...]:
 
 def _training(tree: Path, wnids: dict[str, int]) -> list[_Entry]:
     folder, entries = tree / "train", []
-    if folder.is_dir():
-        for other in sorted(path.name for path in folder.iterdir() if path.is_dir()):
-            if other not in wnids and not other.startswith("."):
-                raise DataError(f"{folder / other}: a class that is not in {tree / 'wnids.txt'}")
+    for other in subfolders(folder) if folder.is_dir() else []:
+        if other not in wnids:
+            raise DataError(f"{folder / other}: a class that is not in {tree / 'wnids.txt'}")
+    check_apart([folder / wnid / "images" for wnid in wnids])
     for wnid, label in wnids.items():
         images = _images(folder / wnid / "images")
         entries += [_entry(tree, images[name], label) for name in sorted(images)]
@@ -156,7 +152,7 @@ def _images(folder: Path) -> dict[str, Path]:
     """The images of a folder by their names."""
     if not folder.is_dir():
         raise DataError(f"{folder}: not there, expected a folder of JPEG files")
-    paths = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
+    paths = {path.name: path for path in folder.iterdir() if is_data(path.name)}
     for name in sorted(paths):
         if not name.lower().endswith((".jpeg", ".jpg")):
             raise DataError(f"{paths[name]}: expected nothing but JPEG files in this folder")
@@ -166,7 +162,10 @@ def _images(folder: Path) -> dict[str, Path]:
 
 
 def _entry(tree: Path, path: Path, label: int) -> _Entry:
-    facts = path.stat()
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be reached ({error.strerror}), expected an image") from error
     return _Entry(path.relative_to(tree).as_posix(), label, facts.st_size, facts.st_mtime_ns)
 
 
@@ -187,11 +186,8 @@ def _pixels(tree: Path, entries: list[_Entry], key: dict[str, Any]) -> UInt8[Ten
 
 def _decoded(path: Path) -> np.ndarray:
     """One image as 64 x 64 x 3 bytes."""
-    try:
-        with Image.open(path) as file:
-            image = np.asarray(file.convert("RGB"))
-    except _UNREADABLE as error:
-        raise DataError(f"{path}: cannot be decoded ({error}), expected a whole image") from error
+    with picture(path) as file:
+        image = np.asarray(file.convert("RGB"))
     if image.shape != (SIDE, SIDE, 3):
         raise DataError(f"{path}: {image.shape[1]} x {image.shape[0]} pixels, expected {SIDE} x {SIDE}")
     return image

@@ -162,13 +162,10 @@ def test_disks_that_set_nothing_aside_are_written_to_all_the_same(monkeypatch: p
 def test_a_disk_that_is_full_when_the_key_is_written_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.fdopen
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    def full(handle: int, *rest: object) -> object:
-        real(handle, "wb").close()
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match=r"cannot write to the cache folder .* GAZEWORLD_CACHE to one that has room"):
         cached({"a": 1}, (3,), np.float32, Counter())
     assert list(folder.iterdir()) == []

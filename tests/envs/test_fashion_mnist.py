@@ -85,6 +85,7 @@ def test_where_nothing_is_the_message_says_how_to_get_it(tmp_path: Path, monkeyp
         ("t10k-images-idx3-ubyte", idx(np.zeros((6, 28, 28), np.uint8))[:-5], r"4699 bytes of data, expected 4704"),
         ("t10k-images-idx3-ubyte", idx(np.zeros((6, 28, 28), np.uint8)) + b"x", r"4705 bytes of data, expected 4704"),
         ("t10k-images-idx3-ubyte", idx(np.zeros((0, 28, 28), np.uint8)), r"more than none"),
+        ("t10k-images-idx3-ubyte", idx(np.zeros((6, 14, 56), np.uint8)), r"images-idx3-ubyte(.gz)?: images of 14 x 56"),
         ("t10k-labels-idx1-ubyte", idx(np.zeros(5, np.uint8)), r"5 labels for 6 images"),
         ("t10k-labels-idx1-ubyte", idx(np.array([0, 1, 2, 3, 4, 11], np.uint8)), r"label 11 at 5, expected 0 to 9"),
     ],

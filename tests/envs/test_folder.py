@@ -130,7 +130,7 @@ def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
     flat(tmp_path, 200)
     first = load("folder", "train", str(tmp_path), side=4)
     maps = saliency.maps_of(first, "image-signature")
-    path = tmp_path / folder._tree(tmp_path, "train").entries[1].path
+    path = tmp_path / folder._trees(tmp_path, "train")["train"].entries[1].path
     size = path.stat().st_size
     half = np.zeros((4, 4, 3), np.uint8)
     half[:2] = 255

@@ -115,7 +115,7 @@ def test_every_kind_of_jpeg_becomes_colour(tmp_path: Path, mode: str) -> None:
         ("empty", r"cannot be decoded .*, expected a whole JPEG"),
         ("text", r"cannot be decoded .*, expected a whole JPEG"),
         ("png", r"cannot be decoded .*, expected a whole JPEG"),
-        ("gone", r"not there, expected a view as JPEG"),
+        ("gone", r"not there, expected a whole JPEG"),
         ("wide", r"12 x 8 pixels, expected a square image"),
         ("small", r"8 pixels square, expected at least the 16 asked for; ask for size=8 or less"),
     ],

@@ -131,7 +131,7 @@ def test_latents_of_any_number_type_are_read(tree: Path, dtype: object) -> None:
         (savez, r"holds NpzFile, expected 7"),
         (lambda path: path.write_bytes(b""), r"not a whole .npy file .*, expected 7"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), r"not a whole .npy file .*, expected 7"),
-        (lambda path: path.write_bytes(b"PK\x03\x04 no archive"), r"not a whole .npy file .*, expected 7"),
+        (lambda path: path.write_bytes(b"PK\x03\x04 no archive"), r"holds NpzFile, expected 7"),
         (lambda path: np.save(path, np.array([0, 0, 0, 0, np.nan, 0, 0])), r"spot_theta is nan, expected a finite"),
         (lambda path: np.save(path, np.array([0, 0, 1e300, 0, 0, 0, 0])), r"roll is inf, expected a finite"),
         (lambda path: np.save(path, np.array([0, 0, 0, 220.0, 0, 0, 1])), r"floor_hue is 220.0, expected a hue in"),

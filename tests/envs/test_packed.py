@@ -94,7 +94,10 @@ def test_damage_is_found(whole: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text[: len(text) // 2], r"pack.json: not what packing writes"),
+        (lambda text: text[: len(text) // 2], r"pack.json: not a whole JSON file \(damaged at line \d+, column \d+\)"),
+        (lambda text: "", r"pack.json: not a whole JSON file \(it is empty\)"),
+        (lambda text: "[" * 100_000, r"pack.json: is nested too deeply"),
+        (lambda text: "null", r"pack.json: not what packing writes"),
         (lambda text: "[]", r"pack.json: not what packing writes"),
         (lambda text: text.replace('"size"', '"side"'), r"pack.json: not what packing writes .*size"),
         (lambda text: text.replace('"format": 1', '"format": 2'), r"pack.json: format 2, expected 1"),

@@ -164,7 +164,7 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     assert files(tmp_path) == {"notes.txt": b"mine"}
     (tmp_path / "set").mkdir()
     (tmp_path / "set/render.json").write_text("{")
-    with pytest.raises(ValueError, match=r"render\.json: not the settings of a rendered set"):
+    with pytest.raises(ValueError, match=r"render\.json: not a whole JSON file .*, expected what a render wrote"):
         render(tmp_path / "set")
 
 
