@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+import numpy as np
+
 from ..images import DataError
 
 _BEYOND = ("../", "/")  # where a path begins that leads out of a folder
@@ -17,7 +19,8 @@ _BEYOND = ("../", "/")  # where a path begins that leads out of a folder
 def readable(name: str) -> Iterator[None]:
     """Whatever readers trip over in the model `name` becomes a DataError: a bad model must not end a whole render."""
     try:
-        yield
+        with np.errstate(over="ignore", invalid="ignore"):  # `join` looks for what is not finite
+            yield
     except DataError:
         raise
     except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError) as error:

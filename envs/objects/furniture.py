@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..files import expanded
+from ..files import expanded, printable
 from ..images import DataError
 from . import wavefront
 from .besides import Besides, readable
@@ -129,6 +129,9 @@ def archives(folder: Path) -> list[Path]:
         raise DataError(
             f"{folder}: no furniture archive found, expected files ending in .sh3f (Debian: sweethome3d-furniture)"
         )
+    for path in found:
+        if not path.is_file():  # a named pipe would never end
+            raise DataError(f"{path}: is no regular file, expected a furniture archive (zip)")
     return found
 
 
@@ -155,7 +158,7 @@ def _entries(archive: Path) -> Iterator[tuple[dict[str, str], _Entry]]:
         what, _, number = key.partition("#")
         if number.isdecimal():
             models.setdefault(int(number), {})[what] = value
-    library = f"{found.get('name', archive.stem)} {found.get('version', '')}".strip()
+    library = f"{found.get('name', printable(archive.stem))} {found.get('version', '')}".strip()
     for number, fields in sorted(models.items()):
         missing = [key for key in ("name", "model", "category") if key not in fields]
         if missing:

@@ -30,27 +30,28 @@ def read(data: bytes, besides: Besides) -> list[Soup]:
     and for what is missing, damaged, or not as long as it says.
     """
     document = Document(data, besides)
-    palette = Palette(document)
+    return _scene(document, Palette(document))
+
+
+def _scene(document: Document, palette: Palette) -> list[Soup]:
+    """The meshes of the scene, each read once if nothing bends it, where its nodes put them."""
     soups, made, total = [], {}, 0
     nodes = list(_nodes(document))
     worlds = {node.index: node.matrix for node in nodes}
     for node in nodes:
         if "mesh" not in node.tree:
             continue
-        number, skin = node.tree["mesh"], node.tree.get("skin")
+        number, skin, weights = (node.tree.get(key) for key in ("mesh", "skin", "weights"))
         document.item("meshes", number)
-        weights = node.tree.get("weights")
-        if skin is None and weights is None:
-            parts = (
-                made[number]
-                if number in made
-                else made.setdefault(number, _mesh(document, palette, number, None, None))
-            )
+        bent = None if skin is None else _Skin.of(document, skin, worlds)
+        if bent is not None or weights is not None:
+            parts = _mesh(document, palette, number, weights, bent)
+        elif number in made:
+            parts = made[number]
         else:
-            parts = _mesh(
-                document, palette, number, weights, None if skin is None else _Skin.of(document, skin, worlds)
-            )
-        for matrix in _instances(document, node) if skin is None else [np.eye(4)]:
+            parts = made[number] = _mesh(document, palette, number, None, None)
+        # What hangs on joints is where these are.
+        for matrix in _instances(document, node) if bent is None else [np.eye(4)]:
             total += sum(len(part.corners) for part in parts)
             if total > _MOST:
                 raise DataError(f"{document.name}: more than {_MOST:,} triangles, expected fewer")
@@ -198,9 +199,12 @@ def _primitive(
     attributes = document.table(part.get("attributes"), "attributes")
     if mode in _POINTS or "POSITION" not in attributes:
         return []
-    if not document.has_bytes(attributes["POSITION"]):
-        squeezed = ", ".join(document.table(part.get("extensions"), "extensions")) or "none"
-        raise DataError(f"{document.name}: a mesh whose numbers are not read here (extensions: {squeezed})")
+    squeezed = document.table(part.get("extensions"), "extensions")
+    used = [*attributes.values(), *([part["indices"]] if "indices" in part else [])] if squeezed else []
+    if not all(document.has_bytes(index) for index in [attributes["POSITION"], *used]):
+        raise DataError(
+            f"{document.name}: a mesh whose numbers are not read here (extensions: {', '.join(squeezed) or 'none'})"
+        )
     points, normals = _shape(document, part, attributes, shown, skin)
     faces = _faces(document, part.get("indices"), mode, len(points))
     if len(faces) and faces.max() >= len(points):

@@ -50,7 +50,7 @@ class Document:
         self._buffers: dict[int, bytes] = {}
         text = self._chunks(data) if data[:4] == b"glTF" else data
         try:
-            tree = json.loads(text.decode("utf-8-sig"))
+            tree = json.loads(text.rstrip(b"\0 ").decode("utf-8-sig"))  # some fill it up with zeros
         except (ValueError, RecursionError) as error:
             raise DataError(f"{self.name}: cannot be read ({error}), expected a glTF file") from error
         self.tree = self.table(tree, "the description")

@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 from jaxtyping import Float64, Int64
 
-_CROSSED = 64  # times that no ear is found, as in polygons that cross themselves, after which the rest becomes a fan
+_CROSSED = 8  # times that no ear is found, as in polygons that cross themselves, after which the rest becomes a fan
+_WORK = 1_000_000_000  # corners looked at for one polygon: tens of seconds
+_CALL = 1000  # corners that can be looked at in the time that it takes to begin
 
 
 def triangulated(points: Float64[np.ndarray, "m n 3"]) -> Int64[np.ndarray, "t 2 3"]:
@@ -70,13 +72,20 @@ def _ears(points: Float64[np.ndarray, "n 3"], plane: Float64[np.ndarray, " 3"]) 
     drop = int(np.abs(plane).argmax())  # looked at along the axis that shows most of it
     flat = np.delete(points, drop, 1) * [1, np.sign(plane[drop]) * (-1 if drop == 1 else 1)]
     left = list(range(len(points)))
-    found, crossed = [], 0
+    found, crossed, corner, work = [], 0, 0, 0
     while len(left) > 3 and crossed < _CROSSED:
-        corner = next((i for i in range(len(left)) if _is_ear(flat, left, i)), -1)
-        if corner < 0:  # it crosses itself
-            corner, crossed = 0, crossed + 1
+        for step in range(len(left)):  # beginning beside the last ear
+            work += len(left) + _CALL
+            if _is_ear(flat, left, (corner + step) % len(left)):
+                corner = (corner + step) % len(left)
+                break
+        else:  # it crosses itself
+            crossed += 1
+        if work > _WORK:
+            raise ValueError(f"a polygon of {len(points)} corners that is too crooked to be cut into triangles")
         found.append((left[corner - 1], left[corner], left[(corner + 1) % len(left)]))
         del left[corner]
+        corner = max(corner - 1, 0)
     found += [(left[0], b, c) for b, c in itertools.pairwise(left[1:])]
     return np.array(found)
 

@@ -13,7 +13,7 @@ from .normals import creased, face_normals, welded
 from .paint import Surface, encoded
 
 _TINTS = 64  # colours of vertices that may multiply one texture; more are made alike
-_FARTHEST = 1e100  # coordinates beyond this overflow when they are squared
+_FARTHEST = 1e70  # coordinates beyond this overflow: areas are squared
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def join(soups: Sequence[Soup], name: str) -> Mesh:
     corners = np.concatenate([soup.corners for soup in soups])
     # Centred in double precision first: far from the origin, single precision would cost the shape.
     corners = corners - (corners.min((0, 1)) + corners.max((0, 1))) / 2
+    corners = corners / np.ptp(corners, axis=(0, 1)).max()  # squares of tiny numbers would be nothing
     corners = corners / np.linalg.norm(np.ptp(corners, axis=(0, 1)))
     places = welded(corners)
     normals = _repaired(np.concatenate([_normals(soup) for soup in soups]), corners, places)

@@ -128,6 +128,21 @@ def test_far_from_the_origin_the_shape_survives(tmp_path: Path) -> None:
     assert np.allclose(np.linalg.norm(mesh.vertices, axis=1), 1 / np.sqrt(12), atol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e-70, 1e-20, 1e20, 1e60])
+def test_tiny_and_huge_shapes_survive(tmp_path: Path, scale: float) -> None:
+    text = "".join(f"v {x * scale} {y * scale} 0\n" for x, y in ((0, 0), (1, 0), (1, 1), (0.5, 0.25), (0, 1)))
+    mesh = load_mesh(save(tmp_path / "a.obj", text + "f 1 2 3 4 5\n"))
+    assert area(mesh) == pytest.approx(0.625 / 2)
+
+
+@pytest.mark.parametrize("word", ["inf", "1e308", "1e200"])
+def test_normals_and_places_beyond_all_bounds(tmp_path: Path, word: str) -> None:
+    mesh = load_mesh(save(tmp_path / "a.obj", SQUARE + f"vn {word} 0 {word}\nf 1//1 2//1 3//1 4//1\n"), up="y")
+    assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1)
+    with pytest.raises(DataError, match=r"a\.obj: .*(not finite|expected less than 1e\+70)"):
+        load_mesh(save(tmp_path / "a.obj", SQUARE.replace("v 1 1 0", f"v 1 {word} -{word}") + "f 1 2 3 4\n"))
+
+
 GLTF = '{"asset":{"version":"2.0"},"scene":0,"scenes":[{"nodes":[]}],"nodes":[]}'
 
 
