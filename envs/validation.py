@@ -12,7 +12,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union
 
 import annotated_types as bounds
@@ -37,6 +37,10 @@ SideOrOwn = Annotated[int, Interval(ge=0, le=2**13)]
 """Pixels along the side of a view; 0 leaves it to what is looked at."""
 Width = Annotated[int, Interval(ge=1, le=2**15)]
 """Units of a layer."""
+MaybeWidth = Annotated[int, Interval(ge=0, le=2**15)]
+"""Units of a layer; 0 leaves it out."""
+ActionSize = Annotated[int, Interval(ge=1, le=2**12)]
+"""Numbers of an action."""
 Layers = Annotated[int, Interval(ge=1, le=2**8)]
 """Layers of a network, or heads of attention."""
 Views = Annotated[int, Interval(ge=1, le=2**12)]
@@ -47,8 +51,12 @@ Seed = Annotated[int, Interval(ge=0, lt=2**32)]
 """A seed that every generator takes: NumPy's global one, which Stable-Baselines3 draws from, takes no other."""
 EnvSeed = Annotated[int, Interval(ge=0, lt=2**64)]
 """A seed of an environment: the rows' counter-based streams have keys of 64 bits."""
+Epochs = Annotated[int, Interval(ge=1, le=10**6)]
+"""Passes over what is learnt from."""
 Share = Annotated[float, Interval(ge=0, le=1)]
 """A fraction or a probability."""
+Dropout = Annotated[float, Interval(ge=0, lt=1)]
+"""The share of units that training leaves out; with all of them nothing could be learnt."""
 Amount = Annotated[float, Ge(0)]
 """A finite number that may be zero."""
 PositiveAmount = Annotated[float, Gt(0)]
@@ -209,15 +217,15 @@ def expectation(hint: Any) -> str:
 def limits(hint: Any) -> str:
     """The bounds of an annotation in words, for help texts: "1 or more", "from 0 to 1"; empty where there are none."""
     found = [part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is Annotated]
-    notes = typing.get_args(found[0])[1:] if found else ()
-    return _range(notes).removeprefix(" of").strip()
+    base, *notes = typing.get_args(found[0]) if found else (None,)
+    return _range(base, notes).removeprefix(" of").strip()
 
 
 def _bounded(base: Any, notes: tuple[Any, ...]) -> str:
-    return expectation(base) + _range(notes)
+    return expectation(base) + _range(base, notes)
 
 
-def _range(notes: tuple[Any, ...]) -> str:
+def _range(base: Any, notes: Sequence[Any]) -> str:
     low = high = ""
     for note in _flat(notes):
         match note:
@@ -228,7 +236,7 @@ def _range(notes: tuple[Any, ...]) -> str:
             case Le(le):
                 high = "" if le == MANY else f"{le}"
             case Lt(lt):
-                high = f"{lt - 1}" if isinstance(lt, int) else f"less than {lt}"
+                high = f"{lt - 1}" if base is int else f"less than {lt}"
     low_said = low if low.startswith("more") else f"{low} or more"
     high_said = high if high.startswith("less") else f"at most {high}"
     if low and high:
@@ -237,7 +245,7 @@ def _range(notes: tuple[Any, ...]) -> str:
     return f" of {low_said}" if low else f" of {high_said}" if high else ""
 
 
-def _flat(notes: tuple[Any, ...]) -> Iterator[Any]:
+def _flat(notes: Sequence[Any]) -> Iterator[Any]:
     for note in notes:
         if isinstance(note, bounds.GroupedMetadata):
             yield from note
@@ -250,11 +258,16 @@ def _listed(words: list[str]) -> str:
 
 
 def _plain(value: Any, hint: Any) -> Any:
-    """NumPy's scalars as Python's, and a list as a tuple where the annotation says so: JSON knows no tuples."""
+    """NumPy's scalars and arrays as Python's, and a list as a tuple where the annotation says so: JSON knows none."""
     if isinstance(value, np.generic):
         return value.item()
-    base = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
-    return tuple(value) if isinstance(value, list) and typing.get_origin(base) is tuple else value
+    outer = typing.get_origin(hint) in (Annotated, Union, types.UnionType)
+    kinds = {typing.get_origin(part) for part in (typing.get_args(hint) if outer else (hint,))}
+    if isinstance(value, np.ndarray) and value.ndim and kinds & {tuple, list, Sequence}:
+        value = value.tolist()
+    if type(value) in (list, tuple):
+        value = type(value)(item.item() if isinstance(item, np.generic) else item for item in value)
+    return tuple(value) if isinstance(value, list) and tuple in kinds else value
 
 
 def _meant(signature: inspect.Signature, options: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gazeworld.envs.validation import Dropout, Layers, OptionError, Positive, validated
+
 
 class Aggregator(nn.Module):
     """Transformer encoder over (view, action) tokens; the output at the [AGG] token is the aggregate (equation 3).
@@ -18,19 +20,22 @@ class Aggregator(nn.Module):
     Layers are initialised independently; `start_as_copies` is how `nn.TransformerEncoder` starts them.
     """
 
+    @validated
     def __init__(
         self,
-        dim: int,
+        dim: Positive,
         *,
-        layers: int = 3,
-        heads: int = 4,
-        dropout: float = 0.0,
+        layers: Layers = 3,
+        heads: Layers = 4,
+        dropout: Dropout = 0.0,
         positions: bool = False,
         final_norm: bool = False,
     ) -> None:
         super().__init__()
         if dim % heads:
-            raise ValueError(f"token width {dim} (embedding + action) is not divisible by {heads} heads")
+            raise OptionError(
+                f"heads is {heads}: token width {dim} (embedding + action) is not divisible by {heads} heads"
+            )
         self.positions = positions
         self.token = nn.Parameter(torch.zeros(1, 1, dim))
         nn.init.trunc_normal_(self.token, std=0.02)

@@ -2,22 +2,37 @@
 
 import math
 from itertools import pairwise
-from typing import cast
+from typing import Annotated, Literal, cast, get_args
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock
 
-ENCODERS = ("resnet18", "cifar-resnet18", "small", "small-grid")
+from gazeworld.envs.validation import OptionError, Share, Side, Width, shown, validated
+
+Encoder = Literal["resnet18", "cifar-resnet18", "small", "small-grid"]
+ENCODERS: tuple[Encoder, ...] = get_args(Encoder)
+ViewShape = tuple[Annotated[int, Interval(ge=1, le=2**8)], Side, Side]
+"""Channels, height and width of a view."""
+Means = tuple[Share, ...]
+"""The mean of every channel over the training data, in [0, 1]."""
+Deviation = Annotated[float, Interval(ge=1e-6, le=1)]
+Deviations = tuple[Deviation, ...]
+"""The standard deviation of every channel over the training data; views of one grey alone have none."""
 
 
 class Normalise(nn.Module):
     """uint8 views to floats with the source's channel mean and standard deviation (given in [0, 1])."""
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    @validated
+    def __init__(self, channels: int, mean: Means, std: Deviations) -> None:
         super().__init__()
+        for name, given in (("mean", mean), ("std", std)):
+            if len(given) != channels:
+                raise OptionError(f"{name} is {shown(given)}, expected a number for each of {channels} channels")
         # Not persistent: they belong to the data, and a checkpoint names the data.
         self.register_buffer("scale", (1 / (255 * torch.tensor(std)))[:, None, None], persistent=False)
         self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std))[:, None, None], persistent=False)
@@ -97,11 +112,12 @@ def _resnet(channels: int, side: int, cifar: bool) -> nn.Module:
     return network
 
 
-def make_encoder(kind: str, view_shape: tuple[int, int, int], *, dim: int, width: int) -> tuple[nn.Module, int]:
+@validated
+def make_encoder(kind: Encoder, view_shape: ViewShape, *, dim: Width, width: Width) -> tuple[nn.Module, int]:
     """An encoder of normalised views (c, h, w) and the width of its embedding.
 
     `dim` and `width` are used by the small ones alone; a ResNet-18 always gives 512 numbers.
-    Raises ValueError for an unknown kind.
+    Raises ValueError for an unknown kind and for sizes out of their bounds.
     """
     channels = view_shape[0]
     match kind:
@@ -113,5 +129,3 @@ def make_encoder(kind: str, view_shape: tuple[int, int, int], *, dim: int, width
             return _resnet(channels, view_shape[1], cifar=True), 512
         case "resnet18":
             return _resnet(channels, view_shape[1], cifar=False), 512
-        case _:
-            raise ValueError(f"unknown encoder {kind!r}; there are: {', '.join(ENCODERS)}")

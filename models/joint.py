@@ -1,18 +1,20 @@
 """What joint-embedding methods share: one encoder for every view, projectors, actions as predictors see them."""
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, Width, validated
 
 from .aggregator import Aggregator
-from .encoder import Normalise, make_encoder
+from .encoder import Deviations, Encoder, Means, Normalise, ViewShape, make_encoder
 from .method import Method
 
-PROJECTORS = ("mlp", "transformer")
+Projector = Literal["mlp", "transformer"]
 
 
 class JointEmbedding(Method):
@@ -25,16 +27,17 @@ class JointEmbedding(Method):
 
     def __init__(
         self,
-        *,
-        view_shape: tuple[int, int, int],
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str,
-        dim: int,
-        width: int,
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder,
+        dim: Width,
+        width: Width,
     ) -> None:
         super().__init__()
-        self.normalise = Normalise(mean, std)
+        self.made_for(view_shape, action_dim, fixed=encoder == "small-grid")
+        self.normalise = Normalise(view_shape[0], mean, std)
         network, self.view_dim = make_encoder(encoder, view_shape, dim=dim, width=width)
         self.encoder = network.to(memory_format=torch.channels_last)
         self.aggregate_dim = self.view_dim
@@ -98,7 +101,8 @@ class TransformerProjector(nn.Module):
         return self.aggregator(rows[:, None])
 
 
-def make_projector(kind: str, dim: int, hidden: int, out: int, *, norm_last: bool) -> tuple[nn.Module, int]:
+@validated
+def make_projector(kind: Projector, dim: Width, hidden: Width, out: Width, *, norm_last: bool) -> tuple[nn.Module, int]:
     """A projector of embeddings of `dim` numbers and its output width: `mlp` (dim-hidden-hidden-out) or `transformer`.
 
     `hidden`, `out` and `norm_last` are used by the MLP alone. Raises ValueError for an unknown kind.
@@ -108,8 +112,6 @@ def make_projector(kind: str, dim: int, hidden: int, out: int, *, norm_last: boo
             return mlp((dim, hidden, hidden, out), norm_last=norm_last), out
         case "transformer":
             return TransformerProjector(dim), dim
-        case _:
-            raise ValueError(f"unknown projector {kind!r}; there are: {', '.join(PROJECTORS)}")
 
 
 def action_projection(action_dim: int, width: int) -> nn.Linear:
@@ -144,10 +146,3 @@ class Hypernetwork(nn.Module):
 def parts(terms: dict[str, Float[Tensor, ""]]) -> dict[str, Tensor]:
     """The terms of a loss, detached, for the log."""
     return {name: term.detach() for name, term in terms.items()}
-
-
-def fraction(name: str, value: float) -> float:
-    """The value; raises ValueError unless it lies from 0 to 1."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value}, expected a number from 0 to 1")
-    return value

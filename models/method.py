@@ -1,10 +1,11 @@
 """What can be learnt: the contract between a method and everything that trains, probes and plans with it."""
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float32, UInt8
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 
 from gazeworld.envs import shelf
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import Validated
+from gazeworld.envs.validation import OptionError, Validated, shown
+
+Built = TypeVar("Built", bound=nn.Module)
 
 
 class CheckpointError(ValueError):
@@ -27,12 +30,59 @@ class Representation:
     aggregate: Float[Tensor, "b e"]
 
 
+def _guarded(call: Callable[..., Any], *, check: Callable[..., None]) -> Callable[..., Any]:
+    """A door that looks at what it is given first: at types and shapes alone, so that no device is asked."""
+
+    @functools.wraps(call)
+    def guarded(self: "Method", *given: Any, **named: Any) -> Any:
+        check(self, *given, **named)
+        return call(self, *given, **named)
+
+    return guarded
+
+
+def _require_views(method: "Method", views: Any) -> None:
+    fits = isinstance(views, Tensor) and views.dtype == torch.uint8 and views.ndim == 5
+    if not fits or any(found != size for found, size in zip(views.shape[2:], method.view_shape, strict=True) if size):
+        wanted = ", ".join(str(size or letter) for size, letter in zip(method.view_shape, "chw", strict=True))
+        raise OptionError(
+            f"views are {_kind(views)}, expected a uint8 tensor of shape (b, t, {wanted}) with values 0 … 255: "
+            f"{type(method).__name__} normalises them itself"
+        )
+
+
+def _require_sequence(method: "Method", views: Any, actions: Any) -> None:
+    _require_views(method, views)
+    b, t = views.shape[:2]
+    fits = isinstance(actions, Tensor) and actions.is_floating_point() and actions.shape[:-1] == (b, t - 1)
+    if not fits or method.action_dim not in (None, actions.shape[-1]):
+        wanted = f"({b}, {t - 1}, {method.action_dim or 'a'})"
+        raise OptionError(f"actions are {_kind(actions)}, expected a float tensor of shape {wanted} between {t} views")
+
+
+def _require_rows(method: "Method", aggregate: Any, action: Any) -> None:
+    for name, rows, width in (("aggregate", aggregate, method.aggregate_dim), ("action", action, method.action_dim)):
+        fits = isinstance(rows, Tensor) and rows.is_floating_point() and rows.ndim == 2
+        if not fits or len(rows) != len(aggregate) or width not in (None, rows.shape[1]):
+            raise OptionError(
+                f"{name} is {_kind(rows)}, expected a float tensor of shape "
+                f"({len(aggregate) if isinstance(aggregate, Tensor) and aggregate.ndim else 'b'}, {width or 'n'})"
+            )
+
+
+def _kind(found: Any) -> str:
+    return f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+
+
 class Method(Validated, nn.Module, ABC):
     """A way to learn from streams; it never sees a file, a device or a logger.
 
     `view_dim` and `aggregate_dim` are d and e. Actions go in as worlds produce them; normalising pixels is the
     method's own business. `least_views` and `most_views` (None: any number) say how long a stream may be that it
     learns from; `adds_actions` says whether it takes the sum of actions for the way that they lead together.
+
+    Whatever a subclass does, its `encode` and `goal` take uint8 views (b, t, c, h, w) alone, and its `predict` rows of
+    aggregates and actions: anything else is refused with OptionError (`made_for` says which sizes fit).
     """
 
     view_dim: int
@@ -40,6 +90,24 @@ class Method(Validated, nn.Module, ABC):
     least_views: int = 2
     most_views: int | None = None
     adds_actions: bool = False
+    view_shape: tuple[int | None, int | None, int | None] = (None, None, None)
+    action_dim: int | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, check in (("encode", _require_views), ("goal", _require_views), ("predict", _require_rows)):
+            if name in vars(cls):
+                setattr(cls, name, _guarded(vars(cls)[name], check=check))
+
+    def made_for(self, view_shape: tuple[int, int, int], action_dim: int, *, fixed: bool) -> None:
+        """Say which channels and actions fit, and where `fixed` which height and width; None is anything."""
+        self.view_shape = view_shape if fixed else (view_shape[0], None, None)
+        self.action_dim = action_dim or None  # 0: a model that minds no actions
+
+    def require_actions(self, actions: Float32[Tensor, "*b a"]) -> None:
+        """Raise OptionError for actions of another size than the model was made for."""
+        if self.action_dim is not None and actions.shape[-1] != self.action_dim:
+            raise OptionError(f"actions of {actions.shape[-1]} numbers, but this model was made for {self.action_dim}")
 
     @abstractmethod
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
@@ -57,8 +125,12 @@ class Method(Validated, nn.Module, ABC):
         """Actions as the method sees them, for probes that read them beside the aggregate; here as they are."""
         return actions
 
+    @functools.partial(_guarded, check=_require_sequence)
     def represent(self, views: UInt8[Tensor, "b t c h w"], actions: Float32[Tensor, "b t-1 a"]) -> Representation:
-        """Both representations of a sequence; changes no buffer when the module is in eval mode."""
+        """Both representations of a sequence; changes no buffer when the module is in eval mode.
+
+        Raises OptionError for anything but uint8 views, and the actions between them.
+        """
         encoded = self.encode(views)
         return Representation(encoded, self.aggregate(encoded, actions))
 
@@ -97,6 +169,23 @@ def frozen(method: Method) -> Iterator[None]:
             module.training = mode
 
 
+MOST = 2**30
+"""Numbers of weights and other state that a method may hold: 4 GiB, or 16 with their gradients and Adam's moments."""
+
+
+def within_memory(what: str, build: Callable[[], Built]) -> Built:
+    """A network, unless it would hold more than MOST numbers: that is counted before any memory is taken.
+
+    `what` names it and the options that its size depends on. Raises OptionError.
+    """
+    with torch.device("meta"):
+        shell = build()
+    numbers = sum(x.numel() for x in (*shell.parameters(), *shell.buffers()))
+    if numbers > MOST:
+        raise OptionError(f"{what} would hold {numbers:,} numbers, expected at most {MOST:,}: take smaller sizes")
+    return build()
+
+
 METHODS = "gazeworld.models.methods"
 
 
@@ -115,4 +204,7 @@ def make_method(
     """
     kind = shelf.concrete(METHODS, name, Method)
     given = {"view_shape": view_shape, "action_dim": action_dim, "mean": mean, "std": std}
-    return shelf.built(f"method {name!r}", kind, **given, **options)
+    named = ", ".join(f"{key}={shown(value)}" for key, value in options.items()) or "its usual options"
+    return within_memory(
+        f"method {name!r} with {named}", lambda: shelf.built(f"method {name!r}", kind, **given, **options)
+    )

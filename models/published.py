@@ -10,7 +10,6 @@ transformed-view models that were trained without actions.
 """
 
 import logging
-import math
 import pickle
 import re
 import warnings
@@ -24,7 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.serialization import safe_globals
 
-from .method import CheckpointError
+from gazeworld.envs.validation import OptionError, Share, checked
+
+from .encoder import Deviation
+from .method import CheckpointError, within_memory
 from .methods.seq_jepa import SeqJEPA
 
 _log = logging.getLogger(__name__)
@@ -119,13 +121,13 @@ def load(
     naming the tensor that is missing, unknown, misshapen or not finite, what was found and what was expected;
     ValueError for statistics that cannot be.
     """
-    means, deviations = _channels("mean", mean, 0.0), _channels("std", std, 1e-6)
+    means, deviations = _channels("mean", mean, Share), _channels("std", std, Deviation)
     found = checkpoint if isinstance(checkpoint, Published) else read(checkpoint)
     if found.probes:
         _log.warning("%s: left out %d tensors of probes: %s", found.source, len(found.probes), ", ".join(found.probes))
     options = _options(found)
     with torch.random.fork_rng(devices=[]):  # weights are about to be replaced: leave no trace in the caller's draws
-        model = SeqJEPA(**options, mean=means, std=deviations)
+        model = _built(found.source, {**options, "mean": means, "std": deviations})
     names, own = _names(model), model.state_dict()
     _check(found, {theirs: own[ours] for ours, theirs in names.items()})
     model.load_state_dict({ours: found.tensors[theirs] for ours, theirs in names.items()})
@@ -145,6 +147,14 @@ def export(model: SeqJEPA) -> dict[str, Tensor]:
         raise ValueError(f"the authors' format cannot hold this model: {'; '.join(reasons)}")
     own = model.state_dict()
     return {theirs: own[ours].detach().cpu().contiguous().clone() for ours, theirs in _names(model).items()}
+
+
+def _built(source: str, options: dict[str, Any]) -> SeqJEPA:
+    """A model for the tensors of a checkpoint. Raises CheckpointError where they tell of sizes that no model has."""
+    try:
+        return within_memory("a model of its tensors' sizes", lambda: SeqJEPA(**options))
+    except OptionError as error:
+        raise CheckpointError(f"{source}: {error}") from error
 
 
 def _names(model: SeqJEPA) -> dict[str, str]:
@@ -262,11 +272,9 @@ def _check(found: Published, expected: Mapping[str, Tensor]) -> None:
         )
 
 
-def _channels(name: str, values: Sequence[float], least: float) -> tuple[float, ...]:
-    found = tuple(float(value) for value in values)
-    if len(found) != 3 or not all(math.isfinite(value) and least <= value <= 1 for value in found):
-        raise ValueError(f"{name} is {found}, expected three numbers from {least:g} to 1: red, green, blue")
-    return found
+def _channels(name: str, values: Sequence[float] | Tensor, number: Any) -> tuple[float, ...]:
+    given = values.tolist() if isinstance(values, Tensor) else values
+    return checked(name, list(given) if isinstance(given, Sequence) else given, tuple[number, number, number])
 
 
 def _opened(file: Path) -> object:

@@ -5,9 +5,11 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, Share, Width
 
 from ..ema import follow, target_of
-from ..joint import JointEmbedding, action_projection, each, fraction, make_projector, mlp, parts
+from ..encoder import Deviations, Encoder, Means, ViewShape
+from ..joint import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
 from ..losses import byol
 from ..schedule import momentum
 
@@ -27,22 +29,22 @@ class ConditionalBYOL(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        projector: str = "mlp",
-        projector_hidden: int = 2048,
-        projector_out: int = 2048,
-        action_width: int = 128,
-        hidden: int = 512,
-        decay: float = 0.996,
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        projector: Projector = "mlp",
+        projector_hidden: Width = 2048,
+        projector_out: Width = 2048,
+        action_width: Width = 128,
+        hidden: Width = 512,
+        decay: Share = 0.996,
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
-        self.decay = fraction("decay", decay)
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        self.decay = decay
         self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
         self.action_projection = action_projection(action_dim, action_width)
         self.predictor = mlp((out + action_width, hidden, out), norm_last=False)

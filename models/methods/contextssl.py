@@ -1,12 +1,17 @@
 """ContextSSL: what a view becomes depends on a context of pairs of views and actions (Gupta et al. 2024)."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Interval
 from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, Amount, Layers, OptionError, PositiveAmount, Views, Width
 
+from ..encoder import Deviations, Encoder, Means, ViewShape
 from ..joint import JointEmbedding, parts
 from ..losses import invariance, nt_xent, weighted
 
@@ -40,29 +45,31 @@ class ContextSSL(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        transformer_width: int = 2048,
-        layers: int = 3,
-        heads: int = 4,
-        pairs: int = 64,
-        context: int = 126,
-        hidden: int = 1024,
-        temperature: float = 0.5,
-        action_weight: float = 1.0,
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        transformer_width: Width = 2048,
+        layers: Layers = 3,
+        heads: Layers = 4,
+        pairs: Views = 64,
+        context: Annotated[int, Interval(ge=0, le=2**13)] = 126,
+        hidden: Width = 1024,
+        temperature: PositiveAmount = 0.5,
+        action_weight: Amount = 1.0,
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
-        if context % 2 or not 0 <= context < 2 * pairs:
-            raise ValueError(
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        if context % 2 or context >= 2 * pairs:
+            raise OptionError(
                 f"context is {context} views, expected an even number below {2 * pairs}, twice pairs={pairs}"
             )
         if transformer_width % heads:
-            raise ValueError(f"transformer_width {transformer_width} is not divisible by {heads} heads")
+            raise OptionError(
+                f"heads is {heads}: transformer_width {transformer_width} is not divisible by {heads} heads"
+            )
         self.pairs = pairs
         self.temperature = temperature
         self.weights = {"contrast": 1.0, "action": action_weight}

@@ -1,17 +1,21 @@
 """Conv-JEPA: every view on its own foretells the last one, given the way there (seq-JEPA, section 3.1)."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, MaybeWidth, Share, Width
 
 from ..ema import follow, target_of
-from ..joint import JointEmbedding, action_projection, each, fraction, mlp, parts
+from ..encoder import Deviations, Encoder, Means, ViewShape
+from ..joint import JointEmbedding, action_projection, each, mlp, parts
 from ..losses import cosine
 from ..schedule import momentum
 
-REDUCTIONS = ("sum", "mean")
+Reduction = Literal["sum", "mean"]
 
 
 class ConvJEPA(JointEmbedding):
@@ -33,25 +37,23 @@ class ConvJEPA(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        projector_hidden: int = 2048,
-        projector_out: int = 0,
-        action_width: int = 128,
-        hidden: int = 1024,
-        decay: float = 0.996,
-        reduction: str = "sum",
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        projector_hidden: Width = 2048,
+        projector_out: MaybeWidth = 0,
+        action_width: Width = 128,
+        hidden: Width = 1024,
+        decay: Share = 0.996,
+        reduction: Reduction = "sum",
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"unknown reduction {reduction!r}; there are: {', '.join(REDUCTIONS)}")
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
         self.reduction = reduction
-        self.decay = fraction("decay", decay)
+        self.decay = decay
         self.projects = projector_out > 0
         out = projector_out or self.view_dim
         widths = (self.view_dim, projector_hidden, projector_out)

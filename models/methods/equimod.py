@@ -5,7 +5,9 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, Amount, PositiveAmount, Width
 
+from ..encoder import Deviations, Encoder, Means, ViewShape
 from ..joint import JointEmbedding, action_projection, each, mlp, parts
 from ..losses import equimod, weighted
 
@@ -28,20 +30,20 @@ class EquiMod(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        projector_hidden: int = 1024,
-        projector_out: int = 128,
-        action_width: int = 128,
-        temperature: float = 0.1,
-        equivariance: float = 1.0,
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        projector_hidden: Width = 1024,
+        projector_out: Width = 128,
+        action_width: Width = 128,
+        temperature: PositiveAmount = 0.1,
+        equivariance: Amount = 1.0,
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
         widths = (self.view_dim, projector_hidden, projector_hidden, projector_out)
         self.invariant = mlp(widths, norm_last=True)
         self.equivariant = mlp(widths, norm_last=True)

@@ -6,7 +6,9 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, Width
 
+from ..encoder import Deviations, Encoder, Means, ViewShape
 from ..joint import JointEmbedding, each, mlp, parts
 
 
@@ -22,16 +24,16 @@ class InverseDynamics(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        hidden: int = 512,
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        hidden: Width = 512,
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
         self.head = mlp((2 * self.view_dim, hidden, action_dim), norm_last=False)
 
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:

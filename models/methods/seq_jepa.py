@@ -1,20 +1,22 @@
 """seq-JEPA: predict the next view from an aggregate of the views and actions before it (arXiv 2505.03176)."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Dropout, Layers, MaybeWidth, OptionError, Share, Width
 
 from ..aggregator import Aggregator
 from ..ema import follow, target_of
-from ..encoder import Normalise, make_encoder
+from ..encoder import Deviations, Encoder, Means, Normalise, ViewShape, make_encoder
 from ..method import Method
 from ..schedule import momentum
 
-PREDICTOR_NORMS = ("batch", "none")
-ACTION_NORMS = ("none", "batch")
+Norm = Literal["batch", "none"]
 
 
 class SeqJEPA(Method):
@@ -44,40 +46,38 @@ class SeqJEPA(Method):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        action_width: int = 128,
-        layers: int = 3,
-        heads: int = 4,
-        dropout: float = 0.0,
+        view_shape: ViewShape,
+        action_dim: MaybeWidth,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        action_width: MaybeWidth = 128,
+        layers: Layers = 3,
+        heads: Layers = 4,
+        dropout: Dropout = 0.0,
         positions: bool = False,
         final_norm: bool = False,
         identical_layers: bool = False,
-        action_norm: str = "none",
-        hidden: int = 1024,
-        predictor_norm: str = "batch",
-        decay: float = 0.996,
+        action_norm: Norm = "none",
+        hidden: MaybeWidth = 1024,
+        predictor_norm: Norm = "batch",
+        decay: Share = 0.996,
         condition_transformer: bool = True,
         condition_predictor: bool = True,
     ) -> None:
         super().__init__()
-        if action_norm not in ACTION_NORMS:
-            raise ValueError(f"unknown action_norm {action_norm!r}; there are: {', '.join(ACTION_NORMS)}")
-        if not 0 <= decay <= 1:
-            raise ValueError(f"decay is {decay}, expected a number from 0 to 1")
-        if action_width < (condition_transformer or condition_predictor or action_norm != "none"):
-            raise ValueError(f"action_width is {action_width}, expected at least 1 in a model that uses actions")
+        uses_actions = condition_transformer or condition_predictor or action_norm != "none"
+        for name, size in (("action_width", action_width), ("action_dim", action_dim or not action_width)):
+            if size < uses_actions:
+                raise OptionError(f"{name} is {size:d}, expected at least 1 in a model that uses actions")
+        self.made_for(view_shape, action_dim, fixed=encoder == "small-grid")
         self.decay = decay
         self.condition_transformer = condition_transformer
         self.condition_predictor = condition_predictor
         self.action_width = action_width
-        self.action_dim = action_dim
-        self.normalise = Normalise(mean, std)
+        self.normalise = Normalise(view_shape[0], mean, std)
         network, self.view_dim = make_encoder(encoder, view_shape, dim=dim, width=width)
         self.encoder = network.to(memory_format=torch.channels_last)  # as the views lie; a fifth faster on the CPU
         self.target = target_of(self.encoder)
@@ -111,8 +111,7 @@ class SeqJEPA(Method):
         """
         if not self.action_width:
             return actions
-        if actions.shape[-1] != self.action_dim:
-            raise ValueError(f"actions of {actions.shape[-1]} numbers, but this model was made for {self.action_dim}")
+        self.require_actions(actions)
         projected = self.action_projection(actions)
         return self.action_norm(projected.reshape(-1, self.action_width)).reshape(projected.shape)
 
@@ -166,12 +165,8 @@ def _projection(action_dim: int, width: int) -> nn.Module:
     return projection
 
 
-def _predictor(inputs: int, hidden: int, outputs: int, norm: str) -> nn.Sequential:
+def _predictor(inputs: int, hidden: int, outputs: int, norm: Norm) -> nn.Sequential:
     """The predictor h; a normalised layer needs no bias, since the norm takes the mean away."""
-    if norm not in PREDICTOR_NORMS:
-        raise ValueError(f"unknown predictor_norm {norm!r}; there are: {', '.join(PREDICTOR_NORMS)}")
-    if hidden < 0:
-        raise ValueError(f"hidden is {hidden}, expected a width or 0 for no hidden layer")
     first = hidden or outputs
     layers: list[nn.Module] = [
         nn.Linear(inputs, first, bias=norm == "none"),

@@ -5,7 +5,9 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, Amount, OptionError, Width
 
+from ..encoder import Deviations, Encoder, Means, ViewShape
 from ..joint import Hypernetwork, JointEmbedding, each, mlp, parts
 from ..losses import sie, weighted
 
@@ -27,24 +29,24 @@ class SIE(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        projector_hidden: int = 1024,
-        projector_out: int = 1024,
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        projector_hidden: Width = 1024,
+        projector_out: Width = 1024,
         hypernetwork_bias: bool = False,
-        invariance: float = 10.0,
-        equivariance: float = 4.5,
-        variance: float = 10.0,
-        covariance: float = 1.0,
+        invariance: Amount = 10.0,
+        equivariance: Amount = 4.5,
+        variance: Amount = 10.0,
+        covariance: Amount = 1.0,
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
         if self.view_dim % 2:
-            raise ValueError(f"an embedding of {self.view_dim} numbers cannot be split in halves")
+            raise OptionError(f"dim makes an embedding of {self.view_dim} numbers, which cannot be split in halves")
         widths = (self.view_dim // 2, projector_hidden, projector_hidden, projector_out)
         self.invariant = mlp(widths, norm_last=False)
         self.equivariant = mlp(widths, norm_last=False)

@@ -4,8 +4,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, PositiveAmount, Width
 
-from ..joint import JointEmbedding, each, make_projector, parts
+from ..encoder import Deviations, Encoder, Means, ViewShape
+from ..joint import JointEmbedding, Projector, each, make_projector, parts
 from ..losses import nt_xent
 
 
@@ -21,19 +23,19 @@ class SimCLR(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        projector: str = "mlp",
-        projector_hidden: int = 2048,
-        projector_out: int = 2048,
-        temperature: float = 0.5,
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        projector: Projector = "mlp",
+        projector_hidden: Width = 2048,
+        projector_out: Width = 2048,
+        temperature: PositiveAmount = 0.5,
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
         self.projector, _ = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=True)
         self.temperature = temperature
 

@@ -1,14 +1,18 @@
 """VICReg with trajectory regularisation: three views in a row shall lie on a straight path (Wang et al. 2024)."""
 
+from typing import Literal
+
 from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import ActionSize, Amount, Width
 
-from ..joint import JointEmbedding, each, make_projector, parts
+from ..encoder import Deviations, Encoder, Means, ViewShape
+from ..joint import JointEmbedding, Projector, each, make_projector, parts
 from ..losses import trajectory, vicreg, weighted
 
-PLACES = ("embedding", "projection")
+Place = Literal["embedding", "projection"]
 
 
 class VICRegTrajectory(JointEmbedding):
@@ -25,25 +29,23 @@ class VICRegTrajectory(JointEmbedding):
     def __init__(
         self,
         *,
-        view_shape: tuple[int, int, int],
-        action_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        encoder: str = "cifar-resnet18",
-        dim: int = 128,
-        width: int = 32,
-        projector: str = "mlp",
-        projector_hidden: int = 2048,
-        projector_out: int = 2048,
-        invariance: float = 10.0,
-        variance: float = 10.0,
-        covariance: float = 1.0,
-        trajectory: float = 0.01,
-        trajectory_on: str = "embedding",
+        view_shape: ViewShape,
+        action_dim: ActionSize,
+        mean: Means,
+        std: Deviations,
+        encoder: Encoder = "cifar-resnet18",
+        dim: Width = 128,
+        width: Width = 32,
+        projector: Projector = "mlp",
+        projector_hidden: Width = 2048,
+        projector_out: Width = 2048,
+        invariance: Amount = 10.0,
+        variance: Amount = 10.0,
+        covariance: Amount = 1.0,
+        trajectory: Amount = 0.01,
+        trajectory_on: Place = "embedding",
     ) -> None:
-        super().__init__(view_shape=view_shape, mean=mean, std=std, encoder=encoder, dim=dim, width=width)
-        if trajectory_on not in PLACES:
-            raise ValueError(f"unknown trajectory_on {trajectory_on!r}; there are: {', '.join(PLACES)}")
+        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
         self.projector, _ = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
         self.weights = {
             "invariance": invariance,

@@ -163,3 +163,24 @@ def test_values_are_shown_short_and_printable() -> None:
     assert shown("x" * 200).endswith(" …")
     assert len(shown("x" * 200)) == 80
     assert shown("caf\udce9").isascii()
+
+
+def test_arrays_and_their_scalars_are_lists_of_numbers_and_lists_are_tuples_where_those_are_meant() -> None:
+    @validated
+    def taken(
+        means: tuple[float, ...], more: tuple[int, ...] | None = None, pairs: list[tuple[int, int]] | None = None
+    ):
+        return means, more, pairs
+
+    assert taken(np.array([0.5, 0.25]))[0] == (0.5, 0.25)
+    assert taken([np.float32(0.5)], [np.int64(3)])[:2] == ((0.5,), (3,))
+    assert taken([], None, [(1, 2)])[2] == [(1, 2)]
+    with pytest.raises(OptionError, match="means is array"):
+        taken(np.zeros((2, 2)))
+    with pytest.raises(OptionError, match="means is array"):
+        taken(np.array(["a"]))
+
+
+def test_a_bound_that_is_not_reached_is_said_of_integers_and_of_numbers() -> None:
+    assert expectation(Annotated[float, Lt(5)]) == "a finite number of less than 5"
+    assert expectation(Annotated[int, Lt(5)]) == "an integer of at most 4"

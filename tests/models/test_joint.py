@@ -226,8 +226,8 @@ def test_contextssl_does_not_let_a_view_see_its_partner_or_what_follows() -> Non
     ("name", "options", "message"),
     [
         ("byol", {"decay": 1.5}, "decay is 1.5"),
-        ("conv-jepa", {"reduction": "max"}, "unknown reduction 'max'"),
-        ("vicreg-traj", {"trajectory_on": "moon"}, "unknown trajectory_on 'moon'"),
+        ("conv-jepa", {"reduction": "max"}, "reduction is 'max', expected 'sum' or 'mean'"),
+        ("vicreg-traj", {"trajectory_on": "moon"}, "trajectory_on is 'moon', expected 'embedding' or 'projection'"),
         ("sie", {"dim": 23}, "embedding of 23 numbers"),
         ("contextssl", {"context": 7}, "context is 7 views"),
         ("contextssl", {"pairs": 2, "context": 4}, "even number below 4"),

@@ -213,7 +213,7 @@ def test_a_transformer_projector_trains_too(name: str) -> None:
     stream = stream_of(16, longest(method))
     before = stepped(method, stream)
     assert method.loss(stream)[0] < before
-    with pytest.raises(ValueError, match="unknown projector 'tree'; there are: mlp, transformer"):
+    with pytest.raises(ValueError, match="projector is 'tree', expected 'mlp' or 'transformer'"):
         make(name, projector="tree")
 
 

@@ -186,8 +186,10 @@ def test_a_model_without_actions_and_without_a_hidden_layer() -> None:
 
 def test_actions_of_another_size_are_refused() -> None:
     method = make_method("seq-jepa", **WORLD, **SMALL).eval()
-    with pytest.raises(ValueError, match="actions of 4 numbers, but this model was made for 2"):
+    with pytest.raises(ValueError, match=r"actions are .* of shape \(6, 3, 4\), expected .* of shape \(6, 3, 2\)"):
         method.represent(stream_of().views, torch.zeros(6, 3, 4))
+    with pytest.raises(ValueError, match="actions of 4 numbers, but this model was made for 2"):
+        method.embed(torch.zeros(6, 3, 4))
 
 
 def test_one_batch_can_be_learnt_by_heart() -> None:
@@ -217,9 +219,9 @@ def test_the_paper_sizes() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoder": "vgg"}, "unknown encoder 'vgg'"),
-        ({"predictor_norm": "layer"}, "unknown predictor_norm"),
-        ({"action_norm": "layer"}, "unknown action_norm 'layer'; there are: none, batch"),
+        ({"encoder": "vgg"}, "encoder is 'vgg', expected 'resnet18', 'cifar-resnet18', 'small' or 'small-grid'"),
+        ({"predictor_norm": "layer"}, "predictor_norm is 'layer', expected 'batch' or 'none'"),
+        ({"action_norm": "layer"}, "action_norm is 'layer', expected 'batch' or 'none'"),
         ({"action_width": 0}, "action_width is 0, expected at least 1"),
         ({"hidden": -1}, "hidden is -1"),
         ({"decay": 1.5}, "decay is 1.5"),
