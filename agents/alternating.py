@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gazeworld.envs.draws import Draws
@@ -101,8 +100,8 @@ def alternate(
             loop.require_sound(duet.session.module, step, folder)
             recorder.scalars(step, values)
             recorder.say(f"phase {phase}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+            loop.invite(duet.session, recorder, step, folder)  # before saving: what is resumed keeps all that led to it
             save(duet, phases, folder, phase)
-            loop.invite(duet.session, recorder, step, folder)
     if phase < phases.phases:
         recorder.say(f"stopped after phase {phase} of {phases.phases}; everything is saved")
     return phase
@@ -126,7 +125,7 @@ def save(duet: Duet, phases: PhaseConfig, folder: Path, phase: int) -> None:
         checkpoint.write(draft, session.module, session.optimiser, state)
         save_agent(duet.agent, draft)
         save_rewards(duet.agent, draft)
-        save_file(duet.replay.state_dict(), draft / _REPLAY)
+        checkpoint.put(duet.replay.state_dict(), draft / _REPLAY)
 
 
 def restore(duet: Duet, folder: Path) -> int:
@@ -139,12 +138,16 @@ def restore(duet: Duet, folder: Path) -> int:
     if found is None:
         return 0
     state, session = found.state(), duet.session
-    if "phase" not in state:
+    if state.get("phase") is None:
         raise CheckpointError(f"{found.path}: a checkpoint of plain training, expected one of alternating phases")
     loop.restore(session, found)
     restore_agent(duet.agent, found.path)
     restore_rewards(duet.agent, found.path)
-    duet.replay.load_state_dict(checkpoint.read(found.path / _REPLAY), session.env.world.device)
+    file = found.path / _REPLAY
+    try:
+        duet.replay.load_state_dict(checkpoint.read(file), session.env.world.device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(str(error) if str(error).startswith(str(file)) else f"{file}: {error}") from error
     return int(state["phase"])
 
 

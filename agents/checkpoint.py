@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,11 +15,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from gazeworld.envs.files import DataError, naming
 from gazeworld.models.method import CheckpointError
+
+from .run_files import State, read_fields
 
 _STATE = "state.json"
 _MODEL = "model.safetensors"
 _OPTIMISER = "optimizer.safetensors"
+_NAME = re.compile(r"step-(\d{8,18})")
+_DRAFT = ".draft-"
+
+
+class NonFiniteWeightsError(CheckpointError):
+    """A file of weights that holds NaN or infinite numbers; the message names both."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,15 @@ class Checkpoint:
         return int(self.path.name.removeprefix("step-"))
 
     def state(self) -> dict[str, Any]:
-        """What `state.json` says: the step, the method's name, the view shape and so on."""
-        return json.loads(_existing(self.path / _STATE).read_text(encoding="utf-8"))
+        """What `state.json` says: the step, the method's name and so on. Raises CheckpointError for a damaged one."""
+        file = _existing(self.path / _STATE)
+        try:
+            found = read_fields(file, State)
+        except DataError as error:
+            raise CheckpointError(str(error)) from error
+        if found["step"] != self.step:
+            raise CheckpointError(f"{file}: step is {found['step']}, expected {self.step}, as its folder is called")
+        return found
 
 
 def save(
@@ -58,33 +75,59 @@ def drafted(folder: Path, step: int, keep: int) -> Iterator[Path]:
 
     Afterwards all but the newest `keep` checkpoints are deleted (0: none is).
     """
-    final, draft = folder / f"step-{step:08d}", folder / f".draft-{step:08d}-{os.getpid()}"
+    final, draft = folder / f"step-{step:08d}", folder / f"{_DRAFT}{step:08d}-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        yield draft
+        with naming(final):
+            yield draft
         for file in draft.iterdir():
             flush(file)
-        shutil.rmtree(final, ignore_errors=True)
+        if final.exists():
+            _drop(final)
         os.replace(draft, final)
         flush(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     for old in every(folder)[:-keep] if keep else []:
-        shutil.rmtree(old.path)
+        _drop(old.path)
+
+
+def _drop(path: Path) -> None:
+    """Delete a checkpoint; first it gets another name, so that a kill leaves no half of it that counts as whole."""
+    old = path.with_name(f"{_DRAFT}old-{path.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    os.replace(path, old)
+    shutil.rmtree(old)
+
+
+def sweep(folder: Path) -> None:
+    """Delete the drafts that a kill left among checkpoints; only for whom the folder is locked."""
+    for draft in folder.glob(f"{_DRAFT}*"):
+        shutil.rmtree(draft)
 
 
 def write(draft: Path, method: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Put method, optimiser and `state.json` into the draft of a checkpoint."""
     # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
-    save_file({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
-    save_file(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
+    put({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
+    put(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
     (draft / _STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+
+
+def put(tensors: dict[str, Tensor], file: Path) -> None:
+    """Write a safetensors file. Raises OSError naming the file where there is no room for it."""
+    try:
+        save_file(tensors, file)
+    except SafetensorError as error:  # how safetensors reports errors of the system
+        reason = str(error).removeprefix("Error while serializing: ").removeprefix("I/O error: ")
+        raise OSError(f"{file}: cannot be written: {reason}; what was saved before is whole") from error
 
 
 def every(folder: Path) -> list[Checkpoint]:
     """All whole checkpoints of a folder, oldest first; drafts that a kill left behind are not among them."""
-    return sorted((Checkpoint(p) for p in folder.glob("step-*")), key=lambda c: c.step)
+    found = (Checkpoint(p) for p in folder.glob("step-*") if _NAME.fullmatch(p.name) and p.is_dir())
+    return sorted(found, key=lambda c: c.step)
 
 
 def latest(folder: Path) -> Checkpoint | None:
@@ -117,8 +160,13 @@ def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
 
 
 def require_shapes(own: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
-    """Raise CheckpointError naming the first of the same tensors that has another shape; `where` begins the message."""
+    """Raise CheckpointError naming the first of the same tensors that has another shape or type of numbers.
+
+    `where` begins the message.
+    """
     for name, tensor in own.items():
+        if tensor.dtype != found[name].dtype:
+            raise CheckpointError(f"{where}: {name} holds {found[name].dtype}, expected {tensor.dtype}")
         if tensor.shape != found[name].shape:
             raise CheckpointError(
                 f"{where}: {name} has shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)}"
@@ -140,8 +188,18 @@ def load_optimiser(checkpoint: Checkpoint, method: nn.Module, optimiser: torch.o
         name, _, slot = key.rpartition("/")
         by_name.setdefault(name, {})[slot] = tensor
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for parameter in parameters if by_name else []:
+        _require_slots(by_name[names[parameter]], parameter, f"{file}: {names[parameter]}")
     state = {i: _laid_out(by_name[names[p]], p) for i, p in enumerate(parameters)} if by_name else {}
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _require_slots(slots: dict[str, Tensor], parameter: Tensor, where: str) -> None:
+    """Raise CheckpointError unless there are the moments and the count of steps that Adam keeps of a parameter."""
+    wanted = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+    if slots.keys() != wanted.keys():
+        raise CheckpointError(f"{where} has the state {', '.join(sorted(slots))}, expected {', '.join(sorted(wanted))}")
+    require_shapes(wanted, slots, where)
 
 
 def _laid_out(slots: dict[str, Tensor], parameter: Tensor) -> dict[str, Tensor]:
@@ -159,11 +217,27 @@ def _optimiser_tensors(method: nn.Module, optimiser: torch.optim.Optimizer) -> d
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises CheckpointError for one that is missing or damaged."""
+    """The tensors of a safetensors file.
+
+    Raises CheckpointError for one that is missing or damaged, NonFiniteWeightsError for one that holds NaN or infinite
+    numbers: whatever uses weights gets them from here.
+    """
     try:
-        return load_file(_existing(file))
-    except SafetensorError as error:
+        tensors = load_file(_existing(file))
+    except (SafetensorError, OSError, KeyError, AttributeError, RuntimeError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
         raise CheckpointError(f"{file}: not a whole safetensors file ({file.stat().st_size} bytes): {error}") from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() or tensor.is_complex():
+            kind = tensor if tensor.element_size() > 1 else tensor.float()  # torch cannot tell of numbers of 8 bits
+            bad = int((~torch.isfinite(kind)).sum())
+            if bad:
+                raise NonFiniteWeightsError(
+                    f"{file}: {name} holds {bad} of {tensor.numel()} numbers that are NaN or infinite, expected finite "
+                    "ones: the file is damaged, or training had failed"
+                )
+    return tensors
 
 
 def _existing(file: Path) -> Path:

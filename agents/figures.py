@@ -1,6 +1,5 @@
 """Figures of an evaluation and of a training run, drawn without any global state of matplotlib."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .features import FULL, NO_ACTIONS, NO_VISION
+from .records import read_numbers
 
 _RED, _BLUE, _GREEN, _GREY = "#c62828", "#1565c0", "#2e7d32", "#616161"
 _PATHS = {
@@ -155,17 +155,7 @@ def _panel(key: str) -> str:
 
 
 def _series(metrics: Path) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = {}
-    for number, line in enumerate(metrics.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            record = json.loads(line)
-            step = record.pop("step")
-        except (json.JSONDecodeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{metrics}, line {number}: not a record of metrics with a step: {error}") from error
-        for key, value in record.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                found.setdefault(key, []).append((step, value))
-    return found
+    return {key: [(point.step, point.value) for point in points] for key, points in read_numbers(metrics).items()}
 
 
 def _whole_numbers(axes: Axes, views: list[int], label: str) -> None:

@@ -7,13 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from gazeworld.envs.files import DataError, naming
 from gazeworld.models.method import CheckpointError, Method
 
+from . import checkpoint
 from .ensemble import Heads, HeadsConfig, Sizes
 from .foresight import Foresight
+from .run_files import HeadsFacts, read_fields
 from .signature import signature
 
 FOLDER = "heads"
@@ -23,17 +25,23 @@ _TENSORS, _FACTS = "heads.safetensors", "heads.json"
 
 def save(heads: Heads, folder: Path) -> None:
     """Write the heads into a folder, whole or not at all; policies look for them in the folder `heads` of a run."""
+    folder = folder if folder.name else folder.resolve()  # "." has no name for its draft
+    for left in folder.parent.glob(f".{folder.name}-draft-*"):
+        shutil.rmtree(left)  # by a kill
     draft = folder.with_name(f".{folder.name}-draft-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
+    old = folder.with_name(f".{folder.name}-draft-old")
     draft.mkdir(parents=True)
     try:
         facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
-        save_file({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
-        (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+        with naming(folder):
+            checkpoint.put({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
+            (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, old)
         os.replace(draft, folder)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        for left in (draft, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def load(folder: Path, method: Method) -> Heads:
@@ -48,24 +56,47 @@ def load(folder: Path, method: Method) -> Heads:
             f"{folder / _FACTS}: these heads were fitted for the model {facts['model']}, and this one is {own}; fit "
             "heads for it, or name the run that they belong to as the policy's option 'model'"
         )
+    sizes, config = Sizes(**facts["sizes"]), HeadsConfig(**facts["config"])
     try:
-        heads = Heads(Sizes(**facts["sizes"]), HeadsConfig(**facts["config"]), own)
-        heads.load_state_dict(load_file(folder / _TENSORS))
-    except (SafetensorError, OSError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{folder / _TENSORS}: not the heads that {_FACTS} describes: {error}") from error
+        tensors = checkpoint.read(folder / _TENSORS)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; not the heads that {_FACTS} describes") from error
+    _require_sizes(tensors, sizes, config, folder / _TENSORS)
+    heads = Heads(sizes, config, own)
+    checkpoint.require_shapes(heads.state_dict(), tensors, str(folder / _TENSORS))
+    heads.load_state_dict(tensors)
     return heads.to(next(method.parameters()).device).eval().requires_grad_(False)
+
+
+def _require_sizes(tensors: dict[str, Tensor], sizes: Sizes, config: HeadsConfig, file: Path) -> None:
+    """Raise CheckpointError unless the tensors are of these sizes, before memory is taken for them."""
+    inputs, k, hidden = sizes.aggregate + sizes.action, config.heads, config.hidden
+    wanted = {
+        "first": (k, hidden, inputs),
+        "first_bias": (k, hidden, 1),
+        "second": (k, sizes.embedding, hidden),
+        "second_bias": (k, sizes.embedding, 1),
+        "mean": (inputs,),
+        "std": (inputs,),
+        "label": (sizes.classes, sizes.aggregate + sizes.embedding),
+        "label_bias": (sizes.classes,),
+    }
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if strange := sorted(found.items() ^ wanted.items()):
+        name = strange[0][0]
+        raise CheckpointError(
+            f"{file}: not the heads that {_FACTS} describes: {name} has shape {found.get(name)}, "
+            f"expected {wanted.get(name)}"
+        )
 
 
 def _facts(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise CheckpointError(f"{file}: no such file; expected heads written by gazeworld.agents.heads.save")
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{file}: not JSON: {error}") from error
-    if not isinstance(facts, dict) or facts.keys() != {"model", "sizes", "config"}:
-        raise CheckpointError(f"{file}: expected an object with the keys model, sizes and config")
-    return facts
+        return read_fields(file, HeadsFacts)
+    except DataError as error:
+        raise CheckpointError(f"{error}; expected an object with the keys model, sizes and config") from error
 
 
 class HeadsOf:

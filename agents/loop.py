@@ -16,7 +16,7 @@ from torch import Tensor
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector import ActiveVisionVectorEnv
-from gazeworld.models.method import Method, frozen
+from gazeworld.models.method import CheckpointError, Method, frozen
 
 from . import checkpoint
 from .config import TrainConfig
@@ -221,10 +221,16 @@ def state_of(session: Session) -> dict[str, Any]:
 
 def restore(session: Session, found: checkpoint.Checkpoint) -> None:
     """Fill method, optimiser and gradient scaler. Raises CheckpointError for files that are damaged or do not fit."""
+    state, file = found.state(), found.path / "state.json"
+    if state.get("seed") not in (None, session.seed):
+        raise CheckpointError(f"{file}: seed is {state['seed']}, but that of the run is {session.seed}")
     checkpoint.load_model(found, session.module)
     checkpoint.load_optimiser(found, session.module, session.optimiser)
-    if scaling := found.state().get("precision"):
-        session.fabric.strategy.precision.load_state_dict(scaling)
+    if scaling := state.get("precision"):
+        try:
+            session.fabric.strategy.precision.load_state_dict(scaling)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{file}: precision is not that of this run: {error!r}") from error
 
 
 def require_finite(pending: tuple[int, Tensor, Tensor] | None, folder: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gazeworld.envs.files import write_text
+from gazeworld.envs.files import naming, write_text
 
 from .events import EventWriter
+from .records import read_lines
 
 
 class Recorder:
@@ -29,8 +30,9 @@ class Recorder:
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Record numbers of one step; a value that is not finite is kept as null, so that the file stays JSON."""
         line = {"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}}
-        self._handle.write(json.dumps(line) + "\n")
-        self._handle.flush()
+        with naming(self._file):
+            self._handle.write(json.dumps(line) + "\n")
+            self._handle.flush()
         self._events.scalars(step, values)
 
     def progress(self, step: int, values: dict[str, float], batch: int) -> None:
@@ -57,17 +59,11 @@ class Recorder:
 
 
 def _keep_until(file: Path, step: int) -> None:
-    """Drop lines of later steps and a last line that a kill cut short."""
+    """Drop lines of later steps and a last line that a kill cut short. Raises DataError for a damaged line."""
     if not file.exists():
         return
-    kept = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            break  # only the last line can be incomplete: lines are appended and flushed one by one
-        if record["step"] <= step and step > 0:
-            kept.append(line + "\n")
+    lines = read_lines(file) if step else []
+    kept = [json.dumps(line) + "\n" for line in lines if line["step"] <= step]
     write_text(file, "".join(kept))
 
 

@@ -1,10 +1,15 @@
 """What a finished run holds for tables and reports: its configuration, probes, time taken. Imports no torch."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gazeworld.envs.files import DataError, read_json, typed
+from gazeworld.envs.validation import shown
+
+from .run_files import Line, Probes, parse, require_fields, require_shallow
+
+_LARGEST = 1e308
 PROBES = "probes.json"
 """What a run's probes found, in its folder."""
 
@@ -60,13 +65,19 @@ def read_probes(folder: Path) -> dict[str, Any]:
     Raises ValueError where there is none, or where it is cut short or of another version: each names the command that
     makes it.
     """
-    file, cure = folder / PROBES, f"`gazeworld evaluate {folder}` makes it"
+    file, cure = folder / PROBES, f"`{typed('gazeworld', 'evaluate', folder)}` makes it"
     if not probed(folder):
         raise ValueError(f"{file}: no such file: the run has not been probed; {cure}")
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # not JSON, or not text
-        raise ValueError(f"{file}: not whole: {error}; {cure} anew") from error
+        found = read_json(file, "what probes found")
+        require_shallow(found, f"{file}: nested too deep")
+    except DataError as error:
+        raise DataError(f"{file}: not whole: {str(error).removeprefix(f'{file}: ')}; {cure} anew") from error
+    try:
+        require_fields(found, Probes, str(file))
+    except DataError as error:
+        found_out = str(error).removeprefix(f"{file}: ")
+        raise DataError(f"{file}: written by another version: {found_out}; {cure} anew") from error
     try:
         wrong = [name for name in found["position"] if name.partition(" ")[0] not in ("relative", "absolute")]
         wrong += [name for name in found["position"] if " " not in name]
@@ -74,12 +85,10 @@ def read_probes(folder: Path) -> dict[str, Any]:
             raise ValueError(f"read-out {wrong[0]!r}, expected names like 'relative position'")
         for model in ("trained", "untrained"):
             scores(found, model)
-        int(found["step"])
-        dict(found["config"])
     except KeyError as error:
-        raise ValueError(f"{file}: written by another version: there is no {error}; {cure} anew") from error
+        raise DataError(f"{file}: written by another version: there is no {error}; {cure} anew") from error
     except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ValueError(f"{file}: written by another version: {error}; {cure} anew") from error
+        raise DataError(f"{file}: written by another version: {error}; {cure} anew") from error
     return found
 
 
@@ -127,18 +136,45 @@ def read_metrics(folder: Path) -> dict[str, list[Point]]:
 
     Raises ValueError naming the line that is no record of metrics; a last line that a kill cut short is left out.
     """
-    file = folder / "metrics.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return read_numbers(folder / "metrics.jsonl")
+
+
+def read_numbers(file: Path) -> dict[str, list[Point]]:
+    """Every number of a file like metrics.jsonl, by name; errors as of `read_lines`."""
     found: dict[str, list[Point]] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line)
-            step = int(record["step"])
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                break
-            raise ValueError(f"{file}, line {number}: not a record of metrics with a step: {error}") from error
+    for record in read_lines(file):
         for name, value in record.items():
-            if name != "step" and isinstance(value, int | float):
-                found.setdefault(name, []).append(Point(step, float(value)))
+            if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
+                found.setdefault(name, []).append(Point(record["step"], float(value)))
     return found
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """The records of metrics.jsonl or history.jsonl, each with a `step`; none where there is no file.
+
+    Raises DataError naming the line that is no such record. A last line that a kill cut short, so that it does not
+    even end, is left out.
+    """
+    if not file.exists():
+        return []
+    if not file.is_file():
+        raise DataError(f"{file}: no regular file, expected lines of JSON")
+    *lines, last = file.read_bytes().split(b"\n")
+    found = []
+    for number, line in enumerate([*lines, last] if last else lines, 1):
+        where = f"{file}, line {number}"
+        try:
+            record = parse(line.decode("utf-8"), Line)
+            _require_numbers(record)
+        except ValueError as error:
+            if number > len(lines):
+                break
+            raise DataError(f"{where}: not a record of metrics with a step: {error}") from error
+        found.append(record)
+    return found
+
+
+def _require_numbers(record: dict[str, Any]) -> None:
+    for name, value in record.items():
+        if isinstance(value, int | float) and not abs(value) < _LARGEST:
+            raise ValueError(f"{name} is {shown(value)}, expected a finite number or null")

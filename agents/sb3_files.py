@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from gazeworld.envs.files import DataError, naming
+from gazeworld.envs.validation import shown
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError
 
@@ -22,6 +23,7 @@ from . import checkpoint
 from .episodes import layers
 from .extra import missing_sb3
 from .latent import Observe, with_model
+from .run_files import AgentFacts, PolicyFacts, read_fields
 from .sb3 import SB3VecEnv
 from .sb3_agents import ALGORITHMS, BaseAlgorithm, encoded
 
@@ -124,14 +126,68 @@ def restore_agent(agent: BaseAlgorithm, folder: Path) -> None:
         raise CheckpointError(f"{folder / 'policy.json'}: of an agent with other options than this {data['algorithm']}")
     fill(agent.policy, weights, folder / "policy.safetensors")
     tree, tensors = read(folder, AGENT)
-    parameters: Any = {**_unflat(tree["parameters"], tensors), "policy": agent.policy.state_dict()}
-    agent.set_parameters(parameters, device=agent.device)
-    for name in agent._get_torch_save_params()[1]:
-        getattr(agent, name).data.copy_(tensors[f"variable/{name}"])
+    file = folder / f"{AGENT}.json"
+    try:
+        _fill_agent(agent, tree, tensors, file)
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{file}: not of an agent like this {data['algorithm']}: {error!r}") from error
+
+
+def _fill_agent(agent: BaseAlgorithm, tree: dict[str, Any], tensors: dict[str, Tensor], file: Path) -> None:
+    own = {name: value for name, value in agent.get_parameters().items() if name != "policy"}
+    found = _unflat(tree["parameters"], tensors)
+    _require_like(found, own, f"{file}: parameters")
+    variables = {f"variable/{name}": getattr(agent, name) for name in agent._get_torch_save_params()[1]}
+    if missing := [name for name in variables if name not in tensors]:
+        raise CheckpointError(f"{file.with_suffix('.safetensors')}: there is no {missing[0]}")
+    checkpoint.require_shapes(variables, tensors, str(file.with_suffix(".safetensors")))
+    if tree["counters"].keys() != set(_COUNTERS):
+        raise CheckpointError(f"{file}: counters are {', '.join(tree['counters'])}, expected {', '.join(_COUNTERS)}")
+    agent.set_parameters({**found, "policy": agent.policy.state_dict()}, device=agent.device)
+    for name, value in variables.items():
+        value.data.copy_(tensors[name])
     for name in _COUNTERS:
         setattr(agent, name, tree["counters"][name])
     if isinstance(agent, OffPolicyAlgorithm):
-        _fill_replay(agent, tree["replay"], tensors, folder)
+        if tree.get("replay") is None:
+            raise CheckpointError(f"{file}: there is no 'replay', which an agent of this kind has")
+        _fill_replay(agent, tree["replay"], tensors, file)
+
+
+def _require_like(found: Any, own: Any, where: str) -> None:
+    """Raise CheckpointError unless what was saved is built like what the agent has; state of optimisers may be new."""
+    match own:
+        case {"state": _, "param_groups": groups}:
+            if not isinstance(found, dict) or found.keys() != {"state", "param_groups"}:
+                raise CheckpointError(f"{where} is {shown(found)}, expected the state of an optimiser")
+            _require_like(found["param_groups"], groups, f"{where}.param_groups")
+            _require_moments(found["state"], sum(len(group["params"]) for group in groups), f"{where}.state")
+        case dict():
+            if not isinstance(found, dict) or found.keys() != own.keys():
+                raise CheckpointError(f"{where} is {shown(found)}, expected the fields {', '.join(map(str, own))}")
+            for key, value in own.items():
+                _require_like(found[key], value, f"{where}.{key}")
+        case list() | tuple():
+            if not isinstance(found, list) or len(found) != len(own):
+                raise CheckpointError(f"{where} is {shown(found)}, expected a list of {len(own)}")
+            for i, value in enumerate(own):
+                _require_like(found[i], value, f"{where}.{i}")
+        case _:
+            numbers = isinstance(own, int | float) and not isinstance(own, bool)
+            kind = (int, float) if numbers else type(own)
+            if not isinstance(found, kind) or (numbers and isinstance(found, bool)):
+                raise CheckpointError(f"{where} is {shown(found)}, expected something like {shown(own)}")
+
+
+def _require_moments(state: Any, parameters: int, where: str) -> None:
+    """Raise CheckpointError unless Adam's state is there for all parameters, or for none yet."""
+    if not isinstance(state, dict) or (state and state.keys() != set(range(parameters))):
+        raise CheckpointError(f"{where} is {shown(state)}, expected an entry for each of {parameters} parameters")
+    for number, slots in state.items():
+        if not isinstance(slots, dict) or not all(isinstance(value, Tensor) for value in slots.values()):
+            raise CheckpointError(f"{where}.{number} is {shown(slots)}, expected tensors")
 
 
 def read(folder: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -140,12 +196,15 @@ def read(folder: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not file.is_file():
         raise CheckpointError(f"{file}: no such file; expected what gazeworld wrote of a Stable-Baselines3 {stem}")
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{file}: not JSON: {error}") from error
-    wanted = {POLICY: {"format", "algorithm", "world"}, AGENT: {"parameters", "counters"}}[stem]
-    if not isinstance(data, dict) or not wanted <= data.keys():
-        raise CheckpointError(f"{file}: expected the keys {', '.join(sorted(wanted))}")
+        kind = {POLICY: PolicyFacts, AGENT: AgentFacts}[stem]
+        data = read_fields(file, kind)
+    except DataError as error:
+        said = str(error).removeprefix(f"{file}: ")
+        raise CheckpointError(
+            f"{file}: not what gazeworld writes: {said}; expected the keys {', '.join(kind.model_fields)}"
+        ) from error
+    if stem == POLICY and data["format"] != _FORMAT:
+        raise CheckpointError(f"{file}: format is {data['format']}, expected {_FORMAT}")
     return data, checkpoint.read(folder / f"{stem}.safetensors")
 
 
@@ -167,13 +226,17 @@ def _write(folder: Path, stem: str, data: dict[str, Any], tensors: dict[str, Ten
     except TypeError as error:
         raise ValueError(f"{folder / stem}.json: an option of the {stem} cannot be written as JSON: {error}") from error
     for name, write in (
-        (f"{stem}.safetensors", lambda path: save_file(tensors, path)),
+        (f"{stem}.safetensors", lambda path: checkpoint.put(tensors, path)),
         (f"{stem}.json", lambda path: path.write_text(text, encoding="utf-8")),
     ):
         draft = folder / f".draft-{name}"
-        write(draft)
-        checkpoint.flush(draft)
-        draft.replace(folder / name)
+        try:
+            with naming(folder / name):
+                write(draft)
+                checkpoint.flush(draft)
+                draft.replace(folder / name)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _flat(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
@@ -230,10 +293,17 @@ def _keep_replay(agent: OffPolicyAlgorithm, tensors: dict[str, Tensor]) -> dict[
     return {"position": replay.pos, "full": replay.full, "size": replay.buffer_size}
 
 
-def _fill_replay(agent: OffPolicyAlgorithm, data: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
+def _fill_replay(agent: OffPolicyAlgorithm, data: dict[str, Any], tensors: dict[str, Tensor], file: Path) -> None:
     replay = _replay_of(agent)
     if data["size"] != replay.buffer_size:
-        raise CheckpointError(f"{folder}: a replay of {data['size']} steps a row, expected {replay.buffer_size}")
-    for name, part in _parts(replay).items():
-        part[: len(tensors[name])] = tensors[name].numpy()
+        raise CheckpointError(f"{file}: a replay of {data['size']} steps a row, expected {replay.buffer_size}")
+    filled = data["size"] if data["full"] else data["position"]
+    if not (0 <= data["position"] < data["size"]):
+        raise CheckpointError(f"{file}: replay.position is {data['position']}, expected 0 to {data['size'] - 1}")
+    parts = {name: torch.from_numpy(part[:filled]) for name, part in _parts(replay).items()}
+    if missing := [name for name in parts if name not in tensors]:
+        raise CheckpointError(f"{file.with_suffix('.safetensors')}: there is no {missing[0]}")
+    checkpoint.require_shapes(parts, tensors, str(file.with_suffix(".safetensors")))
+    for name, part in parts.items():
+        part.copy_(tensors[name])
     replay.pos, replay.full = data["position"], data["full"]

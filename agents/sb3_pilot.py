@@ -14,6 +14,7 @@ from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method
 
+from .checkpoint import NonFiniteWeightsError
 from .extra import missing_sb3
 from .latent import Recollection, flat, pixels, space_of, with_model
 from .menu import make_menu
@@ -29,6 +30,9 @@ try:
     from stable_baselines3.common.vec_env import VecTransposeImage
 except ImportError as error:
     raise missing_sb3(error) from error
+
+
+_WIDEST = 2**15  # units of a layer, and whatever else is counted in the options of a network
 
 
 class Pilot:
@@ -58,12 +62,24 @@ class Pilot:
                 f"{folder}: zip files of Stable-Baselines3 run code when they are opened; "
                 "save the policy with gazeworld.agents.sb3_files.save_policy(agent, folder) and give that folder"
             )
-        data, weights = read(folder, POLICY)
         name = str(folder)
+        try:
+            data, weights = read(folder, POLICY)
+        except NonFiniteWeightsError as error:
+            raise CheckpointError(f"policy 'sb3' ({name}) gives NaN: {error}") from error
         _require_same(data, world, name)
         try:
+            _require_sizes(data["policy"], "policy")
             network = _build(data, world).to(world.device)
-        except (KeyError, TypeError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AssertionError,
+            AttributeError,
+            RuntimeError,
+            ArithmeticError,
+        ) as error:
             raise CheckpointError(f"{folder / 'policy.json'}: not what gazeworld writes: {error}") from error
         fill(network, weights, folder / "policy.safetensors")
         network.set_training_mode(False)
@@ -216,6 +232,14 @@ def _build(data: dict[str, Any], world: World) -> BasePolicy:
     kind = ALGORITHMS[algorithm].policy_aliases[policy_name(algorithm, isinstance(space, Dict))]
     with seeded(0, torch.device("cpu")):
         return kind(space, actions, lambda _: 0.0, **decoded(data["policy"]))
+
+
+def _require_sizes(value: Any, where: str) -> None:
+    """Raise ValueError for a layer that no memory holds, before it is made."""
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        _require_sizes(part, f"{where}.{key}")
+    if isinstance(value, int) and not 0 <= value <= _WIDEST:
+        raise ValueError(f"{where} is {value}, expected 0 to {_WIDEST}")
 
 
 def _as_sb3_sees(space: Space[Any]) -> Space[Any]:

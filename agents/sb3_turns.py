@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from gazeworld.models.method import CheckpointError
 
@@ -63,7 +62,7 @@ def save_rewards(agent: BaseAlgorithm, folder: Path) -> None:
     """Write what the rewards of an agent have learnt into a folder."""
     rewards = enumerate(rewards_of(adapter_of(agent).env))
     heads = {f"{i}/{one.name}/{name}": x.cpu() for i, one in rewards for name, x in one.state_dict().items()}
-    save_file(heads, folder / _REWARDS)
+    checkpoint.put(heads, folder / _REWARDS)
 
 
 def restore_rewards(agent: BaseAlgorithm, folder: Path) -> None:
@@ -72,7 +71,10 @@ def restore_rewards(agent: BaseAlgorithm, folder: Path) -> None:
     for i, reward in enumerate(rewards_of(adapter_of(agent).env)):
         start = f"{i}/{reward.name}/"
         own = {name for name in tensors if name.startswith(start)}
-        reward.load_state_dict({name.removeprefix(start): tensors[name] for name in own})
+        try:
+            reward.load_state_dict({name.removeprefix(start): tensors[name] for name in own})
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder / _REWARDS}: {error}") from error
         known |= own
     if strange := sorted(tensors.keys() - known):
         raise CheckpointError(f"{folder / _REWARDS}: holds {strange[0]} …, which is of none of the rewards asked for")

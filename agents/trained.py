@@ -1,6 +1,5 @@
 """World models that were trained before, for policies and planners that look with them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method, make_method
 
 from . import checkpoint
+from .run_files import RunConfig, read_fields
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -15,12 +15,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file}: not JSON: {error}") from error
-    if not isinstance(data, dict) or not {"scenario", "config"} <= data.keys():
-        raise ValueError(f"{file}: expected the keys 'scenario' and 'config', found {sorted(data)[:5]}")
+    data = read_fields(file, RunConfig)
     return data
 
 

@@ -5,7 +5,10 @@ import json
 import os
 import re
 import secrets
+import shlex
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -34,6 +37,18 @@ def printable(text: str) -> str:
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def typed(*words: object) -> str:
+    """A command as it can be typed into a shell, whatever is in its words: folders of any name, for instance."""
+    return " ".join(_quoted(str(word)) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    bits = os.fsencode(word)  # bytes that are no text, line breaks and the like, as bash and zsh write them
+    return "$'" + "".join(chr(b) if 32 <= b < 127 and chr(b) not in "\\'" else f"\\x{b:02x}" for b in bits) + "'"
 
 
 def expanded(path: str | Path, what: str = "path") -> Path:
@@ -145,6 +160,17 @@ def identity(path: Path, blocks: int = 16) -> list[int | str]:
     return [size, seen.hexdigest()[:16]]
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the system say which file they are about, also those of writing to an open file (disk full)."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file at once: whoever opens it sees the old text or the new one, never a part.
 
@@ -158,8 +184,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = new_file(path.parent, f".{path.name}.", ".draft")
     try:
-        draft.write_bytes(data)
-        os.replace(draft, path)
+        with naming(path):
+            draft.write_bytes(data)
+            os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

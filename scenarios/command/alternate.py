@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from gazeworld.agents import alternating
+from gazeworld.agents import alternating, lock
 from gazeworld.agents.phases import AgentConfig, PhaseConfig
 from gazeworld.agents.recorder import Recorder
 from gazeworld.agents.replay import StreamReplay
@@ -15,11 +15,13 @@ from gazeworld.agents.sb3_agents import agent_for
 from gazeworld.agents.sb3_files import save_policy
 from gazeworld.agents.sb3_start import rehearse
 from gazeworld.agents.trained import read_config
+from gazeworld.envs.files import typed
 from gazeworld.envs.world import World
 
-from . import build, runs
+from . import build, invocation, runs
 from .arguments import scenario_of
 from .doing import probe, save_curves
+from .folders import RUN, writing
 from .invocation import STOPPED
 from .resuming import require_same, require_same_scenario
 from .runs import Run
@@ -48,19 +50,18 @@ def alternate(name: str, chosen: AlternateArguments, console: Console) -> int:
     asked for; NonFiniteLossError and NonFiniteError where the world model or the policy is not finite any more.
     """
     folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-alternating-{chosen.seed}")
-    if not chosen.resume and folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder}: there is a run already; go on with --resume or choose another --name")
     threads = torch.get_num_threads()
     try:
-        run, done = _trained(name, chosen, folder, console)
+        with writing(folder, RUN, resume=chosen.resume):
+            run, done = _trained(name, chosen, folder, console)
     finally:
         torch.set_num_threads(threads)
     save_curves(run, console)
     if not done:
-        again = f"gazeworld alternate {run.name} --runs {chosen.runs} --name {folder.name} --resume"
+        again = typed("gazeworld", "alternate", run.name, "--runs", chosen.runs, "--name", folder.name, "--resume")
         say(console, f"to go on: {again}")
         return STOPPED
-    look = f"gazeworld watch {folder} --policy {_POLICY}"
+    look = typed("gazeworld", "watch", folder, "--policy", _POLICY)
     say(console, f"to look with the learnt policy: {look}")
     return probe(folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
 
@@ -101,7 +102,9 @@ def _trained(name: str, chosen: AlternateArguments, folder: Path, console: Conso
     finally:
         recorder.close()
     if done:
-        save_policy(agent, folder / "policies" / _POLICY)
+        place = folder / "policies" / _POLICY
+        with lock.held(place, invocation.command()):
+            save_policy(agent, place)
     return run, done == phases.phases
 
 

@@ -18,6 +18,7 @@ from gazeworld.agents.trained import load_method
 from gazeworld.agents.turning import has_stored_views, turning
 from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.files import naming, typed
 from gazeworld.envs.objects.store import MANIFEST_FILE
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
@@ -49,7 +50,7 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
         return 0  # one process draws and probes
     save_curves(run, console)
     if not finished:
-        again = f"gazeworld train {run.name} --runs {chosen.runs} --name {run.folder.name} --resume"
+        again = typed("gazeworld", "train", run.name, "--runs", chosen.runs, "--name", run.folder.name, "--resume")
         say(console, f"to go on: {again}")
         return STOPPED
     return probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
@@ -157,7 +158,8 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     suffix = f"-{Path(chosen.policy.partition(':')[0]).name}" if chosen.policy else ""
     picture, film = folder / f"scanpaths{suffix}.png", folder / f"scanpath{suffix}.gif"
     save_figure(scanpath.scanpaths(world, stream, tuple(range(chosen.scenes))), picture, console)
-    scanpath.animate(world, stream, film)
+    with naming(film):
+        scanpath.animate(world, stream, film)
     say(console, f"written: {film}")
     return 0
 

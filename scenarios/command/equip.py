@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn import functional as F
 
-from gazeworld.agents import comparison_figures, heads, imagination, reaching, results
+from gazeworld.agents import comparison_figures, heads, imagination, lock, reaching, results
 from gazeworld.agents.ensemble import Heads, HeadsConfig, fit
 from gazeworld.agents.features import FULL, Tick, features, quiet, rollouts, scored
 from gazeworld.agents.policy import make_policy
@@ -24,7 +24,7 @@ from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method
 
-from . import build, runs
+from . import build, invocation, runs
 from .comparing_arguments import HeadsArguments, ImagineArguments, ReachArguments
 from .runs import Run
 from .telling import Progress, save_figure, say
@@ -75,8 +75,9 @@ def equip(chosen: HeadsArguments, console: Console) -> int:
     for name, value in found.items():
         table.add_row(name, f"{value:.3f}")
     results.put(console, table)
-    folder = chosen.out or place.run.folder / heads.FOLDER
-    heads.save(made, folder)
+    folder = (chosen.out or place.run.folder / heads.FOLDER).absolute()
+    with lock.held(folder.parent, invocation.command(), f".{folder.name}.lock"):
+        heads.save(made, folder)
     say(console, f"written: {folder}")
     return 0
 

@@ -1,10 +1,11 @@
 """The command line that is being carried out, for the record that every run keeps."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
+
+from gazeworld.envs.files import typed
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -19,4 +20,4 @@ def begin(words: Sequence[str]) -> None:
 def command() -> str:
     """What to type for the same again; of a program that does not use the command line, the program's own call."""
     words = _WORDS.get()
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]] if words is None else ["gazeworld", *words])
+    return typed(*([Path(sys.argv[0]).name, *sys.argv[1:]] if words is None else ["gazeworld", *words]))

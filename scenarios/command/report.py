@@ -8,7 +8,7 @@ from gazeworld.agents import report as pages
 from gazeworld.agents.records import probed
 from gazeworld.agents.report import Subject
 from gazeworld.agents.trained import read_config
-from gazeworld.envs.files import write_text
+from gazeworld.envs.files import typed, write_text
 
 from . import table
 from .comparing_arguments import ReportArguments, TableArguments
@@ -45,5 +45,6 @@ def _subject(folder: Path) -> Subject:
     """A run with its probes; one that was not probed yet has its configuration and curves."""
     data = read_config(folder)
     if not probed(folder):
-        return Subject(folder, data, missing=f"{folder} has not been probed; `gazeworld evaluate {folder}` does it")
+        cure = typed("gazeworld", "evaluate", folder)
+        return Subject(folder, data, missing=f"{folder} has not been probed; `{cure}` does it")
     return Subject(folder, data, table.record_of(folder))

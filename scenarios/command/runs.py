@@ -16,11 +16,14 @@ from rich.console import Console
 from gazeworld.agents import checkpoint
 from gazeworld.agents.loop import Session, restore, train
 from gazeworld.agents.recorder import Recorder
+from gazeworld.agents.run_files import Made, read_fields
 from gazeworld.agents.trained import read_config
-from gazeworld.envs.files import write_text
+from gazeworld.envs.files import DataError, write_text
+from gazeworld.envs.validation import OptionError
 from gazeworld.envs.world import World
 
 from . import build, invocation, scenario
+from .folders import RUN, writing
 from .resuming import require_plain, require_same_scenario
 from .scenario import Scenario
 
@@ -49,19 +52,24 @@ class Run:
 def open_run(folder: Path) -> Run:
     """The run in a folder. Raises ValueError where there is none or config.json does not fit this version."""
     data = read_config(folder)
-    return Run(folder, data["scenario"], scenario.from_json(data["config"], folder / "config.json"))
+    try:
+        return Run(folder, data["scenario"], scenario.from_json(data["config"], folder / "config.json"))
+    except OptionError as error:
+        raise DataError(str(error)) from error
 
 
 def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, processes: int = 1) -> tuple[Run, bool]:
     """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
 
     Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none that
-    plain training began, or one of another scenario or with other settings than the run asks for.
+    plain training began, or one of another scenario or with other settings than the run asks for; BusyError, which is
+    one, if another process trains there.
     """
-    if resume:
-        run = _resumed(run)
-    elif run.folder.exists() and any(run.folder.iterdir()):
-        raise ValueError(f"{run.folder}: there is a run already; go on with --resume or choose another --name")
+    with writing(run.folder, RUN, resume=resume):
+        return _trained(_resumed(run) if resume else run, device, resume=resume, console=console, processes=processes)
+
+
+def _trained(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
     fabric = build.fabric_of(run.scenario, device, processes)
@@ -101,7 +109,10 @@ def _resumed(asked: Run) -> Run:
 
 def require_same_data(folder: Path, world: World) -> None:
     """Raise ValueError unless what is in a folder was made with the data that the source gives now."""
-    written = json.loads((folder / "config.json").read_text(encoding="utf-8"))["made_by"]["fingerprint"]
+    file = folder / "config.json"
+    written = read_fields(file, Made)["made_by"].get("fingerprint")
+    if written is None:
+        raise DataError(f"{file}: there is no 'made_by.fingerprint', which says what data it was trained on")
     if written != world.fingerprint:
         raise ValueError(f"{folder}: trained on data {written}, but the source now is {world.fingerprint}")
 

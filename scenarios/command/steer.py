@@ -1,7 +1,6 @@
 """`gazeworld steer`: an agent of Stable-Baselines3 learns where to look, in the frozen world model of a run."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,19 @@ from rich.console import Console
 from gazeworld.agents import figures
 from gazeworld.agents.latent import latent_width, with_model
 from gazeworld.agents.phases import AgentConfig
+from gazeworld.agents.run_files import SteerConfig, read_fields
 from gazeworld.agents.sb3_agents import agent_for
+from gazeworld.agents.sb3_files import save_policy
 from gazeworld.agents.signature import signature
 from gazeworld.agents.trained import load_method
+from gazeworld.envs.files import DataError, typed
+from gazeworld.envs.validation import from_mapping
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import Method
 
 from . import build, runs
+from .folders import POLICY, writing
 from .invocation import STOPPED
 from .resuming import require_same
 from .runs import Run
@@ -55,24 +59,26 @@ def steer(chosen: SteerArguments, console: Console) -> int:
     Returns the exit code: 0 done, 130 stopped by Ctrl-C.
     """
     run, threads = runs.open_run(chosen.run), torch.get_num_threads()
+    folder = run.folder / "policies" / (chosen.name or f"{chosen.agent.algorithm}-{chosen.seed}")
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
     try:
-        return _steered(chosen, run, console)
+        with writing(folder, POLICY, resume=chosen.resume):
+            return _steered(chosen, run, folder, console)
     finally:
         torch.set_num_threads(threads)
 
 
-def _steered(chosen: SteerArguments, run: Run, console: Console) -> int:
+def _steered(chosen: SteerArguments, run: Run, folder: Path, console: Console) -> int:
     fabric = build.fabric_of(run.scenario, chosen.device)
     world = build.world_of(run.scenario, run.scenario.probe_split, fabric.device)
     method, at = load_method(run.folder, world)
-    folder = run.folder / "policies" / (chosen.name or f"{chosen.agent.algorithm}-{chosen.seed}")
     plan = (_resumed if chosen.resume else _begun)(chosen, folder, run, world, method)
     agent = agent_for(plan.agent, world, method, plan.seed)
     live = Steering(agent, plan, folder, console)
     if chosen.resume:
         restore(live)
+        save_policy(agent, folder)  # which a kill may have kept from being written after the checkpoint
     say(
         console,
         f"{plan.agent.algorithm} in the world model of {run.folder} at step {at}: {world.size} scenes, "
@@ -118,8 +124,6 @@ def usual_agent(chosen: AgentArguments, world: World, views: int, aggregate_dim:
 
 
 def _begun(chosen: SteerArguments, folder: Path, run: Run, world: World, method: Method) -> Plan:
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder}: there is a policy already; go on with --resume or choose another --name")
     agent = agent_config(chosen.agent, world, run.scenario.train.observed, method.aggregate_dim)
     looks = tuple(spec(one, "looks") for one in chosen.looks)
     return Plan(agent, chosen.steps or STEPS, chosen.every, chosen.prepare, chosen.seed, signature(method), looks)
@@ -130,12 +134,9 @@ def _resumed(chosen: SteerArguments, folder: Path, run: Run, world: World, metho
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected a policy that gazeworld steer has begun to train")
     try:
-        data = dict(json.loads(file.read_text(encoding="utf-8"))["steer"])
-        data["agent"] = AgentConfig(**{**data["agent"], "rewards": tuple(data["agent"]["rewards"])})
-        data["looks"] = tuple(data.get("looks", ()))  # older policies have none
-        plan = Plan(**data)
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{file}: not what gazeworld steer of this version writes: {error}") from error
+        plan = from_mapping(Plan, read_fields(file, SteerConfig)["steer"], f"{file}: steer")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{error}; expected what gazeworld steer of this version writes") from error
     if plan.model != signature(method):
         raise ValueError(
             f"{folder}: trained in the world model {plan.model}, and that of the run is {signature(method)} now; "
@@ -182,6 +183,8 @@ def _end(live: Steering, chosen: SteerArguments) -> int:
     if stopped:
         at = f"step {live.agent.num_timesteps} of {live.plan.steps}"
         say(live.console, f"stopped after {at}; everything is saved")
-        say(live.console, f"to go on: gazeworld steer {chosen.run} --name {live.folder.name} --resume")
-    say(live.console, f"to look with it: gazeworld watch {chosen.run} --policy {live.folder}")
+        again = typed("gazeworld", "steer", chosen.run, "--name", live.folder.name, "--resume")
+        say(live.console, f"to go on: {again}")
+    look = typed("gazeworld", "watch", chosen.run, "--policy", live.folder)
+    say(live.console, f"to look with it: {look}")
     return STOPPED if stopped else 0

@@ -23,6 +23,7 @@ from gazeworld.agents.interrupt import interruptible
 from gazeworld.agents.phases import AgentConfig
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.recorder import clock
+from gazeworld.agents.records import read_lines
 from gazeworld.agents.reward import rewards_of
 from gazeworld.agents.sb3 import NonFiniteRewardError
 from gazeworld.agents.sb3_agents import BaseAlgorithm
@@ -37,6 +38,7 @@ from gazeworld.agents.sb3_turns import (
     save_rewards,
 )
 from gazeworld.envs.files import write_text
+from gazeworld.envs.validation import Natural, Positive, Seed, check_fields
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method
 
@@ -54,14 +56,17 @@ class Plan:
     """What one policy is trained with; config.json in its folder holds it."""
 
     agent: AgentConfig
-    steps: int
-    every: int
-    prepare: int
-    seed: int
+    steps: Positive
+    every: Positive
+    prepare: Natural
+    seed: Seed
     model: str
     """signature of the world model's weights"""
     looks: tuple[dict[str, Any], ...] = ()
     """policies whose streams the rewards learn from beforehand (none: the run's own and uniform)"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -186,5 +191,5 @@ def _record(live: Steering, values: dict[str, float]) -> None:
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
-    """The lines of history.jsonl: step, return, and what the algorithm told."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    """The lines of history.jsonl: step, return, and what the algorithm told. Raises DataError for a damaged one."""
+    return read_lines(file)

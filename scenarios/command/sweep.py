@@ -16,10 +16,13 @@ from gazeworld.agents import checkpoint, heatmap
 from gazeworld.agents.records import flat, read_probes, scores
 from gazeworld.agents.results import put
 from gazeworld.agents.tables import rows
+from gazeworld.envs.files import DataError
+from gazeworld.models.method import CheckpointError
 
 from . import doing, invocation, scenario, table
 from .arguments import TrainArguments
 from .comparing_arguments import SweepArguments, TableArguments
+from .folders import RUN, begun, require_free
 from .invocation import STOPPED
 from .resuming import require_plain
 from .runs import open_run
@@ -35,6 +38,7 @@ class Work(Enum):
     PROBE = "trained, now probed"
     RESUME = "begun before, goes on"
     TRAIN = "trained and probed"
+    NEITHER = "damaged"
 
 
 class _Stopped(BaseException):
@@ -48,15 +52,15 @@ def sweep(chosen: SweepArguments, console: Console) -> int:
     be trained and for folders that hold other runs.
     """
     asked = plan(chosen)
-    work = {run.folder: left(run) for run in asked.runs}
+    work = {run.folder: _found(run) for run in asked.runs}
     todo = [run for run in asked.runs if work[run.folder] is not Work.NOTHING]
     for text in asked.told:
         say(console, text)
     say(console, f"{len(asked.runs)} runs in {chosen.runs}, {len(asked.runs) - len(todo)} done already")
-    try_out(dataclasses.replace(asked, runs=tuple(todo)))
+    try_out(dataclasses.replace(asked, runs=tuple(run for run in todo if work[run.folder] is not Work.NEITHER)))
     asked.worlds.clear()  # every run builds its own, where it is trained
     try:
-        failed = _all(todo, work, chosen.device, console)
+        failed = _all(todo, chosen.device, console)
     except (KeyboardInterrupt, _Stopped):
         say(console, f"stopped; to go on: {invocation.command()}")
         return STOPPED
@@ -68,17 +72,29 @@ def sweep(chosen: SweepArguments, console: Console) -> int:
     return 1 if failed else 0
 
 
-def _all(todo: list[Planned], work: dict[Path, Work], device: str, console: Console) -> dict[Path, Exception]:
-    """Do what is left, one run after another; returns those that failed, with what they failed of."""
+def _found(run: Planned) -> Work:
+    """What is left to do for a run; a damaged one is no reason not to train the others."""
+    try:
+        return left(run)
+    except (DataError, CheckpointError):
+        return Work.NEITHER
+
+
+def _all(todo: list[Planned], device: str, console: Console) -> dict[Path, Exception]:
+    """Do what is left, one run after another; returns those that failed, with what they failed of.
+
+    What that is, is looked at anew before each run: another process may have trained it in the meantime.
+    """
     failed: dict[Path, Exception] = {}
     began = time.monotonic()
     for number, run in enumerate(todo):
         place = f"[{number + 1}/{len(todo)}] {run.folder.name}"
         rest = (time.monotonic() - began) / number * (len(todo) - number) if number else None
         ahead = "" if rest is None else f"; about {timedelta(seconds=round(rest))} left"
-        say(console, f"{place}: {work[run.folder].value}{ahead}")
         try:
-            _one(run, work[run.folder], device, console)
+            work = left(run)
+            say(console, f"{place}: {work.value}{ahead}")
+            _one(run, work, device, console)
         except Exception as error:  # whatever it was, the other runs are not to be lost for it
             failed[run.folder] = error
             say(console, f"{place} failed: {type(error).__name__}: {error}")
@@ -87,6 +103,8 @@ def _all(todo: list[Planned], work: dict[Path, Work], device: str, console: Cons
 
 
 def _one(run: Planned, work: Work, device: str, console: Console) -> None:
+    if work is Work.NOTHING:
+        return
     if work is not Work.PROBE:
         # What is begun goes on as it is written, also where the sweep asks for other probes.
         asked = open_run(run.folder).scenario if work is Work.RESUME else run.scenario
@@ -110,8 +128,12 @@ def _one(run: Planned, work: Work, device: str, console: Console) -> None:
 
 
 def left(run: Planned) -> Work:
-    """What is left to do for a run. Raises ValueError if its folder holds something else."""
-    if not run.folder.exists() or not any(run.folder.iterdir()):
+    """What is left to do for a run.
+
+    Raises ValueError if its folder holds something else, DataError and CheckpointError for damaged files.
+    """
+    if not begun(run.folder, RUN):
+        require_free(run.folder, RUN)
         return Work.TRAIN
     there = open_run(run.folder)
     require_plain(run.folder)
@@ -142,7 +164,7 @@ def _training(name: str, asked: Scenario) -> dict[str, Any]:
 def _trained(folder: Path) -> int | None:
     """The last step of a run that was trained to its end, else None."""
     newest = checkpoint.latest(folder / "checkpoints")
-    return newest.step if newest is not None and newest.state()["steps"] == newest.step else None
+    return newest.step if newest is not None and newest.state().get("steps") == newest.step else None
 
 
 def _clean(run: Planned) -> None:

@@ -13,7 +13,7 @@ from gazeworld.agents.tables import COLUMNS, NONE, Row, rows, untrained
 from gazeworld.agents.trained import read_config
 from gazeworld.agents.typeset import Sheet
 from gazeworld.envs import shelf
-from gazeworld.envs.files import write_text
+from gazeworld.envs.files import typed, write_text
 from gazeworld.envs.world import WORLDS, World
 from gazeworld.models.method import METHODS, Method
 
@@ -38,7 +38,7 @@ def table(chosen: TableArguments, console: Console) -> int:
     show(made, console)
     for folder in folders:
         if folder not in there:
-            say(console, f"left out, not probed yet: {folder} (`gazeworld evaluate {folder}` does it)")
+            say(console, f"left out, not probed yet: {folder} (`{typed('gazeworld', 'evaluate', folder)}` does it)")
     if chosen.out is not None:
         for file in write(made, chosen.out):
             say(console, f"written: {file}")

@@ -1,5 +1,6 @@
 """What commands say while they work: lines as they are, where a figure was written, how far long work is."""
 
+import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -7,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from gazeworld.envs.files import printable, write_bytes
+
 if TYPE_CHECKING:  # not every command that says something draws something
     import matplotlib.figure
 
 
 def say(console: Console, text: str) -> None:
-    """A line as it is: names of files are no markup, and are not broken."""
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+    """A line as it is: names of files are no markup and no emoji, and are not broken."""
+    console.print(printable(text), highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def save_figure(figure: "matplotlib.figure.Figure", path: Path, console: Console) -> None:
-    """Write a figure as its name's ending says, with the folders above it, and say where it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    """Write a figure whole, as its name's ending says, with the folders above it, and say where it is."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=120, format=path.suffix[1:] or None)
+    write_bytes(path, drawn.getvalue())
     say(console, f"written: {path}")
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from gazeworld.agents.episodes import Remember
 from gazeworld.agents.latent import Observe, Recollection
 from gazeworld.agents.loop import collect
+from gazeworld.agents.policies.sb3 import SB3Policy
 from gazeworld.agents.policy import Memory, make_policy
 from gazeworld.agents.reward import make_reward
 from gazeworld.agents.sb3 import SB3VecEnv
@@ -236,14 +237,26 @@ def test_a_policy_needs_its_world_model(saved: Path) -> None:
 
 def test_nan_from_a_policy_is_an_error(saved: Path, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
-    weights = load_file(tmp_path / "policy.safetensors")
-    save_file(
-        {**weights, "action_net.bias": weights["action_net.bias"] * float("nan")}, tmp_path / "policy.safetensors"
-    )
-    policy = make_policy("sb3", world(), path=str(tmp_path))
+    policy = SB3Policy(world(), path=str(tmp_path))
     policy.attach(model(world()))
+    policy._pilot.network.get_parameter("action_net.bias").data.fill_(torch.nan)
     with pytest.raises(ValueError, match=r"policy 'sb3' \(.*\) gives NaN: its weights or those of its world model"):
         policy.act(memory_of(streams(make_policy("uniform", world()), 2)), Draws.rows(0, N))
+
+
+@pytest.mark.parametrize("number", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused_where_they_are_read(
+    number: float, saved: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "policy.safetensors"
+    weights = load_file(file)
+    weights["action_net.bias"][3] = number
+    save_file(weights, file)
+    with pytest.raises(
+        CheckpointError, match=r"gives NaN: .*policy\.safetensors: action_net\.bias holds 1 of 25 numbers"
+    ):
+        make_policy("sb3", world(), path=str(tmp_path))
 
 
 def test_bad_files_are_named(saved: Path, tmp_path: Path) -> None:
