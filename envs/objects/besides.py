@@ -3,7 +3,7 @@
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -27,19 +27,15 @@ def readable(name: str) -> Iterator[None]:
         raise DataError(f"{name}: cannot be read ({type(error).__name__}: {error}), expected a mesh") from error
 
 
-class Besides(ABC, Mapping[str, bytes]):
+class Besides(ABC):
     """What the model `name` may refer to, by the names it uses.
 
-    Also a mapping, as trimesh wants it; because trimesh goes on without files that it cannot get, the first such
-    error is kept in `failure`, and what was found in `served`. With `lenient`, files that are not there are nobody's
-    mistake (`find` gives None).
+    With `lenient`, files that are not there are nobody's mistake (`find` gives None).
     """
 
     def __init__(self, name: str, lenient: bool = False) -> None:
         self.name = name
         self.lenient = lenient
-        self.failure: DataError | None = None
-        self.served: dict[str, bytes] = {}
 
     def find(self, reference: str) -> bytes | None:
         """The bytes of a file; None where it is not there and may be absent, else DataError naming model and file.
@@ -48,36 +44,17 @@ class Besides(ABC, Mapping[str, bytes]):
         machine where they were made), with either slash and in any case.
         """
         wanted = reference.strip().strip('"').replace("\\", "/")
-        try:
-            for name in dict.fromkeys((wanted, unquote(wanted), PurePosixPath(wanted).name)):
-                data = self._read(name)
-                if data is not None:
-                    self.served[name] = data
-                    return data
-        except DataError as error:
-            self.failure = self.failure or error
-            raise
+        for name in dict.fromkeys((wanted, unquote(wanted), PurePosixPath(wanted).name)):
+            data = self._read(name)
+            if data is not None:
+                return data
         if self.lenient:
             return None
-        error = DataError(f"{self.name}: refers to the file {reference.strip()!r}, which is not there")
-        self.failure = self.failure or error
-        raise error
+        raise DataError(f"{self.name}: refers to the file {reference.strip()!r}, which is not there")
 
     @abstractmethod
     def _read(self, name: str) -> bytes | None:
         """A file by its path from the model's folder, None where there is none."""
-
-    def __getitem__(self, key: str) -> bytes:
-        data = self.find(key)
-        if data is None:
-            raise KeyError(key)
-        return data
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 class Neighbours(Besides):

@@ -45,19 +45,22 @@ class Faceted:
     def soup(self, surface: Surface | None = None) -> Soup:
         """The triangles, with a textured surface where `uv` are there, else with the colours.
 
-        Those of faces go before those of points. Polygons of fewer than three corners have no surface and are left
-        out.
+        Those of points go before those of faces, unless they are all the same. Polygons of fewer than three corners
+        have no surface and are left out.
         """
         face, at = divided(self.points, self.sizes, self.corners)  # t, t 3
         index = self.corners[at]
         normals = None if self.normals is None else self.normals[index]
         if surface is not None and self.uv is not None and surface.material.texture is not None:
             return Soup(self.points[index], surface, normals, self.uv[at])
-        if self.face_colours is not None:
+        points = self.point_colours
+        if self.face_colours is not None and (points is None or (points == points[:1]).all()):
             colours = np.repeat(self.face_colours[face][:, None], 3, 1)
-            colours = np.where(np.isnan(colours), shaded(Material().colour), colours)
-        elif self.point_colours is not None:
-            colours = self.point_colours[index]
+            colours = np.where(
+                np.isnan(colours), shaded(Material().colour) if points is None else points[index], colours
+            )
+        elif points is not None:
+            colours = points[index]
         else:
             return Soup(self.points[index], Surface(), normals)
         if not np.isfinite(colours).all():

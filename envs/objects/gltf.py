@@ -15,7 +15,7 @@ from ..images import DataError
 from .besides import Besides
 from .gltfdata import Document
 from .gltfpaint import Paint, Palette
-from .paint import coloured, encoded
+from .paint import Surface, coloured, encoded
 from .soup import Soup, placed, tinted
 
 _POINTS, _TRIANGLES, _STRIP, _FAN = range(4), 4, 5, 6
@@ -214,16 +214,16 @@ def _primitive(
     if uv is not None and len(faces):
         used = np.unique(faces)
         paint, uv[used] = palette.wrapped(paint, uv[used])
-    colours = None
+    colours, surface = None, paint.surface(None, uv is not None)
+    if "material" not in part and "COLOR_0" not in attributes:
+        surface = Surface()  # whose colour nobody says, in any kind of file
     if "COLOR_0" in attributes:
         colours = document.array(attributes["COLOR_0"], "COLOR_0", (3, 4))
         if len(colours) != len(points) or not np.isfinite(colours).all():
             raise DataError(f"{document.name}: {len(colours)} finite colours for {len(points)} vertices expected")
         colours = np.column_stack((colours, np.ones((len(colours), 4 - colours.shape[1]))))[faces]
     corners = None if uv is None else np.stack((uv[..., 0], 1 - uv[..., 1]), -1)[faces]  # ours begin below
-    whole = Soup(
-        points[faces], paint.surface(None, uv is not None), None if normals is None else normals[faces], corners
-    )
+    whole = Soup(points[faces], surface, None if normals is None else normals[faces], corners)
     return [whole] if colours is None else _coloured(whole, paint, colours)
 
 

@@ -53,9 +53,9 @@ def read(data: bytes, besides: Besides) -> list[Soup]:
         for reference in head.textures
         if (found_data := besides.find(reference)) is not None
     ]
-    if surfaces and uv is None:
+    if surfaces and uv is None and whole.point_colours is None and whole.face_colours is None:
         raise DataError(f"{name}: a texture without texture coordinates, expected them at vertices or faces")
-    if len(surfaces) < 2:
+    if len(surfaces) < 2 or uv is None:
         return [whole.soup(surfaces[0] if surfaces else None)]
     return _parts(whole, surfaces, faces)
 

@@ -1,5 +1,6 @@
 """The tables of a PLY file: its header, and the numbers of its elements, whether they are text or bytes."""
 
+import codecs
 import re
 import struct
 from dataclasses import dataclass, field
@@ -68,10 +69,11 @@ class Head:
 
 def tables(data: bytes, name: str) -> tuple[Head, dict[str, Table]]:
     """The header and the elements' columns; DataError naming the file where data are no PLY file or not as it says."""
+    data = data.removeprefix(codecs.BOM_UTF8)
     start = _START.match(data)
     if start is None:
         raise DataError(f"{name}: cannot be read as a mesh, expected a PLY file, which begins with the word ply")
-    end = re.compile(rb"[\r\n]end_header[ \t]*(?:" + start[1] + rb"|\Z)").search(data)
+    end = re.compile(rb"[\r\n]end_header[ \t]*(?:" + start[1] + rb"|\r\n|\n|\r|\Z)").search(data)
     if end is None:
         raise DataError(f"{name}: cannot be read as a mesh, expected a PLY file whose header ends with end_header")
     head = _head(decoded(data[start.end() : end.start()]), name)

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import pickle
 import zipfile
 from collections import Counter
@@ -62,6 +63,10 @@ def test_properties_files_as_java_writes_them() -> None:
         "a": "2", "b": "two words ", "c": "three", "d e": "é\t\\", "f": "long line", "g": "", "h": "", "i": "x\\",
         "j": "#:é",
     }  # fmt: skip
+
+
+def test_characters_beyond_16_bits_are_two_escapes() -> None:
+    assert properties(b"a=\\ud83d\\ude00 \\u00e9\nb=\\ud83d") == {"a": "\U0001f600 é", "b": "\ufffd"}
 
 
 def test_a_model_with_its_class_credit_and_mesh(tmp_path: Path) -> None:
@@ -204,6 +209,13 @@ def test_archives_that_are_none_or_damaged(tmp_path: Path) -> None:
     archive(path, HEAD + ENTRY.replace("chair.obj", "lost.obj"))
     with pytest.raises(DataError, match=r"refers to the file 'lost\.obj', which is not there"):
         walk(tmp_path)[0].load()
+
+
+def test_special_files_are_no_archives(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.sh3f")
+    for root in (tmp_path, tmp_path / "a.sh3f"):
+        with pytest.raises(DataError, match=r"a\.sh3f: (is no regular file|no furniture archive found)"):
+            walk(root)
 
 
 def test_folders_among_an_archives_entries_do_no_harm(tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ def test_triangles_strips_and_fans(tmp_path: Path, mode: int, indexed: bool) -> 
     assert (np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] > 0).all()
 
 
+def test_a_part_without_material_is_as_grey_as_in_other_files(tmp_path: Path) -> None:
+    file = Gltf()
+    file.shown(square(file), indices=file.accessor(QUAD, "u1"))
+    assert read(tmp_path, file).materials[0].colour == (0.8, 0.8, 0.8)
+
+
 def test_points_and_lines_have_no_surface(tmp_path: Path) -> None:
     file = Gltf()
     attributes = square(file)

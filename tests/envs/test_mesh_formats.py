@@ -175,6 +175,16 @@ def test_colours_of_ply_files(tmp_path: Path, where: str, kind: str, prefix: str
     assert area(mesh) == pytest.approx(0.5)
 
 
+def test_colours_of_vertices_that_are_all_the_same_give_way_to_those_of_faces(tmp_path: Path) -> None:
+    named = "".join(f"property uchar {name}\n" for name in ("red", "green", "blue"))
+    header = PLACES.format(4) + named + FACES.format(1) + named
+    body = SQUARE.replace("\n", " 255 255 255\n") + "4 0 1 2 3 0 0 255\n"
+    assert colour(load_mesh(save(tmp_path / "a.ply", ply(header, body)))) == (0, 0, 1)
+    body = body.replace("255 255 255", "255 0 0", 1).replace("255 255 255", "254 0 0")
+    seen = load_mesh(save(tmp_path / "a.ply", ply(header, body))).materials[0]
+    assert (np.full(3, seen.colour) if seen.texture is None else seen.texture[0, 0])[2] == 0
+
+
 def test_materials_and_several_textures_of_ply_files(tmp_path: Path) -> None:
     named = "".join(f"property uchar diffuse_{name}\n" for name in ("red", "green", "blue"))
     header = PLACES.format(4) + FACES.format(2) + "property int material_index\nelement material 2\n" + named
@@ -213,6 +223,7 @@ def test_line_ends_and_bytes_that_look_like_them(tmp_path: Path) -> None:
     for newline in ("\n", "\r\n", "\r"):
         data = ply(PLACES.format(3) + FACES.format(1), body, "binary_little_endian", newline)
         assert len(load_mesh(save(tmp_path / "a.ply", data)).faces) == 1
+        assert len(load_mesh(save(tmp_path / "a.ply", b"\xef\xbb\xbf" + data)).faces) == 1
 
 
 @pytest.mark.parametrize(
