@@ -116,15 +116,6 @@ class Drawing:
         return torch.from_numpy(cached(self.facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))
 
 
-def require_shares(name: str, layout: Any, *shares: str) -> None:
-    """Raise ValueError unless these options of a layout are shares, 0 to 1, and its `tilt` is at most pi."""
-    for share in shares:
-        if not 0 <= getattr(layout, share) <= 1:
-            raise ValueError(f"{name}: {share}={getattr(layout, share)}, expected 0 to 1")
-    if not 0 <= layout.tilt <= math.pi:
-        raise ValueError(f"{name}: tilt={layout.tilt}, expected 0 to pi radians")
-
-
 def streams(split: str, rows: Int64[Tensor, " n"], seed: int) -> Draws:
     """Random streams of the scenes with these numbers: each of its digit, its variant and the seed alone."""
     known = digits_of(split)

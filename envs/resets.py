@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .validation import OptionError, shown
 from .world import World
 
 _KNOWN = ("reset_mask", "scene", "pose", "episode")
@@ -34,9 +35,11 @@ def read(options: Mapping[str, Any] | None, n: int, world: World) -> Resets:
     Entries of rows that are not reset may be anything.
     Raises ValueError (TypeError for a mask that is no boolean array) naming the option, and the row where one is bad.
     """
+    if not isinstance(options, Mapping | None):
+        raise OptionError(f"options is {shown(options)}, expected a mapping of reset options")
     options = options or {}
-    if strange := sorted(set(options) - set(_KNOWN)):
-        raise ValueError(f"unknown reset options {strange}; there are: {', '.join(_KNOWN)}")
+    if strange := [name for name in options if name not in _KNOWN]:
+        raise OptionError(f"unknown reset options {shown(strange)}; there are: {', '.join(_KNOWN)}")
     mask, pose = options.get("reset_mask"), options.get("pose")
     used = np.ones(n, dtype=bool) if mask is None else _mask(mask, n)
     return Resets(
@@ -47,14 +50,17 @@ def read(options: Mapping[str, Any] | None, n: int, world: World) -> Resets:
     )
 
 
-def _array(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+def _array(name: str, value: Any) -> np.ndarray:
+    try:
+        return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    except (ValueError, TypeError) as error:  # ragged lists
+        raise OptionError(f"options[{name!r}] is {shown(value)}, expected one array: {error}") from error
 
 
 def _mask(value: Any, n: int) -> np.ndarray:
     if not isinstance(value, np.ndarray | Tensor) or value.dtype not in (np.bool_, torch.bool):
-        raise TypeError(f"options['reset_mask'] must be a boolean array, found {type(value).__name__} {value!r}")
-    mask = _array(value)
+        raise TypeError(f"options['reset_mask'] must be a boolean array, found {type(value).__name__} {shown(value)}")
+    mask = _array("reset_mask", value)
     if mask.shape != (n,):
         raise ValueError(f"options['reset_mask'] has shape {mask.shape}, expected ({n},)")
     if not mask.any():
@@ -65,20 +71,22 @@ def _mask(value: Any, n: int) -> np.ndarray:
 def _integers(name: str, value: Any, used: np.ndarray, high: int) -> np.ndarray | None:
     if value is None:
         return None
-    array, n = _array(value), len(used)
+    array, n = _array(name, value), len(used)
     if array.dtype.kind not in "iu" or array.shape not in ((), (n,)):
-        raise ValueError(f"options[{name!r}] must be an integer or {n} of them, found {value!r}")
-    array = np.broadcast_to(array, (n,)).astype(np.int64)
-    if (bad := used & ((array < 0) | (array >= high))).any():
+        raise ValueError(f"options[{name!r}] must be an integer or {n} of them, found {shown(value)}")
+    array = np.broadcast_to(array, (n,))
+    if (bad := used & ((array < 0) | (array >= high))).any():  # before the cast, which would wrap numbers of 64 bits
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(f"options[{name!r}] of row {row} is {array[row]}, expected 0 … {high - 1}")
-    return array
+    return array.astype(np.int64)
 
 
 def _poses(value: Any, used: np.ndarray, world: World) -> np.ndarray:
-    array, n = _array(value), len(used)
+    array, n = _array("pose", value), len(used)
     if array.dtype.kind not in "iuf" or array.shape not in ((world.pose_dim,), (n, world.pose_dim)):
-        raise ValueError(f"options['pose'] must be {world.pose_dim} numbers or {n} x {world.pose_dim}, found {value!r}")
+        raise ValueError(
+            f"options['pose'] must be {world.pose_dim} numbers or {n} x {world.pose_dim}, found {shown(value)}"
+        )
     array = np.broadcast_to(array, (n, world.pose_dim)).astype(np.float32)
     low, high = world.pose_bounds
     good = ((array >= low) & (array <= high)).all(1)  # False for NaN, too

@@ -35,6 +35,10 @@ Side = Annotated[int, Interval(ge=1, le=2**13)]
 """Pixels along the side of an image or a view."""
 SideOrOwn = Annotated[int, Interval(ge=0, le=2**13)]
 """Pixels along the side of a view; 0 leaves it to what is looked at."""
+DrawnSide = Annotated[int, Interval(ge=8, le=2**12)]
+"""Pixels along the side of a view that is drawn from a mesh."""
+Samples = Annotated[int, Interval(ge=1, le=2**10)]
+"""Samples of a pixel, against jagged edges."""
 Width = Annotated[int, Interval(ge=1, le=2**15)]
 """Units of a layer."""
 MaybeWidth = Annotated[int, Interval(ge=0, le=2**15)]
@@ -57,6 +61,8 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 """A fraction or a probability."""
 Dropout = Annotated[float, Interval(ge=0, lt=1)]
 """The share of units that training leaves out; with all of them nothing could be learnt."""
+PositiveShare = Annotated[float, Interval(gt=0, le=1)]
+"""A fraction above zero."""
 Amount = Annotated[float, Ge(0)]
 """A finite number that may be zero."""
 PositiveAmount = Annotated[float, Gt(0)]

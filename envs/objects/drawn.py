@@ -13,6 +13,7 @@ from torch import Tensor
 from ..cache import cached
 from ..files import digest
 from ..images import DataError
+from ..validation import DrawnSide, Options, Seed, Views
 from . import splits
 from .gallery import ArrayGallery, Gallery, Objects
 from .latents import of_object
@@ -27,19 +28,17 @@ _SAMPLE = 64  # objects from whose first views the channel statistics are taken
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Options):
     """How views are drawn: `views` of each object, `size` pixels a side, rotations from `region`, by `renderer`."""
 
-    size: int = 64
-    views: int = 20
+    size: DrawnSide = 64
+    views: Views = 20
     region: str = "paper"
     renderer: str = "embree"
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("size", 8), ("views", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected {least} or more")
+        super().__post_init__()
         Region(self.region)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Int32, Int64, UInt8
 from torch import Tensor
 
 from .. import shelf
+from ..validation import Samples, Side, Validated
 from .mesh import Mesh
 from .stage import Shots
 
@@ -22,7 +23,7 @@ class UnavailableError(ValueError):
     """A renderer that cannot be had on this machine: the message says what is missing and how to get it."""
 
 
-class Renderer(ABC, Generic[Placed]):
+class Renderer(Validated, ABC, Generic[Placed]):
     """Draws square RGB pictures of `size` pixels a side, `samples` per pixel against jagged edges.
 
     Meshes are first placed, which may take a while (device memory, search trees), and then drawn by number. `Placed`
@@ -31,9 +32,7 @@ class Renderer(ABC, Generic[Placed]):
 
     name: ClassVar[str]
 
-    def __init__(self, size: int, samples: int = 4) -> None:
-        if size < 1 or samples < 1:
-            raise ValueError(f"renderer {self.name!r}: size {size} and samples {samples}, expected at least 1 of each")
+    def __init__(self, size: Side, samples: Samples = 4) -> None:
         self.size = size
         self.samples = samples
         self._kept: dict[int, tuple[Mesh, Placed]] = {}

@@ -9,11 +9,15 @@ what would lose digits in float32 is computed in float64 inside, wherever the de
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
+
+from ..validation import Options
 
 REGIONS = ("paper", "ood", "turntable", "behind", "so3", "held-out", "without-held-out")
 _UPRIGHT = 1e-4  # radians: a tilt that single precision cannot tell from none
@@ -137,7 +141,7 @@ def nearest(q: Float[Tensor, "*b 4"], table: Float[Tensor, "*b v 4"]) -> Int64[T
 
 
 @dataclass(frozen=True)
-class Region:
+class Region(Options, owner="region"):
     """Which rotations the views of an object have.
 
     `paper`: each angle uniform in (-pi/2, pi/2), as in 3DIEBench. `ood`: each angle of magnitude in (pi/2, pi) and
@@ -154,13 +158,12 @@ class Region:
 
     name: str = "paper"
     centre: tuple[float, float, float] = (0.0, 0.0, math.pi / 2)
-    radius: float = math.pi / 3
+    radius: Annotated[float, Interval(gt=0, lt=math.pi)] = math.pi / 3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.name not in REGIONS:
             raise ValueError(f"unknown region {self.name!r}; there are: {', '.join(REGIONS)}")
-        if not 0 < self.radius < math.pi:
-            raise ValueError(f"radius of the region is {self.radius}, expected radians between 0 and pi")
 
     def contains(self, q: Float[Tensor, "*b 4"]) -> Bool[Tensor, "*b"]:
         """Whether rotations lie in the region; `paper` and `ood` hold the same ones."""

@@ -16,13 +16,14 @@ from ..files import digest, located
 from ..objects.gallery import FolderGallery, Objects, statistics
 from ..objects.index import members
 from ..objects.layout import check_root, drawn_by, fingerprint, read_latents, read_tree
+from ..validation import Natural, Side
 
 VERSION = 1  # goes up whenever the same files and options would give other views
 _LONG = 20  # objects from which on checking shows its progress
 
 
 def load(
-    split: str = "train", root: str = "", *, size: int = 128, views: int = 0, check: bool = False, index: str = ""
+    split: str = "train", root: str = "", *, size: Side = 128, views: Natural = 0, check: bool = False, index: str = ""
 ) -> Objects:
     """Objects of one split: "train", "test" (also called "val") or "all", views `size` pixels square.
 

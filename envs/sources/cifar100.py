@@ -8,7 +8,7 @@ Loading a pickle may execute code, or crash the process. Here it may not: see `e
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ _SPLITS = ("test", "train")
 _PYTHON, _BINARY = "cifar-100-python", "cifar-100-binary"
 
 
-def load(split: str = "train", root: str = "", statistics: str = "paper") -> Images:
+def load(split: str = "train", root: str = "", statistics: Literal["paper", "released"] = "paper") -> Images:
     """Colour images of one split, "train" (50 000) or "test" (10 000), with the 100 fine classes.
 
     `root` holds `cifar-100-python` or `cifar-100-binary`, or is one of these folders; empty: the cache folder
@@ -44,8 +44,6 @@ def load(split: str = "train", root: str = "", statistics: str = "paper") -> Ima
     """
     if split not in _SPLITS:
         raise ValueError(f"source 'cifar100': unknown split {split!r}; there are: {', '.join(_SPLITS)}")
-    if statistics not in STATISTICS:
-        raise ValueError(f"source 'cifar100': unknown statistics {statistics!r}; there are: {', '.join(STATISTICS)}")
     path = _file(split, expanded(root, "root of source 'cifar100'") if root else cache_folder())
     if path.suffix == ".bin":
         stored, labels = _binary(path)

@@ -7,24 +7,25 @@ other digits, so that one look at the centre does not suffice. No digit, not eve
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from ..draws import Draws
-from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, require_shares, streams, uneven_light
+from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 from ..images import Images
+from ..validation import Options, PositiveShare, Seed, Share
 
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
 _GREY = 0.35  # mean level of the background
-_PLACES = ("uniform", "borders")
 _PLACE, _GROUND, _NOISE, _CLUTTER = range(4)  # numbers folded into the random stream of a scene; clutter is the last
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(Options, owner="digits"):
     """How scenes are laid out: these are the options of the source.
 
     `side` is the scene's, in pixels. `smallest` and `largest` bound the digit (its whole 8 x 8 frame) as shares of
@@ -38,43 +39,32 @@ class Layout:
     digit; `seed` chooses among all such data sets.
     """
 
-    side: int = 56
-    smallest: float = 0.52
-    largest: float = 0.66
-    faintest: float = 0.6
-    boldest: float = 0.6
-    place: str = "borders"
-    jitter: float = 1.0
-    tilt: float = 0.15
-    background: float = 0.02
-    level: float = 0.0
-    noise: float = 0.01
-    clutter: int = 0
-    scrap: float = 0.12
-    scrap_ink: float = 0.5
-    variants: int = 10
-    seed: int = 0
+    side: Annotated[int, Interval(ge=CELLS, le=2**12)] = 56
+    smallest: PositiveShare = 0.52
+    largest: PositiveShare = 0.66
+    faintest: Share = 0.6
+    boldest: Share = 0.6
+    place: Literal["uniform", "borders"] = "borders"
+    jitter: Share = 1.0
+    tilt: Annotated[float, Interval(ge=0, le=math.pi)] = 0.15
+    background: Share = 0.02
+    level: Share = 0.0
+    noise: Share = 0.01
+    clutter: Annotated[int, Interval(ge=0, le=2**10)] = 0
+    scrap: PositiveShare = 0.12
+    scrap_ink: Share = 0.5
+    variants: Annotated[int, Interval(ge=1, le=2**12)] = 10
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.side < CELLS or self.clutter < 0 or self.variants < 1:
-            raise ValueError(
-                f"digits: side={self.side}, clutter={self.clutter}, variants={self.variants}, "
-                f"expected side >= {CELLS}, clutter >= 0, variants >= 1"
-            )
-        if not 0 < self.smallest <= self.largest <= 1:
+        super().__post_init__()
+        if self.smallest > self.largest:
             raise ValueError(
                 f"digits: smallest={self.smallest}, largest={self.largest}, "
-                "expected shares of the side, 0 < smallest <= largest <= 1"
+                "expected shares of the side, smallest <= largest"
             )
-        if not 0 < self.scrap <= 1:
-            raise ValueError(f"digits: scrap={self.scrap}, expected a share of the side, 0 < scrap <= 1")
-        if self.place not in _PLACES:
-            raise ValueError(f"digits: unknown place {self.place!r}; there are: {', '.join(_PLACES)}")
-        if not 0 <= self.faintest <= self.boldest <= 1:
-            raise ValueError(
-                f"digits: faintest={self.faintest}, boldest={self.boldest}, expected 0 <= faintest <= boldest <= 1"
-            )
-        require_shares("digits", self, "jitter", "background", "level", "noise", "scrap_ink")
+        if self.faintest > self.boldest:
+            raise ValueError(f"digits: faintest={self.faintest}, boldest={self.boldest}, expected faintest <= boldest")
 
 
 def load(split: str = "train", root: str = "", **options: Any) -> Images:

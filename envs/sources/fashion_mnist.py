@@ -20,6 +20,7 @@ from torch import Tensor
 from .. import cache
 from ..files import digest, expanded, opened
 from ..images import DataError, Images, statistics
+from ..validation import Side
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels
 CLASSES = (
@@ -32,7 +33,7 @@ _MOST = 2**30  # bytes that a gzipped file may unpack to; Fashion-MNIST has 47 m
 _UBYTE = 8  # code of unsigned bytes in an IDX file
 
 
-def load(split: str = "train", root: str = "", side: int = 96) -> Images:
+def load(split: str = "train", root: str = "", side: Side = 96) -> Images:
     """Grey images of one split ("train": 60 000, "test": 10 000), enlarged from 28 to `side` pixels bilinearly.
 
     `root` empty: Debian's place, then the cache folder (`~/.cache/gazeworld`). Raises DataError for files that
@@ -40,8 +41,6 @@ def load(split: str = "train", root: str = "", side: int = 96) -> Images:
     """
     if split not in _PREFIX:
         raise ValueError(f"source 'fashion-mnist': unknown split {split!r}; there are: test, train")
-    if side < 1:
-        raise ValueError(f"source 'fashion-mnist': side={side}, expected at least 1 pixel")
     folder = _folder(root)
     small, labels = _idx(_file(folder, split, "images-idx3"), 3), _labels(folder, split)
     if len(small) != len(labels):

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from ..cache import cached
 from ..decoding import content, decode_all, picture
 from ..files import digest, located, printable
 from ..images import DataError, Images, statistics
+from ..validation import Side
 from ..walking import is_data, subfolders, walk
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels
@@ -60,7 +61,7 @@ class _Tree:
     classes: tuple[str, ...]
 
 
-def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop") -> Images:
+def load(split: str = "train", root: str = "", side: Side = 96, fit: Literal["crop", "resize"] = "crop") -> Images:
     """Colour images of one split, `side` pixels square; classes are the sorted names of the class folders.
 
     `root` is the tree. A tree with folders of splits has those that are there, called so in any case ("Training",
@@ -71,10 +72,6 @@ def load(split: str = "train", root: str = "", side: int = 96, fit: str = "crop"
     that cannot be decoded whole, has more than 8 bits a channel or is no regular file, and for folders of which it
     cannot be told whether they are classes or splits; ValueError for impossible options.
     """
-    if side < 1:
-        raise ValueError(f"source 'folder': side={side}, expected at least 1 pixel")
-    if fit not in ("crop", "resize"):
-        raise ValueError(f"source 'folder': unknown fit {fit!r}; there are: crop, resize")
     if not root:
         raise ValueError("source 'folder': no root given, expected the folder that holds the folders of the classes")
     base = located(root, "root of source 'folder'")

@@ -4,17 +4,18 @@ from ..files import expanded, identity
 from ..objects import furniture
 from ..objects.drawn import Drawing, drawn
 from ..objects.gallery import Objects
+from ..validation import DrawnSide, Seed, Views
 
 
 def load(
     split: str = "train",
     root: str = "",
     *,
-    size: int = 128,
-    views: int = 50,
+    size: DrawnSide = 128,
+    views: Views = 50,
     region: str = "paper",
     renderer: str = "embree",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Objects:
     """The archives in `root`, or the one archive that it is, with the classes of `furniture.walk`.
 

@@ -6,17 +6,18 @@ from ..images import DataError
 from ..objects import loading
 from ..objects.drawn import Drawing, drawn
 from ..objects.gallery import Objects
+from ..validation import DrawnSide, Seed, Views
 
 
 def load(
     split: str = "train",
     root: str = "",
     *,
-    size: int = 128,
-    views: int = 50,
+    size: DrawnSide = 128,
+    views: Views = 50,
     region: str = "paper",
     renderer: str = "embree",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Objects:
     """The models below `root`, one folder for each class (see `loading.walk`); every fifth object is tested on.
 

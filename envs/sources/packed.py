@@ -16,9 +16,10 @@ from ..objects import store
 from ..objects.gallery import ArrayGallery, Objects, ReadAhead
 from ..objects.layout import check_split
 from ..objects.pack import verify
+from ..validation import Natural
 
 
-def load(split: str = "train", root: str = "", *, views: int = 0, check: bool = False) -> Objects:
+def load(split: str = "train", root: str = "", *, views: Natural = 0, check: bool = False) -> Objects:
     """Objects of one split ("train", "test", also called "val", or "all") of the store in the folder `root`.
 
     `views` limits how many views of each object are used (0: all). The files' sizes, latents and labels are checked at

@@ -12,18 +12,19 @@ The digits are those of `gazeworld.envs.handwriting`; no digit image is in both 
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from ..draws import Draws
-from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, require_shares, streams, uneven_light
+from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 from ..images import Images
+from ..validation import Options, PositiveShare, Seed, Share
 
 _GREY = 0.35  # mean level of the background
-_DECOYS = ("chimeras", "digits")
 _OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN, _PIECES = range(7)  # numbers folded into the random stream of a scene
 _ARROW = (
     "............",
@@ -42,7 +43,7 @@ _ARROW = (
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(Options, owner="search"):
     """How scenes are laid out: these are the options of the source.
 
     `side` is the scene's, in pixels; all other lengths are shares of it. `items` things, all but one of them `decoys`
@@ -55,34 +56,24 @@ class Layout:
     which each digit is the one that counts; `seed` chooses among all such data sets.
     """
 
-    side: int = 64
-    items: int = 4
-    decoys: str = "chimeras"
-    size: float = 0.26
-    radius: float = 0.345
-    uneven: float = 1.0
-    wobble: float = 0.01
-    cue: float = 0.16
-    stray: float = 0.01
-    ink: float = 0.6
-    tilt: float = 0.15
-    background: float = 0.02
-    noise: float = 0.01
-    variants: int = 6
-    seed: int = 0
+    side: Annotated[int, Interval(ge=4 * CELLS, le=2**12)] = 64
+    items: Annotated[int, Interval(ge=2, le=2**8)] = 4
+    decoys: Literal["chimeras", "digits"] = "chimeras"
+    size: PositiveShare = 0.26
+    radius: PositiveShare = 0.345
+    uneven: Share = 1.0
+    wobble: Share = 0.01
+    cue: PositiveShare = 0.16
+    stray: Share = 0.01
+    ink: PositiveShare = 0.6
+    tilt: Annotated[float, Interval(ge=0, le=math.pi)] = 0.15
+    background: Share = 0.02
+    noise: Share = 0.01
+    variants: Annotated[int, Interval(ge=1, le=2**12)] = 6
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.side < 4 * CELLS or self.items < 2 or self.variants < 1:
-            raise ValueError(
-                f"search: side={self.side}, items={self.items}, variants={self.variants}, "
-                f"expected side >= {4 * CELLS}, items >= 2, variants >= 1"
-            )
-        if self.decoys not in _DECOYS:
-            raise ValueError(f"search: unknown decoys {self.decoys!r}; there are: {', '.join(_DECOYS)}")
-        for name in ("size", "radius", "cue", "ink"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"search: {name}={getattr(self, name)}, expected a share above 0, at most 1")
-        require_shares("search", self, "uneven", "wobble", "stray", "background", "noise")
+        super().__post_init__()
         if self.radius + self.size / 2 + self.wobble + self.stray > 0.5:
             raise ValueError(
                 f"search: digits of {self.size} on a ring of {self.radius} that stray by {self.wobble + self.stray} "

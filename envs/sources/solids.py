@@ -1,20 +1,25 @@
 """Parametric solids of ten families, drawn here: the embedded default of rotation worlds."""
 
+from typing import Annotated
+
+from annotated_types import Interval
+
 from ..objects import families
 from ..objects.drawn import Drawing, drawn
 from ..objects.gallery import Objects
+from ..validation import DrawnSide, Seed, Views
 
 
 def load(
     split: str = "train",
     root: str = "",
     *,
-    per_family: int = 100,
-    size: int = 64,
-    views: int = 20,
+    per_family: Annotated[int, Interval(ge=2, le=10_000)] = 100,
+    size: DrawnSide = 64,
+    views: Views = 20,
     region: str = "paper",
     renderer: str = "embree",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Objects:
     """`per_family` objects of each family, of which every fifth is tested on; `views` views of `size` pixels of each.
 
@@ -23,8 +28,6 @@ def load(
     """
     if root:
         raise ValueError(f"source 'solids' is generated and has no root, found {root!r}")
-    if per_family < 2:
-        raise ValueError(f"per_family is {per_family}, expected at least 2: one to train on, one to test on")
     key = {"families": families.VERSION, "per family": per_family, "seed": seed}
     items = families.items(per_family, seed)
     return drawn("solids", items, split, key, Drawing(size, views, region, renderer, seed))

@@ -111,8 +111,8 @@ def test_checking_changes_nothing(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 0}, r"size=0"),
-        ({"views": -1}, r"views=-1"),
+        ({"size": 0}, r"size is 0"),
+        ({"views": -1}, r"views is -1"),
         ({"split": "unlabeled"}, r"unknown split 'unlabeled'"),
         ({"colour": True}, r"colour"),
     ],

@@ -197,5 +197,5 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         load("cifar100", root=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=r"unknown split 'val'; there are: test, train"):
         load("cifar100", "val", str(tmp_path))
-    with pytest.raises(ValueError, match=r"unknown statistics 'mine'; there are: paper, released"):
+    with pytest.raises(ValueError, match=r"statistics is 'mine', expected 'paper' or 'released'"):
         load("cifar100", "train", str(tmp_path), statistics="mine")

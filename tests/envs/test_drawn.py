@@ -108,8 +108,8 @@ def test_bad_options_are_named(tmp_path: object) -> None:
     for source, options, message in (
         ("solids", {"split": "val"}, "has the splits train and test, found 'val'"),
         ("solids", {"root": "x"}, "is generated and has no root, found 'x'"),
-        ("solids", {"per_family": 1}, "per_family is 1, expected at least 2"),
-        ("solids", {"size": 4}, "size is 4, expected 8 or more"),
+        ("solids", {"per_family": 1}, "per_family is 1, expected an integer from 2"),
+        ("solids", {"size": 4}, "size is 4, expected an integer from 8"),
         ("solids", {"region": "all"}, "unknown region 'all'"),
         ("solids", {"renderer": "pencil"}, "unknown renderer 'pencil'"),
         ("meshes", {"root": "/nowhere"}, "root is '/nowhere', expected a folder of models"),

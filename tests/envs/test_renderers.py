@@ -364,7 +364,7 @@ def test_bad_requests_are_refused(renderer: Renderer) -> None:
         make_renderer("povray", SIZE)
     with pytest.raises(ValueError, match="unexpected keyword argument 'colour'"):
         make_renderer(renderer.name, SIZE, colour=3)
-    with pytest.raises(ValueError, match="size 0"):
+    with pytest.raises(ValueError, match="size is 0"):
         make_renderer(renderer.name, 0)
 
 

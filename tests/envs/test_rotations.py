@@ -255,7 +255,7 @@ def test_draws_come_from_the_generator_alone(name: str) -> None:
 def test_a_region_that_is_none() -> None:
     with pytest.raises(ValueError, match="unknown region 'north'; there are: paper"):
         Region("north")
-    with pytest.raises(ValueError, match=r"radius of the region is 4\.0"):
+    with pytest.raises(ValueError, match=r"region.radius is 4\.0"):
         Region("held-out", radius=4.0)
 
 

@@ -189,5 +189,5 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         load("tiny-imagenet", root=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=r"unknown split 'all'; there are: train, test, val"):
         load("tiny-imagenet", "all", str(tmp_path))
-    with pytest.raises(ValueError, match=r"unknown statistics 'mine'; there are: paper, released"):
+    with pytest.raises(ValueError, match=r"statistics is 'mine', expected 'paper' or 'released'"):
         load("tiny-imagenet", "train", str(tmp_path), statistics="mine")
