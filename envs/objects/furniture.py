@@ -5,8 +5,10 @@ where they lie, one at a time, and stand on the z axis with their fronts towards
 """
 
 import functools
+import lzma
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -40,7 +42,12 @@ INCOMPLETE = frozenset((
 ))  # fmt: skip
 
 _FRONT = np.diag([-1.0, -1.0, 1.0]) @ UPRIGHT  # fronts point along +z in the archives
-_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError)
+# What is raised for archives that are damaged in one way or another, packed in unknown ways or encrypted.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError, NotImplementedError, RuntimeError,
+    ValueError, LookupError, ArithmeticError,
+)  # fmt: skip
+_LARGEST = 1 << 30  # bytes of a file in an archive
 
 
 @dataclass(frozen=True)
@@ -234,6 +241,10 @@ def _opened(archive: Path) -> zipfile.ZipFile:
 def _bytes(file: zipfile.ZipFile, name: str, archive: Path) -> bytes:
     """A file of an archive, its checksum checked."""
     try:
-        return file.read(name)
+        size = file.getinfo(name).file_size
+        data = file.read(name) if size <= _LARGEST else None
     except _DAMAGED as error:
         raise DataError(f"{archive}: {name} is damaged ({error}), expected it whole") from error
+    if data is None:
+        raise DataError(f"{archive}: {name} has {size:,} bytes, expected {_LARGEST:,} at most")
+    return data

@@ -150,7 +150,7 @@ class Document:
         return buffer[start : start + size], self.count(view.get("byteStride", 0), "byteStride")
 
     def _buffer(self, view: dict[str, Any]) -> bytes:
-        index = view.get("buffer")
+        index: Any = view.get("buffer")
         buffer = self.item("buffers", index)
         if index not in self._buffers:
             squeezed = [name for name in self.table(view.get("extensions"), "extensions") if "compression" in name]

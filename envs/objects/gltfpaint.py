@@ -59,8 +59,9 @@ class Palette:
     def paint(self, index: Any) -> Paint:
         """A material by its number; None stands for glTF's default, a dull white.
 
-        What a `Material` cannot say is left out: metal, emission, bumps and shade in textures of their own, and what
-        extensions add to these. Raises DataError naming the file for what is missing, damaged or of another type.
+        What a `Material` cannot say is left out: metal, bumps and shade in textures of their own, light that is given
+        off by surfaces with a colour, and what extensions add to these. Raises DataError naming the file for what is
+        missing, damaged or of another type.
         """
         material = {} if index is None else self._document.item("materials", index)
         if index not in self._found:
@@ -83,6 +84,9 @@ class Palette:
         if mode not in ("OPAQUE", "MASK", "BLEND"):
             raise DataError(f"{document.name}: alphaMode is {str(mode)[:40]!r}, expected OPAQUE, MASK or BLEND")
         rgba = document.numbers(factor, (1.0,) * 4, key)
+        light = document.numbers(material.get("emissiveFactor"), (0.0,) * 3, "emissiveFactor")
+        if light.any() and not rgba[:3].any():  # black but for its light, as surfaces that are not lit are written
+            rgba, info = np.append(light, rgba[3]), material.get("emissiveTexture")
         clear = document.extension(material, "KHR_materials_transmission") or {}
         through = float(document.numbers(clear.get("transmissionFactor"), (0.0,), "transmissionFactor")[0])
         if through > 0:
@@ -149,7 +153,7 @@ class Palette:
             )
         image = eight_bit(paint.image).convert("RGBA")
         most = max(1, 2048 // int((high - low).max()))
-        image = image.resize(tuple(min(side, most) for side in image.size))
+        image = image.resize((min(image.width, most), min(image.height, most)))
         pixels = np.asarray(image)
         for axis, side in ((1, image.width), (0, image.height)):
             i = 1 - axis

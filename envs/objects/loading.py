@@ -36,7 +36,7 @@ def load_mesh(path: Path, up: str = "", root: Path | None = None) -> Mesh:
 
     `up` is the axis that points upwards in the file, "y" or "z"; empty means the habit of its kind (y for OBJ and
     glTF, z for the others). Materials and textures are those of the file, as far as a `Material` can say it (metal,
-    emission and bumps are left out); textures get at most 512 pixels a side.
+    light and bumps are left out); textures get at most 512 pixels a side.
     What an OBJ file refers to lies below `root` (None: below the folder around its own, as in ShapeNet), what others
     refer to beside them; nothing else is read. Normals that are missing, zero or not finite are computed, smooth but
     for edges of more than 50°. Raises DataError naming the file when it cannot be read, holds no triangle, or holds

@@ -84,14 +84,14 @@ def _polygons(faces: Table, strips: Table, name: str) -> tuple[Int64[np.ndarray,
     sizes, corners = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     if faces and len(next(iter(faces.values()))):
         column = _lists(faces, "face", name)
-        sizes.append(column.sizes)
+        sizes.append(column.lengths())
         corners.append(column.whole(name))
     if strips and len(next(iter(strips.values()))):
         column = _lists(strips, "tristrips", name)
         values = column.whole(name)
         # A strip begins at the beginning of its list, and behind a -1 in it.
         place, begun = np.arange(len(values)), np.zeros(len(values) + 1, bool)
-        begun[np.concatenate((np.cumsum(column.sizes) - column.sizes, np.flatnonzero(values == -1) + 1))] = True
+        begun[np.concatenate((np.cumsum(column.lengths()) - column.lengths(), np.flatnonzero(values == -1) + 1))] = True
         run = place - np.maximum.accumulate(np.where(begun[:-1], place, 0))
         last = np.flatnonzero((run >= 2) & (values != -1))
         odd = run[last] % 2
@@ -151,7 +151,7 @@ def _uv(
     """Texture coordinates at the corners of polygons: those of faces, or those of vertices."""
     if "texcoord" in faces and faces["texcoord"].sizes is not None:
         given = faces["texcoord"]
-        if len(given.sizes) != len(sizes) or (given.sizes != 2 * sizes).any():
+        if not np.array_equal(given.lengths(), 2 * sizes):
             raise DataError(f"{name}: texcoord of other lengths than 2 numbers for each corner of a face")
         return given.values.reshape(-1, 2).astype(np.float64)
     for names in _UV:

@@ -39,6 +39,10 @@ class Column:
     def __len__(self) -> int:
         return len(self.values if self.sizes is None else self.sizes)
 
+    def lengths(self) -> Int64[np.ndarray, " n"]:
+        """How many numbers every row has."""
+        return np.ones(len(self.values), np.int64) if self.sizes is None else self.sizes
+
     def whole(self, name: str) -> Int64[np.ndarray, " n"]:
         """The values as whole numbers; DataError naming the file where they are none."""
         found = self.values.astype(np.float64)
@@ -51,11 +55,11 @@ Table = dict[str, Column]
 
 
 class _Property(NamedTuple):
-    """A property of an element: NumPy's types of its numbers and, for a list, of their count."""
+    """A property of an element: NumPy's types of its numbers and, for a list, of their number."""
 
     name: str
     kind: str
-    count: str = ""
+    counted: str = ""
 
 
 @dataclass
@@ -126,31 +130,33 @@ def _head(text: str, name: str) -> Head:
 def _typed(properties: list[_Property], order: str) -> list[_Property]:
     """The properties as they lie in the bytes."""
     if order == "":
-        return [_Property(p.name, "<f8", "<f8" if p.count else "") for p in properties]
-    return [_Property(p.name, order + p.kind, order + p.count if p.count else "") for p in properties]
+        return [_Property(p.name, "<f8", "<f8" if p.counted else "") for p in properties]
+    return [_Property(p.name, order + p.kind, order + p.counted if p.counted else "") for p in properties]
 
 
 def _table(body: bytes, at: int, rows: int, properties: list[_Property], what: str) -> tuple[Table, int]:
     """The columns of an element that begins at byte `at`, and where it ends."""
     if not rows or not properties:
         return {
-            p.name: Column(np.zeros(0, p.kind), np.zeros(0, np.int64) if p.count else None, "") for p in properties
+            p.name: Column(np.zeros(0, p.kind), np.zeros(0, np.int64) if p.counted else None, "") for p in properties
         }, at
-    least = rows * sum(np.dtype(p.count or p.kind).itemsize for p in properties)
+    least = rows * sum(np.dtype(p.counted or p.kind).itemsize for p in properties)
     if at + least > len(body):
         raise DataError(f"{what}: the file ends before its {rows} rows, expected it whole")
     first, end = _row(body, at, properties, what)
     sizes = [size for _, size in first]
     fields = []
     for i, (p, size) in enumerate(zip(properties, sizes, strict=True)):
-        fields += [(f"n{i}", p.count), (f"x{i}", p.kind, (size,))] if p.count else [(f"x{i}", p.kind)]
+        fields += [(f"n{i}", p.counted), (f"x{i}", p.kind, (size,))] if p.counted else [(f"x{i}", p.kind)]
     if at + rows * (end - at) <= len(body) and all(sizes):
         block = np.frombuffer(body, np.dtype(fields), rows, at)
         if all(
-            (block[f"n{i}"] == size).all() for i, (p, size) in enumerate(zip(properties, sizes, strict=True)) if p.count
+            (block[f"n{i}"] == size).all()
+            for i, (p, size) in enumerate(zip(properties, sizes, strict=True))
+            if p.counted
         ):
             return {
-                p.name: Column(block[f"x{i}"].ravel(), np.full(rows, size) if p.count else None, "")
+                p.name: Column(block[f"x{i}"].ravel(), np.full(rows, size) if p.counted else None, "")
                 for i, (p, size) in enumerate(zip(properties, sizes, strict=True))
             }, at + rows * (end - at)
     return _ragged(body, at, rows, properties, what)
@@ -166,7 +172,7 @@ def _ragged(body: bytes, at: int, rows: int, properties: list[_Property], what: 
             pieces[i].append(piece)
             sizes[i].append(size)
     return {
-        p.name: Column(np.frombuffer(b"".join(pieces[i]), p.kind), np.array(sizes[i]) if p.count else None, "")
+        p.name: Column(np.frombuffer(b"".join(pieces[i]), p.kind), np.array(sizes[i]) if p.counted else None, "")
         for i, p in enumerate(properties)
     }, at
 
@@ -176,11 +182,11 @@ def _row(body: bytes, at: int, properties: list[_Property], what: str) -> tuple[
     found = []
     for p in properties:
         size = 1
-        if p.count:
-            count = _CODES[p.count[1:]]
+        if p.counted:
+            count = _CODES[p.counted[1:]]
             if at + count.size > len(body):
                 raise DataError(f"{what}: the file ends within it, expected it whole")
-            said = (count if p.count[0] == "<" else _BIG[p.count[1:]]).unpack_from(body, at)[0]
+            said = (count if p.counted[0] == "<" else _BIG[p.counted[1:]]).unpack_from(body, at)[0]
             if not 0 <= said < _MOST or said % 1:
                 raise DataError(f"{what}: a list of {said:g} numbers, expected 0 or more")
             size, at = int(said), at + count.size

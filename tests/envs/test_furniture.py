@@ -211,6 +211,13 @@ def test_archives_that_are_none_or_damaged(tmp_path: Path) -> None:
         walk(tmp_path)[0].load()
 
 
+def test_files_that_would_fill_the_memory_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(tmp_path / "a.sh3f")
+    monkeypatch.setattr(furniture, "_LARGEST", 20)
+    with pytest.raises(DataError, match=r"a\.sh3f: PluginFurnitureCatalog\.properties has \d+ bytes, expected 20"):
+        walk(tmp_path)
+
+
 def test_special_files_are_no_archives(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.sh3f")
     for root in (tmp_path, tmp_path / "a.sh3f"):

@@ -24,7 +24,7 @@ from gazeworld.envs.objects import furniture
 from gazeworld.envs.objects.loading import load_mesh
 from gazeworld.envs.objects.mesh import Mesh
 
-TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "40"))
+TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "60"))
 LIMIT = 60  # seconds after which a file counts as one that hangs
 CORNERS = [(0, 0, 0), (2, 0, 0), (2, 1, 0), (0, 1, 0)]
 UV = [(0, 0), (1, 0), (1, 1), (0, 1)]
