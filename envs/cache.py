@@ -61,7 +61,8 @@ def _open(place: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray |
         found = map_npy(place, "a cached array", write=True)
     except DataError:
         return None  # absent, or damaged: either way it has to be built
-    return found if found.shape == shape and found.dtype == np.dtype(dtype) else None
+    right = found.shape == shape and found.dtype == np.dtype(dtype) and found.flags.c_contiguous
+    return found if right else None
 
 
 def _build(

@@ -121,7 +121,7 @@ def read_latents(listing: Listing) -> Float32[np.ndarray, "n v 7"]:
     kinds: dict[bytes, np.dtype[Any]] = {}  # headers seen: parsing them would be most of the work
 
     def fill(i: int) -> None:
-        with np.errstate(over="ignore"):  # found below
+        with np.errstate(over="ignore", invalid="ignore"):  # found below
             for view in range(listing.views):
                 latents[i, view] = _latent(listing.root / listing.names[i][1:] / f"latent_{view}.npy", kinds)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gazeworld.envs.cache import cached
+from gazeworld.envs.objects import writing
 
 
 class Counter:
@@ -178,3 +179,23 @@ def test_what_another_process_takes_away_while_it_is_swept_is_no_error(
     monkeypatch.setattr(Path, "glob", lambda path, pattern: [*glob(path, pattern), path / pattern.replace("*", "gone")])
     assert (cached({"a": 1}, (3,), np.float32, Counter()) == 1).all()
     assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])
+def test_files_are_open_to_whom_the_umask_lets_in(folder: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        cached({"a": 1}, (3,), np.float32, Counter())
+        writing.fail(folder.parent / "set", "chair/a", "it is broken")
+        writing.save(folder.parent / "set", writing.Record("chair/b"), *views(), quality=90)
+    finally:
+        os.umask(before)
+    files = [path for path in folder.parent.rglob("*") if path.is_file()]
+    assert len(files) == 2 + 2 + 2
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+    folders = [path for path in folder.parent.rglob("*") if path.is_dir()]
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o777 & ~umask}
+
+
+def views() -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 7), np.float32)
