@@ -1,6 +1,7 @@
 """The tables of a PLY file: its header, and the numbers of its elements, whether they are text or bytes."""
 
 import codecs
+import itertools
 import re
 import struct
 from dataclasses import dataclass, field
@@ -83,7 +84,11 @@ def tables(data: bytes, name: str) -> tuple[Head, dict[str, Table]]:
     head = _head(decoded(data[start.end() : end.start()]), name)
     body = data[end.end() :]
     if head.order == "":  # numbers of text become bytes, then both are alike
-        body = numbers(decoded(body), np.float64, name, "vertices or faces").astype("<f8").tobytes()
+        text = decoded(body)
+        surplus = _surplus(text, head)
+        if surplus is not None:
+            text, head = surplus
+        body = numbers(text, np.float64, name, "vertices or faces").astype("<f8").tobytes()
     found, at = {}, 0
     for element, (rows, properties) in head.elements.items():
         found[element], at = _table(body, at, rows, _typed(properties, head.order), f"{name}: element {element!r}")
@@ -92,8 +97,42 @@ def tables(data: bytes, name: str) -> tuple[Head, dict[str, Table]]:
             values = found[element][column]
             found[element][column] = Column(values.values, values.sizes, kind)
     if body[at:].strip(b"\0 \t\r\n"):
-        raise DataError(f"{name}: {len(body) - at} bytes more than its header says, expected none")
+        more = f"{len(body) - at} bytes" if head.order else f"{(len(body) - at) // 8} numbers"
+        raise DataError(f"{name}: {more} more than its header says, expected none")
     return head, found
+
+
+def _surplus(text: str, head: Head) -> tuple[str, Head] | None:
+    """Text and header of a file all of whose faces have more numbers than the header says; None of any other file.
+
+    Versions of VCGLIB write lists of colours where they announce numbers. Lists up to there say themselves how long
+    they are; single numbers of such an element cannot be told from others, and are left out.
+    """
+    lines = [line for line in text.split("\n") if line and not line.isspace()]
+    if len(lines) != sum(rows for rows, _ in head.elements.values()):
+        return None
+    changed, at, elements = False, 0, {}
+    for element, (rows, properties) in head.elements.items():
+        lists = list(itertools.takewhile(lambda p: p.counted, properties))
+        elements[element] = (rows, properties)
+        cut = [_begun(line.split(), properties, len(lists)) for line in lines[at : at + rows]] if lists else []
+        if cut and all(cut):
+            lines[at : at + rows] = [" ".join(words or ()) for words in cut]
+            elements[element], changed = (rows, lists), True
+        at += rows
+    return ("\n".join(lines), Head(head.order, elements, head.textures)) if changed else None
+
+
+def _begun(words: list[str], properties: list[_Property], lists: int) -> list[str] | None:
+    """The words of a row's first lists; None where no words are left behind all that it should have."""
+    at = 0
+    for _ in range(lists):
+        if at >= len(words) or not words[at].isdecimal():
+            return None
+        at += 1 + int(words[at])
+    rest = properties[lists:]
+    more = not any(p.counted for p in rest) and len(words) > at + len(rest)
+    return words[:at] if more else None
 
 
 def _head(text: str, name: str) -> Head:

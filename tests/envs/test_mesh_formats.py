@@ -217,6 +217,20 @@ def test_textures_of_ply_files(tmp_path: Path, names: str) -> None:
         load_mesh(save(tmp_path / "a.ply", ply(header.replace(f"float {u}", "float q") + FACES.format(1), body)))
 
 
+def test_lists_of_colours_that_are_announced_as_numbers(tmp_path: Path) -> None:
+    save(tmp_path / "t.png", png(quarters()))
+    header = "comment TextureFile t.png\n" + PLACES.format(4) + FACES.format(2) + "property list uchar float texcoord\n"
+    header += "".join(f"property uchar {name}\n" for name in ("red", "green", "blue", "alpha"))
+    rows = ["3 0 1 2 6 0 0 1 0 1 1", "3 0 2 3 6 0 0 1 1 0 1"]
+    body = SQUARE + "".join(f"{row} 9 1 1 1 1 1 1 1 1 1\n" for row in rows)
+    mesh = load_mesh(save(tmp_path / "a.ply", ply(header, body)), up="z")
+    assert mesh.materials[0].texture is not None
+    assert np.allclose(mesh.uv, mesh.vertices[:, :2] * np.sqrt(2) + 0.5, atol=1e-6)
+    body = SQUARE + f"{rows[0]} 9 1 1 1 1 1 1 1 1 1\n{rows[1]} 1 1 1 1\n"  # one face alone is a mistake
+    with pytest.raises(DataError, match=r"a\.ply: 13 numbers more than its header says"):
+        load_mesh(save(tmp_path / "a.ply", ply(header, body)))
+
+
 def test_line_ends_and_bytes_that_look_like_them(tmp_path: Path) -> None:
     points = [(struct.unpack("<f", b"\n\r\n\x3f")[0], 0, 0), (1, 0, 0), (1, 1, 0)]
     body = b"".join(struct.pack("<3f", *point) for point in points) + struct.pack("<B3i", 3, 0, 1, 2)
@@ -232,7 +246,7 @@ def test_line_ends_and_bytes_that_look_like_them(tmp_path: Path) -> None:
         (PLACES.format(4) + FACES.format(1), SQUARE + "4 0 1 2\n", "the file ends within it"),
         (PLACES.format(4) + FACES.format(2), SQUARE + "4 0 1 2 3\n", "the file ends"),
         (PLACES.format(10**15) + FACES.format(1), SQUARE, "the file ends before its 1000000000000000 rows"),
-        (PLACES.format(4) + FACES.format(1), SQUARE + "4 0 1 2 3\n5 5 5\n", "bytes more than its header says"),
+        (PLACES.format(4) + FACES.format(1), SQUARE + "4 0 1 2 3\n5 5 5\n", "3 numbers more than its header says"),
         (PLACES.format(4) + FACES.format(1), SQUARE + "4 0 1 2 x\n", "no number"),
         (PLACES.format(4) + FACES.format(1), SQUARE + "4 0 1 2 0.5\n", "not whole"),
         (PLACES.format(4) + FACES.format(1), SQUARE + "-4 0 1 2 3\n", "a list of -4 numbers"),
