@@ -1,6 +1,7 @@
 """The `gazeworld` command. Heavy imports wait until a command runs, so that every --help is quick."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,6 +52,9 @@ usage: gazeworld COMMAND …
 gazeworld COMMAND --help says more."""
 
 
+_NO_MEMORY = re.compile("(can't|[Tt]ried to|Unable to) allocate|out of memory|not enough memory")  # how torch says it
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0 done, 1 training failed, 2 wrong use or bad input, 130 interrupted."""
     # Threads of torch that wait should sleep: while they spin, a busy machine does nothing else. Read at its import.
@@ -81,6 +85,10 @@ def _carried_out(words: list[str]) -> int:
         return _fail("interrupted", invocation.STOPPED)
     except (ValueError, OSError) as error:
         return _fail(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+            raise
+        return _fail(f"there is not enough memory for what was asked for: {str(error).partition('] ')[2] or error}")
 
 
 def _fail(sentence: str, code: int = 2) -> int:

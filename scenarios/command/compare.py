@@ -40,6 +40,7 @@ from gazeworld.models.method import CheckpointError, Method
 from . import build, runs
 from .comparing_arguments import CompareArguments, HeadsArguments
 from .equip import fitted, heads_config
+from .places import require_path
 from .runs import Run
 from .table import folders_of
 from .telling import Progress, save_figure, say
@@ -71,6 +72,9 @@ def compare(chosen: CompareArguments, console: Console) -> int:
     """Compare, print, and write compare.json and figures; returns the exit code."""
     folders = folders_of(chosen.runs)
     others = folders_of(chosen.versus) if chosen.versus else []
+    for group in (folders, others):
+        if twice := [one for i, one in enumerate(group) if one.resolve() in [two.resolve() for two in group[:i]]]:
+            raise ValueError(f"{twice[0]} is named twice, expected every run once")
     if others and len(others) != len(folders):
         raise ValueError(f"{len(others)} runs after --versus for {len(folders)} runs, expected as many")
     out = chosen.out or folders[0] / "compare"
@@ -179,6 +183,7 @@ def _learned(side: Side, i: int, chosen: CompareArguments) -> dict[str, Path]:
     for name, text in zip(names, given, strict=True):
         text = text.replace("{seed}", str(run.scenario.seed)).replace("{run}", run.folder.name)
         own = run.folder / "policies" / text
+        require_path("learned", own)
         folder = own if own.is_dir() else Path(text)
         if name in (*STANDARD, _OWN, _THEIRS) or name in found:
             raise ValueError(f"two policies are called {name!r}; name the folders of learnt policies differently")

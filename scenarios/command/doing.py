@@ -26,6 +26,7 @@ from gazeworld.models.method import Method
 from . import build, runs, scenario
 from .arguments import TrainArguments, WatchArguments, scenario_of
 from .invocation import STOPPED
+from .places import require_path
 from .runs import Run
 from .scenario import Scenario
 from .steering_arguments import spec
@@ -41,6 +42,9 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
     if chosen.looks:
         asked = dataclasses.replace(asked, policy=looker(chosen.looks, asked, folder))
     run = Run(folder, name, asked)
+    if chosen.evaluate and not (chosen.resume or asked.probe.online):  # else the online probe looks for them
+        for split in (asked.probe_split, asked.test_split):
+            build.world_of(asked, split, "cpu")
     threads = torch.get_num_threads()
     run, finished = runs.start_or_resume(
         run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes
@@ -176,6 +180,7 @@ def looker(text: str, found: Scenario, run: Path) -> dict[str, Any]:
     if name in shelf.names(POLICIES):
         return {**(found.policy if found.policy["name"] == name else {}), **spec(text, "policy"), "name": name}
     for folder in (own, Path(text)):
+        require_path("policy", folder)
         if folder.is_dir():
             return {"name": "sb3", "path": str(folder.resolve())}
     raise ValueError(

@@ -41,7 +41,7 @@ def check_places(chosen: Any) -> None:
         value = getattr(chosen, option)
         for path in value if isinstance(value, tuple) else (value,):
             if isinstance(path, Path):
-                _require_path(option, path)
+                require_path(option, path)
         match _mark(hint), value:
             case "name", str():
                 require_name(option, value)
@@ -86,7 +86,8 @@ def require_file(option: str, file: Path) -> None:
     require_folder(option, file if file.is_dir() else file.parent)
 
 
-def _require_path(option: str, path: Path) -> None:
+def require_path(option: str, path: Path) -> None:
+    """Raise ValueError for a path that no file system takes."""
     part, whole = _LIMITS
     if "\0" in str(path) or _bytes(str(path)) > whole or any(_bytes(name) > part for name in path.parts):
         raise ValueError(

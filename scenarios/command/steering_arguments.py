@@ -10,7 +10,7 @@ import tyro
 from annotated_types import Interval
 
 from gazeworld.agents.phases import PhaseConfig
-from gazeworld.envs.validation import Natural, Positive, Rows, Seed, check_fields
+from gazeworld.envs.validation import Natural, Positive, Rows, Seed, check_fields, shown
 
 from .places import Folder, Name
 from .scenario import Scenario
@@ -112,7 +112,10 @@ def spec(text: str, what: str) -> dict[str, Any]:
     name, _, rest = text.partition(":")
     if not name:
         raise ValueError(f"{what} is {text!r}, expected NAME or NAME:KEY=VALUE,KEY=VALUE")
-    return {"name": name, **pairs(rest.split(",") if rest else (), what)}
+    options = pairs(rest.split(",") if rest else (), what)
+    if "name" in options:
+        raise ValueError(f"{what} is {shown(text)}, which says the name twice; expected NAME:KEY=VALUE,KEY=VALUE")
+    return {"name": name, **options}
 
 
 def pairs(words: Iterable[str], what: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from gazeworld.agents.loop import POLICY, collect
 from gazeworld.envs import shelf
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import shown
 from gazeworld.envs.world import World
 from gazeworld.models.method import METHODS, Method
 
@@ -20,6 +21,7 @@ from .scenario import Scenario
 
 ENCODER = ("encoder", "dim", "width")
 """Options that a method takes over from the one in whose place it stands; all others are its own."""
+_DIGITS = 20  # of whole numbers; what is beyond their bounds is said by those who have them
 _OWN_FLAGS = {"train.observed": "--observed", "seed": "--seeds", "method.name": "--methods"}
 
 
@@ -68,6 +70,8 @@ def plan(chosen: SweepArguments) -> Plan:
                     if folder in found:
                         raise ValueError(f"{folder}: two runs of the sweep would lie there")
                     found[folder] = Planned(name, longer.changed(seed=seed), folder)
+    for one in {run.scenario.train.precision: run.scenario for run in found.values()}.values():
+        build.fabric_of(one, chosen.device)  # a device that is not there is told once, not by every run
     return Plan(tuple(found.values()), tuple(told), worlds)
 
 
@@ -92,6 +96,8 @@ def try_out(plan: Plan) -> None:
             there.policy.attach(method)
             length = max(asked.train.observed, asked.probe.views) + 1
             collect(there.env, there.policy, length, Draws.rows(0, 2).fold(POLICY), {"episode": 0})
+            for split in (asked.probe_split, asked.test_split):
+                _world(asked.changed(world={"split": split}), plan.worlds)
         except ValueError as error:
             raise ValueError(f"{run.folder.name} cannot be trained: {error}") from error
 
@@ -115,8 +121,8 @@ def _listed(text: str, flag: str) -> list[str]:
 def _whole(text: str, flag: str, least: int) -> list[int]:
     words = _listed(text, flag)
     for word in words:
-        if not word.isdecimal() or int(word) < least:
-            raise ValueError(f"{flag}: {word!r} is no whole number from {least} on; expected a list like 0,1,2")
+        if not (word.isdecimal() and len(word) <= _DIGITS) or int(word) < least:
+            raise ValueError(f"{flag}: {shown(word)} is no whole number from {least} on; expected a list like 0,1,2")
     return [int(word) for word in words]
 
 
@@ -178,13 +184,15 @@ def _changed(asked: Scenario, changes: tuple[str, ...], methods: list[str]) -> S
 
 
 def _value(text: str) -> Any:
-    """A number, true or false, a list, or else the text itself."""
+    """A number, true or false, a list, or else the text itself: what config.json can hold."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        found = ast.literal_eval(text)
+        json.dumps(found)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return text
+    return found
 
 
 def _set(asked: Scenario, path: list[str], value: Any) -> Scenario:
