@@ -3,7 +3,7 @@
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,7 @@ _LONG = 500  # images from which on decoding shows its progress
 
 
 @contextmanager
-def picture(path: Path, what: str = "a whole image", formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
+def picture(path: Path, what: str = "a whole image", formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
     """Lends an image file, open in Pillow, to be decoded. Raises DataError naming one that is missing or damaged.
 
     Pillow says of no decoder what it may raise for damaged files, and most may raise anything. So whatever is raised

@@ -152,7 +152,7 @@ def identity(path: Path, blocks: int = 16) -> list[int | str]:
     and misses every block goes unnoticed, which is the price of not reading gigabytes at every start.
     """
     seen = hashlib.sha256()
-    with opened(path, "what it held before") as file:
+    with opened(path, "data") as file:
         size = os.fstat(file.fileno()).st_size
         for i in range(blocks):
             file.seek(max(0, size - _BLOCK) * i // max(1, blocks - 1))

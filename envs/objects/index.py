@@ -5,6 +5,7 @@ whole numbers), from the file split.json of a set rendered here, or, where there
 themselves and the hash of every object's name (`splits.tested`). Names that begin with a dot are not part of a tree.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,12 +40,13 @@ def members(root: Path, index: str = "") -> Members:
     """Which objects are in which split; whether their files are there is not looked at. See `read_tree`."""
     if index not in ("", "none"):
         return _indexed(expanded(index, "index"))
-    if index == "" and (root / "split.json").exists():
+    if index == "" and os.path.lexists(root / "split.json"):
         return _divided(root / "split.json")
     if index == "" and any((root / f"{name}_images.npy").exists() for name in _FILES.values()):
         return _indexed(root)
     check_apart(root / synset for synset in subfolders(root))
     keys = [f"{synset}/{name}" for synset in subfolders(root) for name in subfolders(root / synset)]
+    check_apart(root / key for key in keys)
     empty = sorted(set(subfolders(root)) - {key.partition("/")[0] for key in keys})
     if empty:
         raise DataError(f"{root / empty[0]}: no object in it, expected folders with image_0.jpg and so on")

@@ -178,7 +178,7 @@ def fingerprint(listing: Listing, latents: Float32[np.ndarray, "n v 7"]) -> str:
 def drawn_by(root: Path) -> str:
     """What drew the views, where the tree says so in its render.json, else an empty text."""
     path = root / "render.json"
-    if not path.exists():
+    if not os.path.lexists(path):
         return ""
     found = read_json(path, "what drew the views")
     if not isinstance(found, dict):

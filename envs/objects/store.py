@@ -86,7 +86,8 @@ def read_manifest(out: Path) -> Manifest:
     for name, (expected, right) in _FIELDS.items():
         if not right(found[name]):
             raise DataError(f"{path}: {name!r} is {json.dumps(found[name])[:100]}, expected {expected}")
-    manifest = Manifest(**{name: tuple(x) if isinstance(x, list) else x for name, x in found.items()})
+    facts: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in found.items()}
+    manifest = Manifest(**facts)
     _check(path, manifest)
     return manifest
 

@@ -7,6 +7,7 @@ Saliency maps, where there are any, lie in `<root>/<split>/saliency_<split>.npy`
 (N, 96, 96), mapped as well.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def _labels(path: Path, n: int) -> Int64[Tensor, " n"]:
 
 def _classes(path: Path) -> tuple[str, ...]:
     """The names of the classes; those of the published file where there is none."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return CLASSES
     names = tuple(read_text(path, "the names of the classes").split())
     if len(names) != len(CLASSES):
@@ -117,7 +118,7 @@ def _saliency(base: Path, folder: Path, split: str, choice: str) -> Path | None:
     if choice == "auto":
         name = Path(split) / f"saliency_{split}.npy"
         places = [place / name for place in (base, folder, folder.parent)]
-        return next((path for path in places if path.is_file()), None)
+        return next((path for path in places if os.path.lexists(path)), None)  # be it no file: that is said
     path = expanded(choice, "saliency of source 'stl10'")
     _must_exist(path, "saliency maps (or saliency='auto' or 'none')")
     return path

@@ -239,6 +239,27 @@ def test_damaged_files_are_read_right_or_named(name: str, tmp_path: Path) -> Non
     assert refused or name == "cache", "nothing was damaged"
 
 
+@pytest.mark.parametrize("name", DOORS)
+def test_pipes_in_place_of_files_are_named(name: str, tmp_path: Path) -> None:
+    door, root = DOORS[name], tmp_path / "root"
+    door.write(root)
+    expected = door.read(root)
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    for pattern in door.files:
+        path = min(path for path in root.glob(pattern) if path.is_file())
+        whole = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        found, said = outcome(door, root)
+        if found is None:
+            assert path.name.removesuffix(".gz") in said
+        else:  # built again, drawn again, or not used
+            assert same(found, expected) or found == [None]
+            assert name in ("cache", "rendered")
+        path.unlink()
+        path.write_bytes(whole)
+
+
 LOOSELY = ("stl10/train: the saliency map of image",)
 """What errors say that are found when values are looked at, long after the file was opened."""
 

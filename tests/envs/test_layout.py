@@ -313,3 +313,27 @@ def test_a_list_of_a_rendered_set_is_read_as_it_was_written(tmp_path: Path) -> N
     assert listed.classes == indexed.classes == walked.classes == ("chair", "table")
     assert read_tree(tmp_path, "all").views == 2
     assert drawn_by(tmp_path) == "embree 4"
+
+
+@pytest.mark.parametrize(("place", "target"), [("04379243/again", "../02691156/56object0"), ("again", "02691156")])
+def test_no_view_has_two_names(tree: Path, place: str, target: str) -> None:
+    (tree / place).symlink_to(target)
+    with pytest.raises(DataError, match=r"is the same folder as .*, expected one of its own"):
+        read_tree(tree, "all", "none")
+
+
+def test_links_that_lead_up_are_no_objects(tree: Path) -> None:
+    every = read_tree(tree, "all", "none")
+    (tree / "up").symlink_to("..")
+    (tree / "02691156" / "me").symlink_to(".")
+    assert read_tree(tree, "all", "none") == every
+    (tree / "02691156" / "gone").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"gone: a link to nowhere, which cannot be reached"):
+        read_tree(tree, "all", "none")
+
+
+def test_lists_that_are_links_to_nowhere_are_named(tree: Path) -> None:
+    for name in ("render.json", "split.json"):
+        (tree / name).symlink_to("nowhere")
+        with pytest.raises(DataError, match=rf"{name}: not there, expected"):
+            drawn_by(tree) if name == "render.json" else read_tree(tree)
