@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import read_npy
-from ..files import expanded, read_json
+from ..files import expanded, printable, read_json
 from ..images import DataError
 from ..walking import check_apart, subfolders
 from .splits import tested
@@ -66,7 +66,7 @@ def _members(names: dict[str, tuple[str, ...]], origin: Path) -> Members:
     classes = sorted(set(synsets))
     number = {name: i for i, name in enumerate(classes)}
     labels = tuple(number[name] for name in synsets)
-    return Members(every, len(names["train"]), labels, tuple(classes), (origin,) * len(every))
+    return Members(every, len(names["train"]), labels, tuple(map(printable, classes)), (origin,) * len(every))
 
 
 def _divided(path: Path) -> Members:
@@ -150,4 +150,6 @@ def _classes(folder: Path, names: Sequence[str], labels: Sequence[int]) -> tuple
     shared: dict[int, list[str]] = {}
     for synset, label in sorted(synsets.items()):
         shared.setdefault(label, []).append(synset)
-    return tuple("+".join(shared.get(label, [f"label {label}"])) for label in range(max(labels, default=-1) + 1))
+    return tuple(
+        printable("+".join(shared.get(label, [f"label {label}"]))) for label in range(max(labels, default=-1) + 1)
+    )

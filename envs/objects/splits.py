@@ -15,7 +15,8 @@ SHARE = 0.2  # one of five, as for any other data here that comes without splits
 
 def ranked(keys: Iterable[str]) -> list[str]:
     """Keys "class/object" by the SHA-1 of the key: an order that has nothing to do with names, the same everywhere."""
-    return sorted(keys, key=lambda key: (hashlib.sha1(key.encode()).digest(), key))
+    # Names of folders need not be UTF-8: Python keeps such bytes as lone surrogates.
+    return sorted(keys, key=lambda key: (hashlib.sha1(key.encode("utf-8", "surrogateescape")).digest(), key))
 
 
 def tested(keys: Iterable[str]) -> frozenset[str]:

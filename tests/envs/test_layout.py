@@ -1,6 +1,7 @@
 """Trees of 3DIEBench's layout: who is in which split and class, and everything that can be wrong with the files."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from gazeworld.envs.images import DataError
 from gazeworld.envs.objects import splits
 from gazeworld.envs.objects.index import members
 from gazeworld.envs.objects.layout import drawn_by, fingerprint, read_latents, read_tree
+from gazeworld.envs.objects.pack import pack
+from gazeworld.envs.sources import packed
 
 FIRST = "02691156/56object0"
 
@@ -337,3 +340,14 @@ def test_lists_that_are_links_to_nowhere_are_named(tree: Path) -> None:
         (tree / name).symlink_to("nowhere")
         with pytest.raises(DataError, match=rf"{name}: not there, expected"):
             drawn_by(tree) if name == "render.json" else read_tree(tree)
+
+
+def test_names_that_are_not_utf8_are_read(tmp_path: Path) -> None:
+    write_tree(tmp_path / "tree", {"a": 4, "b": 4}, 1, 8)
+    (tmp_path / "tree/a/aobject1").rename(os.fsdecode(os.fsencode(tmp_path / "tree/a") + b"/caf\xe9"))
+    (tmp_path / "tree/a").rename(os.fsdecode(os.fsencode(tmp_path / "tree") + b"/caf\xe9"))
+    found = read_tree(tmp_path / "tree", "all")
+    assert found.classes == ("b", r"caf\xe9")
+    assert len(found.names) == 8
+    store = pack(tmp_path / "tree", tmp_path / "store", 8)
+    assert packed.load("all", str(store), check=True).names == found.names
