@@ -26,7 +26,7 @@ VERSION = 2  # of meshes: raise it whenever the same files give others
 _PAINTS = ("textures", "texture", "tex", "images", "image", "img", "maps", "materials", "material", "mtl", "pictures")
 _PICTURES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tga", ".tif", ".tiff", ".webp", ".gif", ".dds", ".exr", ".hdr", ".psd", ".avif",
-    ".mtl", ".txt", ".md", ".json",
+    ".ktx2", ".basis", ".svg", ".mtl", ".bin", ".txt", ".md", ".json",
 )  # fmt: skip
 _SHAPENET = ("model_normalized.obj", "model.obj")  # of versions 2 and 1
 
@@ -89,8 +89,9 @@ def walk(root: Path, up: str = "") -> list[Item]:
     `<root>/<class>/<object>.<kind>`, or `<root>/<class>/<object>/…` with one model anywhere below it (ShapeNet's
     `model_normalized.obj` or `model.obj` goes before others), or models in `root` itself, which are then one class
     called as the folder. Folders without a model are no objects where they hold what models are painted with: those
-    called `textures` or the like, and those beside models that hold pictures and materials alone. Links are followed
-    (see `walking.walk`). Raises DataError naming what is not so, and names of classes or objects that are not UTF-8.
+    called `textures` or the like, and those beside models that hold pictures, materials and buffers alone. Links are
+    followed (see `walking.walk`). Raises DataError naming what is not so, and names of classes or objects that are not
+    UTF-8.
     """
     root = expanded(root, "folder of meshes")
     if not root.is_dir():
@@ -102,7 +103,7 @@ def walk(root: Path, up: str = "") -> list[Item]:
     if loose:
         found = [(located(root).name, path.stem, path) for path in loose]
     else:
-        found = [entry for folder in _classes(root, models) for entry in _objects(folder, models)]
+        found = [entry for folder, below in _classes(root, models).items() for entry in _objects(folder, below)]
     if not found:
         raise DataError(f"{root}: no mesh found, expected files ending in {', '.join(EXTENSIONS)}")
     items: dict[str, Item] = {}
@@ -118,23 +119,20 @@ def walk(root: Path, up: str = "") -> list[Item]:
     return [items[key] for key in sorted(items)]
 
 
-def _classes(root: Path, models: Sequence[Path]) -> list[Path]:
-    """The folders of the classes."""
-    filled = {path.relative_to(root).parts[0] for path in models}
-    names = walking.subfolders(root)
-    empty = [root / name for name in names if name not in filled and not _paints(root / name, False)]
-    if empty:
-        raise DataError(f"{empty[0]}: no mesh in it, expected files ending in {', '.join(EXTENSIONS)}")
-    return [root / name for name in names if name in filled]
-
-
-def _objects(folder: Path, models: Sequence[Path]) -> Iterator[tuple[str, str, Path]]:
-    """Class, name and model of every object of a class."""
-    below: dict[str, list[Path]] = {}
+def _classes(root: Path, models: Sequence[Path]) -> dict[Path, dict[str, list[Path]]]:
+    """The models of every class, by the names of the files or folders of objects in its folder."""
+    found: dict[str, dict[str, list[Path]]] = {}
     for path in models:
-        parts = path.relative_to(folder.parent).parts
-        if parts[0] == folder.name:
-            below.setdefault(parts[1], []).append(path)
+        category, name, *_ = path.relative_to(root).parts
+        found.setdefault(category, {}).setdefault(name, []).append(path)
+    for name in walking.subfolders(root):
+        if name not in found and not _paints(root / name, False):
+            raise DataError(f"{root / name}: no mesh in it, expected files ending in {', '.join(EXTENSIONS)}")
+    return {root / name: below for name, below in found.items()}
+
+
+def _objects(folder: Path, below: dict[str, list[Path]]) -> Iterator[tuple[str, str, Path]]:
+    """Class, name and model of every object of a class."""
     loose = [name for name, paths in below.items() if paths[0].parent == folder]
     for name in walking.subfolders(folder):
         if name not in below and not _paints(folder / name, bool(loose)):
@@ -152,5 +150,5 @@ def _paints(folder: Path, beside: bool) -> bool:
     """Whether a folder without models holds what models are painted with, `beside` models or not."""
     if folder.name.lower() in _PAINTS:
         return True
-    endings = [path.suffix.lower() for path in walking.walk(folder).files] if beside else []
+    endings = [path.suffix.lower() for path in walking.walk(folder, labels=0).files] if beside else []
     return bool(endings) and all(ending in _PICTURES for ending in endings)

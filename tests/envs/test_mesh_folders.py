@@ -36,6 +36,7 @@ def test_folders_of_pictures_alone_are_no_objects_beside_models(tmp_path: Path) 
     save(tmp_path / "chair" / "b.obj", BOX)
     save(tmp_path / "chair" / "b_files" / "wood.png", b"")
     save(tmp_path / "chair" / "b_files" / "b.mtl", b"")
+    save(tmp_path / "chair" / "b_files" / "deep" / "b.bin", b"")
     assert keys(tmp_path) == ["chair/b"]
     save(tmp_path / "chair" / "b_files" / "model.blend", b"")
     with pytest.raises(DataError, match="b_files: no mesh in it"):
