@@ -63,7 +63,7 @@ class GlimpseDataset(Dataset):
                 weights[near.flatten()] = 0
             views.append(image[top : top + f, left : left + f])
             places.append((top, left))
-        poses = (torch.tensor(places) + f / 2) / self.lattice.side
+        poses = (torch.tensor(places, dtype=torch.float32) + f / 2) / self.lattice.side
         return torch.stack(views), poses, self.labels[i]
 
 

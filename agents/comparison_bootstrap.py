@@ -18,7 +18,8 @@ def resampled(values: Float[Tensor, "k n"], resamples: int, seed: int) -> Float[
     for start in range(0, resamples, size):
         count = min(size, resamples - start)
         drawn = torch.randint(n, (count, n), generator=generator)
-        times = torch.zeros(count, n, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(count, n).double())
+        ones = torch.ones(count, n, dtype=torch.float64)
+        times = torch.zeros(count, n, dtype=torch.float64).scatter_add_(1, drawn, ones)
         parts.append(values.double() @ times.T / n)
     return torch.cat(parts, 1)
 

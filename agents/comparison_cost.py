@@ -74,7 +74,7 @@ def model_cost(method: Method, world: World, config: Compared) -> list[float]:
     found = []
     for m in range(1, config.views + 1):
         views = memory.views.expand(-1, m, -1, -1, -1).to(device)
-        actions = torch.zeros(1, m - 1, world.action_dim, device=device)
+        actions = torch.zeros(1, m - 1, world.action_dim, dtype=torch.float32, device=device)
         with frozen(method):
             found.append(_counted(partial(method.represent, views, actions))[1])
     return found

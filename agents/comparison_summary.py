@@ -162,10 +162,10 @@ def _cells(
         accuracy[row][column] = listed(values.mean(1), means[row, column]) | _over(each[row, column])
     contrasts = {}
     for what, plus, minus in _contrasts(rows, columns):
-        point = sum((scores[key].mean(1) for key in plus), start=torch.zeros(()))
-        point = point - sum((scores[key].mean(1) for key in minus), start=torch.zeros(()))
-        spread = sum((means[key] for key in plus), start=torch.zeros(()))
-        spread = spread - sum((means[key] for key in minus), start=torch.zeros(()))
+        point = sum((scores[key].mean(1) for key in plus), start=torch.zeros((), dtype=torch.float32))
+        point = point - sum((scores[key].mean(1) for key in minus), start=torch.zeros((), dtype=torch.float32))
+        spread = sum((means[key] for key in plus), start=torch.zeros((), dtype=torch.float32))
+        spread = spread - sum((means[key] for key in minus), start=torch.zeros((), dtype=torch.float32))
         contrasts[what] = listed(point, spread)
     return {"accuracy": accuracy, "differences": contrasts}
 

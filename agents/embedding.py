@@ -153,7 +153,7 @@ def _colours(world: World, poses: Float32[Tensor, "n p"]) -> dict[str, list[floa
     for quantity in world.quantities():
         value = quantity.of(poses).cpu()
         if quantity.angular:
-            still = torch.tensor([0.0, 0, 0, 1]).expand_as(value)
+            still = torch.tensor([0.0, 0, 0, 1], dtype=torch.float32).expand_as(value)
             found[f"{quantity.name}: angle from the identity (°)"] = torch.rad2deg(rotations.angle(still, value))
             found[f"{quantity.name}: yaw (°)"] = torch.rad2deg(rotations.to_euler(value)[:, 0])
         else:

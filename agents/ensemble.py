@@ -74,13 +74,15 @@ class Heads(nn.Module):
         inputs, k, hidden = sizes.aggregate + sizes.action, config.heads, config.hidden
         generator = torch.Generator().manual_seed(config.seed)
         self.first = nn.Parameter(_uniform(generator, k, hidden, inputs))
-        self.first_bias = nn.Parameter(torch.zeros(k, hidden, 1))
+        self.first_bias = nn.Parameter(torch.zeros(k, hidden, 1, dtype=torch.float32))
         self.second = nn.Parameter(_uniform(generator, k, sizes.embedding, hidden))
-        self.second_bias = nn.Parameter(torch.zeros(k, sizes.embedding, 1))
-        self.register_buffer("mean", torch.zeros(inputs))
-        self.register_buffer("std", torch.ones(inputs))
-        self.register_buffer("label", torch.zeros(sizes.classes, sizes.aggregate + sizes.embedding))
-        self.register_buffer("label_bias", torch.zeros(sizes.classes))
+        self.second_bias = nn.Parameter(torch.zeros(k, sizes.embedding, 1, dtype=torch.float32))
+        self.register_buffer("mean", torch.zeros(inputs, dtype=torch.float32))
+        self.register_buffer("std", torch.ones(inputs, dtype=torch.float32))
+        self.register_buffer(
+            "label", torch.zeros(sizes.classes, sizes.aggregate + sizes.embedding, dtype=torch.float32)
+        )
+        self.register_buffer("label_bias", torch.zeros(sizes.classes, dtype=torch.float32))
         self.mean: Tensor
         self.std: Tensor
         self.label: Tensor
@@ -140,7 +142,7 @@ def fit(method: Method, stream: Stream, world: World, config: HeadsConfig | None
     device, n = seen.labels.device, len(seen.labels)
     with frozen(method):
         width = predictor.goal(stream.views[:1, :1].to(device)).shape[2]
-    goals = torch.empty(n, m, width, device=device)
+    goals = torch.empty(n, m, width, dtype=torch.float32, device=device)
 
     def aim(rows: slice) -> None:
         goals[rows] = F.normalize(predictor.goal(stream.views[rows, 1:].to(device)).float(), dim=-1)
@@ -195,4 +197,4 @@ def _fit_label(heads: Heads, samples: Float[Tensor, "n m x"], labels: Int64[Tens
 
 def _uniform(generator: torch.Generator, k: int, outputs: int, inputs: int) -> Float[Tensor, "{k} {outputs} {inputs}"]:
     """Weights within ±1/√inputs, as torch's linear layers begin; every head has its own."""
-    return (2 * torch.rand(k, outputs, inputs, generator=generator) - 1) / inputs**0.5
+    return (2 * torch.rand(k, outputs, inputs, dtype=torch.float32, generator=generator) - 1) / inputs**0.5

@@ -65,10 +65,10 @@ class Remember(VectorWrapper):
         self.mode = AutoresetMode(env.metadata["autoreset_mode"])
         n, m, on = env.num_envs, env.episode_steps, world.device
         d, e = (0, 0) if method is None else (method.view_dim, method.aggregate_dim)
-        self._encoded = torch.zeros(n, m + 1, d, device=on)
-        self._told = torch.zeros(n, m, world.action_dim, device=on)
-        self._poses = torch.zeros(n, m + 1, world.pose_dim, device=on)
-        self._nothing = torch.zeros(n, e, device=on)
+        self._encoded = torch.zeros(n, m + 1, d, dtype=torch.float32, device=on)
+        self._told = torch.zeros(n, m, world.action_dim, dtype=torch.float32, device=on)
+        self._poses = torch.zeros(n, m + 1, world.pose_dim, dtype=torch.float32, device=on)
+        self._nothing = torch.zeros(n, e, dtype=torch.float32, device=on)
         self._now: Moment | None = None
         self.change: Change | None = None
         self.began = np.zeros(n, dtype=bool)

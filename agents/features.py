@@ -89,7 +89,7 @@ def _visit(
     if middle:
         if world.middle is None:
             raise ValueError(f"{type(world).__name__} has no middle to look from")
-        options["pose"] = torch.tensor(world.middle, device=world.device)
+        options["pose"] = torch.tensor(world.middle, dtype=torch.float32, device=world.device)
     parts = []
     for i, start in enumerate(range(0, total, rows)):
         places = torch.arange(start, start + rows) % total  # the last batch is filled up from the beginning
@@ -157,7 +157,7 @@ def features(method: Method, stream: Stream, world: World, *, observed: int, tic
         raise ValueError(f"{observed} observed views were asked for, expected 1 to the {stream.length} of the streams")
     device = next(method.parameters()).device
     n = len(stream.scenes)
-    encodings = torch.empty(n, observed, method.view_dim, device=device)
+    encodings = torch.empty(n, observed, method.view_dim, dtype=torch.float32, device=device)
 
     def encode(rows: slice) -> None:
         encodings[rows] = method.encode(stream.views[rows, :observed].to(device)).float()
@@ -215,7 +215,7 @@ def aggregates(
 ) -> Float[Tensor, "m n e"]:
     """z_AGG of the first 1, 2 … m views with the actions between them, in eval mode and in chunks."""
     n, m, _ = encodings.shape
-    found = torch.empty(m, n, method.aggregate_dim, device=encodings.device)
+    found = torch.empty(m, n, method.aggregate_dim, dtype=torch.float32, device=encodings.device)
 
     def aggregate(rows: slice) -> None:
         for i in range(m):

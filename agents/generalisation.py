@@ -190,7 +190,8 @@ def _boxed(seen: Features, kind: str, name: str) -> Float[Tensor, "n 4"]:
     """The truths with the signs that they have when their Euler angles are those of the authors' box."""
 
     def sign(q: Tensor) -> Tensor:
-        return torch.where(rotations.to_euler(q).prod(-1, keepdim=True) < 0, -1.0, 1.0)
+        turned = rotations.to_euler(q).prod(-1, keepdim=True) < 0
+        return torch.where(turned, -1.0, 1.0).to(torch.float32)
 
     first = seen.absolute[name]
     if kind == "absolute":

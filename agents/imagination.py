@@ -175,7 +175,7 @@ def _embedded(method: Method, stream: Stream, tick: Tick) -> tuple[Float[Tensor,
     device, (n, t) = next(method.parameters()).device, stream.views.shape[:2]
     with frozen(method):
         width = predictor.goal(stream.views[:1, :1].to(device)).shape[2]
-    encoded, goals = (torch.empty(n, t, d, device=device) for d in (method.view_dim, width))
+    encoded, goals = (torch.empty(n, t, d, dtype=torch.float32, device=device) for d in (method.view_dim, width))
 
     def encode(rows: slice) -> None:
         views = stream.views[rows].to(device)

@@ -69,8 +69,8 @@ def collect(
     n, (h, w, c) = env.num_envs, observation["view"].shape[1:]
     device = observation["view"].device
     views = torch.empty((n, length, h, w, c), dtype=torch.uint8, device=device)
-    poses = torch.empty((n, length, observation["pose"].shape[1]), device=device)
-    actions = torch.empty((n, length - 1, env.world.action_dim), device=device)
+    poses = torch.empty((n, length, observation["pose"].shape[1]), dtype=torch.float32, device=device)
+    actions = torch.empty((n, length - 1, env.world.action_dim), dtype=torch.float32, device=device)
     views[:, 0], poses[:, 0] = observation["view"], observation["pose"]
     labels, scenes = info["label"], info["scene"]
     seen = views.permute(0, 1, 4, 2, 3)  # b t c h w, channels-last in memory

@@ -61,7 +61,7 @@ class PixelMatching(Policy):
         """Which pixels are known (1 or 0) and what they are, in a frame that holds every legal glimpse."""
         b, t, c, size, _ = seen.shape
         side = self._lattice.count + size - 1
-        picture, known = torch.zeros(2, b, side, side, c, device=seen.device).unbind(0)
+        picture, known = torch.zeros(2, b, side, side, c, dtype=torch.float32, device=seen.device).unbind(0)
         rows, steps = torch.arange(b, device=seen.device)[:, None, None], torch.arange(size, device=seen.device)
         for i in range(t):
             corner = tops[:, i] - self._lattice.low

@@ -87,7 +87,8 @@ class Ground:
             near = (poses[:, :, None] == visited[:, None]).all(-1)  # b k t
         else:
             near = _near(lattice, self.inhibition, visited, poses)
-        return torch.where(near.any(-1), 1.0 - self.inhibition.strength, 1.0)
+        hit = near.any(-1)
+        return torch.ones_like(hit, dtype=torch.float32).masked_fill(hit, 1.0 - self.inhibition.strength)
 
     def require_finite(self, worth: Float[Tensor, "b k"]) -> None:
         """Raise ValueError naming the first episode for which the model foresees NaN or infinite numbers."""
@@ -174,7 +175,7 @@ class Search:
         world, here = self._ground.world, memory.poses[:, -1]
         window = self._window(here, lattice)
         first, last = window.unbind(1)
-        steps = torch.linspace(0, 1, min(self._grid, lattice.count), device=here.device)
+        steps = torch.linspace(0, 1, min(self._grid, lattice.count), dtype=torch.float32, device=here.device)
         shares = torch.cartesian_prod(steps, steps)  # k 2
         places = first[:, None] + (shares * (last - first)[:, None]).round().long()  # b k 2
         chosen, ties = self._among(memory, places, window, worth, rng)

@@ -28,7 +28,7 @@ class Memory:
 
 def begun(world: World, scene: Scene) -> Memory:
     """Episodes in these scenes after their first views."""
-    none = torch.zeros(len(scene.index), 0, world.action_dim, device=world.device)
+    none = torch.zeros(len(scene.index), 0, world.action_dim, dtype=torch.float32, device=world.device)
     return Memory(world.look(scene, scene.pose)[:, None], none, scene.pose[:, None], scene.index)
 
 

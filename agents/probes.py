@@ -202,7 +202,7 @@ def _initial(features: Float[Tensor, "k n d"], widths: tuple[int, ...], budget: 
     generator = torch.Generator().manual_seed(budget.seed)
     layers = []
     for inputs, outputs in zip((d, *widths[:-1]), widths, strict=True):
-        drawn = (2 * torch.rand(outputs, inputs + 1, generator=generator) - 1) / inputs**0.5
+        drawn = (2 * torch.rand(outputs, inputs + 1, dtype=torch.float32, generator=generator) - 1) / inputs**0.5
         both = drawn.expand(k, -1, -1).to(features.device)  # k o d+1
         layers.append((both[..., :-1], both[..., -1:]))
     return tuple(layers)

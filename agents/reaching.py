@@ -158,7 +158,7 @@ def _task(world: World, index: Tensor, config: ReachConfig, rng: Draws) -> _Task
     goal = legal[torch.arange(len(index), device=legal.device), chosen]
     steps = torch.arange(1, config.saccades + 1, device=world.device)
     if stored_views(world) is not None:
-        chance = (steps / free.sum(1, keepdim=True)).clamp_max(1)
+        chance = (steps.float() / free.sum(1, keepdim=True)).clamp_max(1)
     else:
         share = (_apart(world, legal, goal[:, None]) <= config.within).double().mean(1, keepdim=True)
         chance = 1 - (1 - share) ** steps

@@ -51,7 +51,7 @@ class Ranks:
 
     def hit(self, k: int) -> Float64[Tensor, "*q"]:
         """Probability of a rank of at most k, with ties broken at random."""
-        return ((k - self.better).clamp_min(0) / (self.tied + 1)).clamp_max(1).double()
+        return ((k - self.better).clamp_min(0).float() / (self.tied + 1)).clamp_max(1).double()
 
 
 def ranks(
@@ -142,7 +142,7 @@ def _similarities(
             ALL: F.normalize(_predict(method, z, asked), dim=-1),
             OTHER_ACTION: F.normalize(_predict(method, z, asked.roll(1, 1)), dim=-1),
         }
-    found = {kind: torch.empty(*z.shape[:2], views.views, device=world) for kind in predicted}
+    found = {kind: torch.empty(*z.shape[:2], views.views, dtype=torch.float32, device=world) for kind in predicted}
     objects = stream.scenes.unique()
     for some in objects.split(_OBJECTS_CUDA if device.type == "cuda" else _OBJECTS):
         every = torch.arange(views.views, device=world).repeat(len(some))

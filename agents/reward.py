@@ -108,19 +108,19 @@ class Head(nn.Module):
             raise ValueError(f"lr is {lr}, expected more than 0")
         generator, layers = torch.Generator().manual_seed(seed), []
         for inputs, outputs in itertools.pairwise(widths):
-            layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+            layer = nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float32)
             for parameter in layer.parameters():
-                drawn = torch.rand(parameter.shape, generator=generator)
+                drawn = torch.rand(parameter.shape, dtype=torch.float32, generator=generator)
                 parameter.data.copy_((2 * drawn - 1) / max(1, inputs) ** 0.5)
             layers += [layer, nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1])
-        self.register_buffer("mean", torch.zeros(widths[0]))
-        self.register_buffer("std", torch.ones(widths[0]))
+        self.register_buffer("mean", torch.zeros(widths[0], dtype=torch.float32))
+        self.register_buffer("std", torch.ones(widths[0], dtype=torch.float32))
         self.to(device)
         self._optimiser = torch.optim.Adam(self.layers.parameters(), lr=lr)
         for parameter in self.layers.parameters():  # there from the start, so that a state always has the same entries
             zeros = {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
-            self._optimiser.state[parameter] = {"step": torch.zeros(()), **zeros}
+            self._optimiser.state[parameter] = {"step": torch.zeros((), dtype=torch.float32), **zeros}
 
     def forward(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n o"]:
         """The raw outputs."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
+from gazeworld.models.encoder import SinglePrecision
 from gazeworld.models.method import Method
 
 from .episodes import Remember
@@ -65,9 +66,16 @@ class GlimpseExtractor(BaseFeaturesExtractor):
         self.networks = nn.ModuleDict(
             {
                 key: nn.Sequential(
-                    nn.Conv2d((observation_space.spaces[key].shape or (1,))[0], width, 3, stride=2, padding=1),
+                    nn.Conv2d(
+                        (observation_space.spaces[key].shape or (1,))[0],
+                        width,
+                        3,
+                        stride=2,
+                        padding=1,
+                        dtype=torch.float32,
+                    ),
                     nn.ReLU(),
-                    nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+                    nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, dtype=torch.float32),
                     nn.ReLU(),
                     nn.AdaptiveAvgPool2d(2),
                     nn.Flatten(),
@@ -118,7 +126,7 @@ def make_agent(
     written = default_policy(policy, isinstance(env.observation_space, Dict))
     network = decoded(written)
     try:
-        with seeded(seed, torch.device(device)):
+        with seeded(seed, torch.device(device)), SinglePrecision():
             return kind(name, env, seed=seed, device=device, policy_kwargs=network, **options)
     except (TypeError, ValueError, AssertionError, ArithmeticError) as error:  # how SB3 refuses what it is given
         raise ValueError(

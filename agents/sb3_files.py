@@ -77,7 +77,7 @@ def describe(agent: BaseAlgorithm) -> dict[str, Any]:
 
 def facts(world: World) -> dict[str, Any]:
     """What a policy depends on in a world: its kind, its views, how much of the scene one shows, its actions."""
-    frame = world.frame(torch.full((1, world.pose_dim), 0.5, device=world.device))
+    frame = world.frame(torch.full((1, world.pose_dim), 0.5, dtype=torch.float32, device=world.device))
     extent = None if frame is None else [round(float(x), 4) for x in (frame[0, 2:] - frame[0, :2])]
     return {
         "world": type(world).__name__,

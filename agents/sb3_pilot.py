@@ -12,6 +12,7 @@ from torch import Tensor
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
+from gazeworld.models.encoder import SinglePrecision
 from gazeworld.models.method import CheckpointError, Method
 
 from .checkpoint import NonFiniteWeightsError
@@ -215,8 +216,8 @@ def _recurrent(network: RecurrentActorCriticPolicy, seen: list[Any]) -> Any:
     """The distribution after the whole episode so far; the recurrent state is computed anew from its beginning."""
     n = len(next(iter(seen[0].values())) if isinstance(seen[0], dict) else seen[0])
     layers, _, width = network.lstm_hidden_state_shape
-    state: Any = (torch.zeros(layers, n, width, device=network.device),) * 2
-    going, found = torch.zeros(n, device=network.device), None
+    state: Any = (torch.zeros(layers, n, width, dtype=torch.float32, device=network.device),) * 2
+    going, found = torch.zeros(n, dtype=torch.float32, device=network.device), None
     for observation in seen:
         found, state = network.get_distribution(observation, state, going)
     return found
@@ -230,7 +231,7 @@ def _build(data: dict[str, Any], world: World) -> BasePolicy:
     actions = env.single_action_space if menu is None else Discrete(menu.size)
     algorithm = data["algorithm"]
     kind = ALGORITHMS[algorithm].policy_aliases[policy_name(algorithm, isinstance(space, Dict))]
-    with seeded(0, torch.device("cpu")):
+    with seeded(0, torch.device("cpu")), SinglePrecision():
         return kind(space, actions, lambda _: 0.0, **decoded(data["policy"]))
 
 

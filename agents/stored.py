@@ -74,6 +74,6 @@ class Stored:
 
         with frozen(method):
             # A goal need not be as wide as an embedding: some methods foresee projections.
-            found = torch.empty(len(objects), read(slice(1)).shape[1], device=device)
+            found = torch.empty(len(objects), read(slice(1)).shape[1], dtype=torch.float32, device=device)
             in_chunks(fill, len(objects), device, "encoding stored views", tick)
         return found

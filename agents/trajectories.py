@@ -93,7 +93,7 @@ def plan(
         raise ValueError(f"unknown planner {kind!r}; there are: {', '.join(KINDS)}")
     b, shape = len(rng), (config.samples, config.horizon, ground.world.action_dim)
     low, high = ground.world.action_bounds
-    mean = torch.zeros(b, 1, *shape[1:], device=rng.keys.device)
+    mean = torch.zeros(b, 1, *shape[1:], dtype=torch.float32, device=rng.keys.device)
     spread, best = torch.full_like(mean, config.spread * (high - low)), mean
     rows = torch.arange(b, device=mean.device)
     for i in range(config.iterations):

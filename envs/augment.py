@@ -125,7 +125,7 @@ def _taps(size: int, kernel: int) -> Float64[Tensor, "taps s s"]:
 
 def _colour(view: Float32[Tensor, "b c s s"], parameters: Float32[Tensor, "b 4"], order: Int64[Tensor, "b 4"]) -> None:
     """Apply the colour operations in place, each to the images whose turn it is; grey images have no colours."""
-    neutral = torch.tensor(NEUTRAL, device=view.device)
+    neutral = torch.tensor(NEUTRAL, dtype=torch.float32, device=view.device)
     changes = parameters != neutral
     for turn in range(len(OPERATIONS)):
         for which, operation in enumerate((_brighter, _contrasted, _saturated, _turned)):

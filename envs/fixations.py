@@ -52,7 +52,7 @@ class Lattice(Options):
 
     def poses(self, tops: Int64[Tensor, "*b 2"]) -> Float32[Tensor, "*b 2"]:
         """Patch centres, in units of the side, of crops with these top and left edges."""
-        return (tops + self.glimpse / 2) / self.side
+        return (tops.float() + self.glimpse / 2) / self.side
 
     def spread(self, side: int) -> Int64[Tensor, "k 2"]:
         """Top and left edges of `side` × `side` crops, row by row, evenly spread over the legal ones.
@@ -60,7 +60,7 @@ class Lattice(Options):
         On the CPU. `count` gives them all, and 1 the one in the middle.
         """
         first = 0 if side > 1 else (self.count - 1) / 2
-        steps = torch.linspace(first, self.count - 1 - first, side).round().long() + self.low
+        steps = torch.linspace(first, self.count - 1 - first, side, dtype=torch.float32).round().long() + self.low
         return torch.cartesian_prod(steps, steps)
 
     def window(self, maps: Float[Tensor, "m h w"]) -> Float[Tensor, "m cells"]:

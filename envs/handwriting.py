@@ -138,7 +138,7 @@ def pasted(
     """
     k = cells.shape[1]
     fine = F.interpolate(F.pad(cells, (1, 1, 1, 1))[:, None], scale_factor=4, mode="bicubic").clamp(0, 1)
-    at = (torch.arange(side) + 0.5) / side
+    at = (torch.arange(side, dtype=torch.float32) + 0.5) / side
     half = (size * (k + 2) / k / 2)[:, None, None]
     down = (at[:, None] - centre[:, 0, None, None]) / half  # n h 1
     right = (at[None, :] - centre[:, 1, None, None]) / half  # n 1 w
@@ -166,4 +166,4 @@ def _grain(rng: Draws, side: int) -> Float32[Tensor, "n {side} {side}"]:
     """
     words = rng.bits((side**2 + 3) // 4)
     u = torch.stack([(words >> shift) & 0xFFFF for shift in (0, 16, 32, 48)], -1).flatten(1)[:, : side**2]
-    return u.reshape(-1, side, side) / 0xFFFF - 0.5
+    return u.reshape(-1, side, side).float() / 0xFFFF - 0.5

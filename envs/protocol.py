@@ -93,8 +93,8 @@ class Poses:
         coloured = (True, True, self.colours, self.colours)
         self.varies = tuple(s > 0 and c for s, c in zip(protocol.strengths, coloured, strict=True))
         self._varies = torch.tensor(self.varies, device=device)
-        self._strengths = torch.tensor(protocol.strengths, device=device)
-        self._base = torch.tensor((1.0, 1.0, 1.0, 0.0), device=device)
+        self._strengths = torch.tensor(protocol.strengths, dtype=torch.float32, device=device)
+        self._base = torch.tensor((1.0, 1.0, 1.0, 0.0), dtype=torch.float32, device=device)
         self._places = (torch.arange(side + 1, dtype=torch.float64) / side).float().to(device)
         self._orders = torch.tensor(ORDERS, device=device)
         self._numbers = (torch.arange(len(ORDERS), dtype=torch.float64) / (len(ORDERS) - 1)).float().to(device)
@@ -130,7 +130,7 @@ class Poses:
         shares = (pose[:, 4:9] * _STEPS).round() / _STEPS
         flags = pose[:, FLIP:ORDER].round()
         if not self.colours:
-            flags = flags * torch.tensor((1.0, 0.0, 1.0), device=self._device)
+            flags = flags * torch.tensor((1.0, 0.0, 1.0), dtype=torch.float32, device=self._device)
         order = (pose[:, ORDER] * (len(ORDERS) - 1)).round().long()
         return torch.cat(
             (
@@ -173,4 +173,4 @@ class Poses:
 
 
 def _chance(second: Tensor, chances: tuple[float, float]) -> Tensor:
-    return torch.where(second, chances[1], chances[0])
+    return torch.full_like(second, chances[0], dtype=torch.float32).masked_fill(second, chances[1])

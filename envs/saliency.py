@@ -124,7 +124,7 @@ def maps_of(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tensor, "m
     if kind == "centre" or (kind == "uniform" and sigma > 0):
         return centre_gaussian(side, sigma or _CENTRE_SIGMA)[None]
     if kind == "uniform":
-        return torch.full((1, side, side), 1.0 / side**2)
+        return torch.full((1, side, side), 1.0 / side**2, dtype=torch.float32)
     if kind == "precomputed" and sigma == 0 and _densities(images):
         return given(images)
     key = maps_key(images, kind, sigma)

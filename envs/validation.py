@@ -176,7 +176,7 @@ def checked(name: str, value: Any, hint: Any) -> Any:
     """The value of an option as its annotation wants it. Raises OptionError naming the option."""
     from pydantic import ValidationError
 
-    if isinstance(hint, type) and isinstance(value, hint) and dataclasses.is_dataclass(hint):
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, hint):
         return value  # it checked itself when it was made
     try:
         return _adapter(hint).validate_python(_plain(value, hint))

@@ -129,7 +129,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         self._begin(rows, request.scene, request.pose)
         began = np.zeros(self.num_envs, dtype=bool)
         began[rows] = True
-        still = torch.zeros((self.num_envs, self.world.action_dim), device=self.world.device)
+        still = torch.zeros((self.num_envs, self.world.action_dim), dtype=torch.float32, device=self.world.device)
         return self._observe(), self._info(still, still, began)
 
     def step(self, actions: np.ndarray | Tensor) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
@@ -157,7 +157,8 @@ class ActiveVisionVectorEnv(VectorEnv):
             self._renew(truncated, commanded, executed)
         everyone = np.ones(self.num_envs, dtype=bool)
         info |= self._info(commanded, executed, everyone)
-        reward = torch.zeros(self.num_envs, device=self.world.device) if self.tensors else np.zeros(self.num_envs)
+        on = self.world.device
+        reward = torch.zeros(self.num_envs, dtype=torch.float32, device=on) if self.tensors else np.zeros(self.num_envs)
         return self._observe(), reward, self._mask(~everyone), self._mask(truncated), info
 
     def render(self) -> tuple[np.ndarray, ...] | None:
@@ -236,7 +237,7 @@ class ActiveVisionVectorEnv(VectorEnv):
             return
         if self._trail is None:
             shape = (self.num_envs, self.episode_steps + 1, self.world.pose_dim)
-            self._trail = torch.zeros(shape, device=self.world.device)
+            self._trail = torch.zeros(shape, dtype=torch.float32, device=self.world.device)
         self._trail[torch.arange(self.num_envs), torch.from_numpy(self._steps)] = self._state.scene.pose
 
     def _checked(self, actions: np.ndarray | Tensor, over: np.ndarray) -> Float32[Tensor, "n a"]:

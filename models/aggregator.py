@@ -37,12 +37,13 @@ class Aggregator(nn.Module):
                 f"heads is {heads}: token width {dim} (embedding + action) is not divisible by {heads} heads"
             )
         self.positions = positions
-        self.token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.token = nn.Parameter(torch.zeros(1, 1, dim, dtype=torch.float32))
         nn.init.trunc_normal_(self.token, std=0.02)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=dropout, batch_first=True) for _ in range(layers)
+            nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=dropout, batch_first=True, dtype=torch.float32)
+            for _ in range(layers)
         )
-        self.norm = nn.LayerNorm(dim) if final_norm else nn.Identity()
+        self.norm = nn.LayerNorm(dim, dtype=torch.float32) if final_norm else nn.Identity()
 
     def start_as_copies(self) -> None:
         """Make every layer a copy of the first and the token zero: how the released code starts."""
@@ -61,6 +62,6 @@ class Aggregator(nn.Module):
 
 def sinusoids(count: int, dim: int, device: torch.device) -> Float[Tensor, "count dim"]:
     """Sines and cosines of the place in a sequence, at geometrically spaced wavelengths (Vaswani et al. 2017, 3.5)."""
-    rates = 10_000 ** (-torch.arange(0, dim, 2, device=device) / dim)
-    angles = torch.arange(count, device=device)[:, None] * rates
+    rates = 10_000 ** (-torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim)
+    angles = torch.arange(count, dtype=torch.float32, device=device)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim]

@@ -2,12 +2,13 @@
 
 import math
 from itertools import pairwise
-from typing import Annotated, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import torch
 from annotated_types import Interval
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock
 
@@ -22,6 +23,21 @@ Means = tuple[Share, ...]
 Deviation = Annotated[float, Interval(ge=1e-6, le=1)]
 Deviations = tuple[Deviation, ...]
 """The standard deviation of every channel over the training data; views of one grey alone have none."""
+_MAKES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)  # of the default's type
+
+
+class SinglePrecision(TorchFunctionMode):
+    """In its `with` block layers of other libraries get float32 weights, whatever torch's default is.
+
+    The default belongs to the whole program: to set it, even for a moment, would meddle with other threads.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        """Call a function of torch; what makes new tensors is told their type."""
+        kwargs = dict(kwargs or {})
+        if func in _MAKES and kwargs.get("dtype") is None:
+            kwargs["dtype"] = torch.float32
+        return func(*args, **kwargs)
 
 
 class Normalise(nn.Module):
@@ -34,8 +50,9 @@ class Normalise(nn.Module):
             if len(given) != channels:
                 raise OptionError(f"{name} is {shown(given)}, expected a number for each of {channels} channels")
         # Not persistent: they belong to the data, and a checkpoint names the data.
-        self.register_buffer("scale", (1 / (255 * torch.tensor(std)))[:, None, None], persistent=False)
-        self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std))[:, None, None], persistent=False)
+        middle, spread = torch.tensor((mean, std), dtype=torch.float32)[:, :, None, None]
+        self.register_buffer("scale", 1 / (255 * spread), persistent=False)
+        self.register_buffer("shift", -middle / spread, persistent=False)
         self.scale: Tensor
         self.shift: Tensor
 
@@ -74,15 +91,17 @@ class SmallEncoder(nn.Module):
         layers: list[nn.Module] = []
         for i, (inputs, outputs) in enumerate(pairwise(widths)):
             stride = _stride(math.ceil(side / 2**i))
-            convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+            convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False, dtype=torch.float32)
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+            layers += [convolution, nn.BatchNorm2d(outputs, dtype=torch.float32), nn.ReLU(inplace=True)]
         if grid:
             places = math.ceil(side / 2**stages) ** 2
-            self.stages = nn.Sequential(*layers, nn.Flatten(), nn.Linear(places * dim, dim, bias=False))
+            self.stages = nn.Sequential(
+                *layers, nn.Flatten(), nn.Linear(places * dim, dim, bias=False, dtype=torch.float32)
+            )
         else:
             self.stages = nn.Sequential(*layers[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.norm = nn.BatchNorm1d(dim, affine=False)
+        self.norm = nn.BatchNorm1d(dim, affine=False, dtype=torch.float32)
 
     def forward(self, views: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """The embedding of each view."""
@@ -95,13 +114,14 @@ def _resnet(channels: int, side: int, cifar: bool) -> nn.Module:
     CIFAR stem: a 3 x 3 convolution of stride 1 and no max pooling (paper, appendix A.2: used for 32-pixel patches).
     Weights have the same shapes for every `side` of the views.
     """
-    network = resnet18(weights=None)
+    with SinglePrecision():
+        network = resnet18(weights=None)
     if cifar:
-        network.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
+        network.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False, dtype=torch.float32)
         network.maxpool = nn.Identity()  # type: ignore[assignment]
     else:
         if channels != 3:
-            network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+            network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False, dtype=torch.float32)
         network.conv1.stride = (_stride(side),) * 2
         side = math.ceil(side / 4)  # after the stem and the pooling
     for stage in (network.layer2, network.layer3, network.layer4):

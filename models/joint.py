@@ -79,9 +79,15 @@ def mlp(widths: tuple[int, ...], *, norm_last: bool) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths[:-1]):
-        layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True)]
-    layers.append(nn.Linear(widths[-2], widths[-1], bias=not norm_last))
-    return nn.Sequential(*layers, *([nn.BatchNorm1d(widths[-1], affine=False)] if norm_last else []))
+        layers += [
+            nn.Linear(inputs, outputs, bias=False, dtype=torch.float32),
+            nn.BatchNorm1d(outputs, dtype=torch.float32),
+            nn.ReLU(inplace=True),
+        ]
+    layers.append(nn.Linear(widths[-2], widths[-1], bias=not norm_last, dtype=torch.float32))
+    return nn.Sequential(
+        *layers, *([nn.BatchNorm1d(widths[-1], affine=False, dtype=torch.float32)] if norm_last else [])
+    )
 
 
 class TransformerProjector(nn.Module):
@@ -116,7 +122,7 @@ def make_projector(kind: Projector, dim: Width, hidden: Width, out: Width, *, no
 
 def action_projection(action_dim: int, width: int) -> nn.Linear:
     """The linear projection of actions (section 3.2), as in seq-JEPA: no bias, weights of variance one."""
-    projection = nn.Linear(action_dim, width, bias=False)
+    projection = nn.Linear(action_dim, width, bias=False, dtype=torch.float32)
     nn.init.normal_(projection.weight)
     return projection
 
@@ -133,8 +139,8 @@ class Hypernetwork(nn.Module):
 
     def __init__(self, dim: int, action_dim: int, *, bias: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(action_dim, dim, dim) / dim**0.5)
-        self.bias = nn.Parameter(torch.eye(dim)) if bias else None
+        self.weight = nn.Parameter(torch.randn(action_dim, dim, dim, dtype=torch.float32) / dim**0.5)
+        self.bias = nn.Parameter(torch.eye(dim, dtype=torch.float32)) if bias else None
 
     def forward(self, rows: Float[Tensor, "b d"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b d"]:
         """W(a) times each row."""

@@ -14,7 +14,7 @@ class CentrePolicy(Policy):
     def __init__(self, world: World) -> None:
         if world.middle is None:
             raise ValueError(f"policy 'centre' needs a world with a middle, and {type(world).__name__} has none")
-        self._world, self._middle = world, torch.tensor(world.middle, device=world.device)
+        self._world, self._middle = world, torch.tensor(world.middle, dtype=torch.float32, device=world.device)
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to the middle."""

@@ -100,5 +100,5 @@ class GoalPolicy(Policy):
         if not self._pose:
             raise ValueError("policy 'goal' has no goal: call aim(views), or give its option 'pose'")
         world, scene = self._ground.world, self._ground.scene(memory)
-        pose = torch.tensor([self._pose], device=world.device).expand(b, -1)
+        pose = torch.tensor([self._pose], dtype=torch.float32, device=world.device).expand(b, -1)
         return world.look(scene, world.snap(scene, pose))

@@ -25,7 +25,7 @@ class GridPolicy(Policy):
         places = self._menu.targets(memory.scenes)  # b k 2
         apart = (memory.poses[:, :, None] - places[:, None]).square().sum(-1)  # b t k
         nearest = apart.argmin(-1)  # b t
-        times = torch.zeros(places.shape[:2], device=places.device).scatter_add(
+        times = torch.zeros(places.shape[:2], dtype=torch.float32, device=places.device).scatter_add(
             1, nearest, torch.ones_like(nearest, dtype=torch.float32)
         )
         free = times <= times.amin(1, keepdim=True)

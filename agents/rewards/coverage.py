@@ -33,12 +33,12 @@ class CoverageReward(Reward):
         if cells < 1:
             raise ValueError(f"cells is {cells}, expected at least 1")
         on, p = self._world.device, self._world.pose_dim
-        if by == "area" and self._world.frame(torch.zeros(1, p, device=on)) is None:
+        if by == "area" and self._world.frame(torch.zeros(1, p, dtype=torch.float32, device=on)) is None:
             name = type(self._world).__name__
             raise ValueError(f"reward 'coverage' by area: views of {name} are no part of a picture; use by='poses'")
-        self._points = (torch.arange(cells, device=on) + 0.5) / cells  # middles of the cells
+        self._points = (torch.arange(cells, dtype=torch.float32, device=on) + 0.5) / cells  # middles of the cells
         self._seen = torch.zeros(env.num_envs, cells, cells, dtype=torch.bool, device=on)
-        self._poses = torch.zeros(env.num_envs, self.memory.base.episode_steps + 1, p, device=on)
+        self._poses = torch.zeros(env.num_envs, self.memory.base.episode_steps + 1, p, dtype=torch.float32, device=on)
 
     def begin(self, rows: Int64[Tensor, " k"]) -> None:
         """What the first views cover counts as seen, and so do their poses."""

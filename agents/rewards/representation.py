@@ -39,7 +39,9 @@ class RepresentationReward(Reward):
             raise ValueError(f"streams is {streams}, expected at least 1")
         self._method, self._world = model_of(self.memory, "reward 'representation'"), self.memory.base.world
         self._whole, self._streams, self._seed = target == "whole", streams, seed
-        self._target = torch.zeros(env.num_envs, self._method.aggregate_dim, device=self._world.device)
+        self._target = torch.zeros(
+            env.num_envs, self._method.aggregate_dim, dtype=torch.float32, device=self._world.device
+        )
 
     def begin(self, rows: Int64[Tensor, " k"]) -> None:
         """The targets of the new scenes."""
@@ -57,7 +59,9 @@ class RepresentationReward(Reward):
         if self._whole:
             return self._aggregated(self._shrunk(scene)[:, None], [])
         rng = Draws.seeded(scene.index + (self._seed << 40)).fold(17)
-        found = torch.zeros(len(scene.index), self._method.aggregate_dim, device=self._world.device)
+        found = torch.zeros(
+            len(scene.index), self._method.aggregate_dim, dtype=torch.float32, device=self._world.device
+        )
         for i in range(self._streams):
             poses = [
                 self._world.random_pose(scene, rng.fold(i).fold(step))
@@ -70,7 +74,7 @@ class RepresentationReward(Reward):
 
     def _aggregated(self, views: UInt8[Tensor, "k t c h w"], told: list[Tensor]) -> Float[Tensor, "k e"]:
         method = self._method
-        empty = torch.zeros(len(views), 0, self._world.action_dim, device=self._world.device)
+        empty = torch.zeros(len(views), 0, self._world.action_dim, dtype=torch.float32, device=self._world.device)
         actions = torch.stack(told, 1) if told else empty
         return detached(method, lambda: method.represent(views, actions).aggregate.float())
 

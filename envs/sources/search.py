@@ -134,18 +134,18 @@ def plan(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> Plan:
 
 def _angles(rng: Draws, layout: Layout) -> Float32[Tensor, "n k"]:
     """Angles of the digits from the first one on, in radians: gaps of at least `apart`, the rest shared out."""
-    even = torch.arange(layout.items) * (2 * math.pi / layout.items)
+    even = torch.arange(layout.items, dtype=torch.float32) * (2 * math.pi / layout.items)
     # Sorted uniform draws cut the room that is left into pieces that are all distributed alike.
     cuts = torch.nn.functional.pad(rng.uniform(layout.items - 1).sort(1).values, (1, 0))  # n k
     left = 2 * math.pi - layout.items * layout.apart
-    anyhow = torch.arange(layout.items) * layout.apart + left * cuts
+    anyhow = torch.arange(layout.items, dtype=torch.float32) * layout.apart + left * cuts
     return (1 - layout.uneven) * even + layout.uneven * anyhow
 
 
 def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
     known, found, rng = digits_of(split), plan(split, rows, layout), streams(split, rows, layout.seed)
     tilts = layout.tilt * (2 * rng.fold(_TILTS).uniform(layout.items) - 1)
-    small, large = (torch.full((len(rows),), size) for size in (layout.cue, layout.size))
+    small, large = (torch.full((len(rows),), size, dtype=torch.float32) for size in (layout.cue, layout.size))
     drawn = pasted(_arrow().expand(len(rows), -1, -1), found.cue, small, found.direction, layout.side)
     for i in range(layout.items):
         whole = i == 0 or layout.decoys == "digits"
@@ -165,7 +165,7 @@ def _chimera(known: Digits, rng: Draws) -> Float32[Tensor, "n 8 8"]:
 
 def _arrow() -> Float32[Tensor, "k k"]:
     """An arrow that points to the right."""
-    return torch.tensor([[float(cell == "#") for cell in row] for row in _ARROW])
+    return torch.tensor([[float(cell == "#") for cell in row] for row in _ARROW], dtype=torch.float32)
 
 
 DRAWING = Drawing("search", 2, Layout, _draw)

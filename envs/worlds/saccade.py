@@ -91,7 +91,9 @@ class SaccadeWorld(World):
 
     def scene(self, index: Int64[Tensor, " b"], rng: Draws) -> Scene:
         """The images at these indices; the first fixation is drawn as the option `first` says."""
-        scene = Scene(index, self._labels[index], torch.full((len(index), 2), 0.5, device=self.device))
+        scene = Scene(
+            index, self._labels[index], torch.full((len(index), 2), 0.5, dtype=torch.float32, device=self.device)
+        )
         rng = rng.fold(1)
         if self._first == "uniform":
             pose = self.random_pose(scene, rng)

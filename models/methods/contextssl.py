@@ -73,19 +73,19 @@ class ContextSSL(JointEmbedding):
         self.pairs = pairs
         self.temperature = temperature
         self.weights = {"contrast": 1.0, "action": action_weight}
-        self.read_in = nn.Linear(self.view_dim + action_dim, transformer_width)
+        self.read_in = nn.Linear(self.view_dim + action_dim, transformer_width, dtype=torch.float32)
         self.layers = nn.ModuleList(_layer(transformer_width, heads) for _ in range(layers))
-        self.norm = nn.LayerNorm(transformer_width)
-        self.read_out = nn.Linear(transformer_width, self.view_dim)
+        self.norm = nn.LayerNorm(transformer_width, dtype=torch.float32)
+        self.read_out = nn.Linear(transformer_width, self.view_dim, dtype=torch.float32)
         self.action_head = nn.Sequential(
-            nn.Linear(2 * self.view_dim, hidden),
+            nn.Linear(2 * self.view_dim, hidden, dtype=torch.float32),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, hidden),
+            nn.Linear(hidden, hidden, dtype=torch.float32),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, action_dim),
+            nn.Linear(hidden, action_dim, dtype=torch.float32),
         )
         self.register_buffer("context_views", torch.zeros(context // 2, 2, *view_shape, dtype=torch.uint8))
-        self.register_buffer("context_actions", torch.zeros(context // 2, action_dim))
+        self.register_buffer("context_actions", torch.zeros(context // 2, action_dim, dtype=torch.float32))
         self.register_buffer("context_pairs", torch.zeros((), dtype=torch.long))
         self.context_views: Tensor
         self.context_actions: Tensor
@@ -147,7 +147,7 @@ class ContextSSL(JointEmbedding):
 
 def _layer(width: int, heads: int) -> nn.TransformerEncoderLayer:
     return nn.TransformerEncoderLayer(
-        width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float32
     )
 
 

@@ -84,7 +84,9 @@ class SeqJEPA(Method):
         self.action_projection = _projection(action_dim, action_width)
         if not (condition_transformer or condition_predictor):  # a weight that nothing uses would get no gradient
             self.action_projection.requires_grad_(False)
-        self.action_norm = nn.BatchNorm1d(action_width, affine=False) if action_norm == "batch" else nn.Identity()
+        self.action_norm = (
+            nn.BatchNorm1d(action_width, affine=False, dtype=torch.float32) if action_norm == "batch" else nn.Identity()
+        )
         self.counts_missing_action = action_norm == "batch"
         self.aggregate_dim = self.view_dim + action_width * condition_transformer
         self.aggregator = Aggregator(
@@ -160,7 +162,7 @@ class SeqJEPA(Method):
 def _projection(action_dim: int, width: int) -> nn.Module:
     if not width:
         return nn.Identity()
-    projection = nn.Linear(action_dim, width, bias=False)
+    projection = nn.Linear(action_dim, width, bias=False, dtype=torch.float32)
     nn.init.normal_(projection.weight)
     return projection
 
@@ -169,9 +171,9 @@ def _predictor(inputs: int, hidden: int, outputs: int, norm: Norm) -> nn.Sequent
     """The predictor h; a normalised layer needs no bias, since the norm takes the mean away."""
     first = hidden or outputs
     layers: list[nn.Module] = [
-        nn.Linear(inputs, first, bias=norm == "none"),
-        nn.BatchNorm1d(first) if norm == "batch" else nn.Identity(),
+        nn.Linear(inputs, first, bias=norm == "none", dtype=torch.float32),
+        nn.BatchNorm1d(first, dtype=torch.float32) if norm == "batch" else nn.Identity(),
     ]
     if hidden:
-        layers += [nn.ReLU(inplace=True), nn.Linear(hidden, outputs)]
+        layers += [nn.ReLU(inplace=True), nn.Linear(hidden, outputs, dtype=torch.float32)]
     return nn.Sequential(*layers)

@@ -114,7 +114,7 @@ def _inference(trainee: Trainee, length: int) -> float:
     """Multiply-adds of representing a sequence of `length` views, or of encoding one view for length 0."""
     method, stream = trainee.session.module, trainee.stream
     views = stream.views[:1, :1].repeat(1, max(1, length), 1, 1, 1)
-    actions = torch.zeros(1, max(1, length) - 1, stream.actions.shape[2], device=views.device)
+    actions = torch.zeros(1, max(1, length) - 1, stream.actions.shape[2], dtype=torch.float32, device=views.device)
     method.eval()
     try:
         with FlopCounterMode(display=False) as counter:  # with gradients: without, transformers hide their products
