@@ -196,7 +196,7 @@ def load_optimiser(checkpoint: Checkpoint, method: nn.Module, optimiser: torch.o
 
 def _require_slots(slots: dict[str, Tensor], parameter: Tensor, where: str) -> None:
     """Raise CheckpointError unless there are the moments and the count of steps that Adam keeps of a parameter."""
-    wanted = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+    wanted = {"step": torch.zeros((), dtype=torch.float32), "exp_avg": parameter, "exp_avg_sq": parameter}
     if slots.keys() != wanted.keys():
         raise CheckpointError(f"{where} has the state {', '.join(sorted(slots))}, expected {', '.join(sorted(wanted))}")
     require_shapes(wanted, slots, where)
