@@ -199,6 +199,7 @@ def test_agents_of_stable_baselines_are_the_same(algorithm: str) -> None:
         )
         options = {"n_steps": 6, "batch_size": 4} if algorithm == "ppo" else {"learning_starts": 4, "batch_size": 4}
         agent = make_agent(algorithm, SB3VecEnv(env), seed=0, device="cpu", **options)
+        agent.set_random_seed(0)
         agent.learn(12)
         return agent.policy.state_dict()
 
