@@ -6,15 +6,19 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.validation import Epochs, Natural, Rows, Seed, check_fields
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from .checkpoint import latest
 from .ensemble import Heads
+from .planning import Grid
 from .policy import Choice, Memory, Policy, make_policy
 
 SALIENCY, CENTRE, ORACLE = "saliency", "centre", "oracle"
@@ -42,30 +46,27 @@ _LABELS = {
 class Compared:
     """How policies are compared. Raises ValueError for numbers that make no sense."""
 
-    views: int = 5
+    views: Annotated[int, Interval(ge=2, le=2**12)] = 5
     """largest number of glimpses; everything is measured for M = 1 … views"""
-    scenes: int = 2000
+    scenes: Natural = 2000
     """scenes of the split that probes are trained on, spread evenly over it (0: all)"""
-    test_scenes: int = 2000
+    test_scenes: Natural = 2000
     """scenes of the split that probes are scored on (0: all)"""
     shared: Literal["controls", "uniform", "all"] = "controls"
     """whose streams the shared probe is trained on; `all` is everybody but the oracle"""
-    epochs: int = 300
+    epochs: Epochs = 300
     """epochs of probes; the shared one has as many steps as one probe of a policy's own"""
-    batch: int = 256
+    batch: Rows = 256
     """samples per step of a probe"""
-    resamples: int = 2000
+    resamples: Rows = 2000
     """resamples of the paired bootstrap"""
-    grid: int = 9
+    grid: Grid = 9
     """places per axis from which planners and oracle choose"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of fixations, probes and bootstrap"""
 
     def __post_init__(self) -> None:
-        least = {"views": 2, "scenes": 0, "test_scenes": 0, "epochs": 1, "batch": 1, "resamples": 1, "grid": 2}
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise ValueError(f"{name.replace('_', '-')} is {getattr(self, name)}, expected at least {value}")
+        check_fields(self)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ looking at; the silhouettes beside it are measured in the full space.
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from jaxtyping import Float, Float32, Int64
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Share, Views, check_fields
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
@@ -30,26 +32,27 @@ from .figures import new
 from .policy import Policy
 from .probes import require_labels
 
+Points = Annotated[int, Interval(ge=3, le=2**17)]
+"""Points on a map."""
+
 
 @dataclass(frozen=True)
 class MapConfig:
     """What is drawn on the maps, and how UMAP draws them."""
 
-    views: int = 5
+    views: Views = 5
     """M_val, the number of views in an aggregate (5 in the paper's Figure 5)"""
-    aggregates: int = 1000
+    aggregates: Points = 1000
     """aggregates on the map, at most; scenes are visited as often as that takes"""
-    points: int = 3000
+    points: Points = 3000
     """views on the map, at most, all of them different"""
-    neighbours: int = 15
+    neighbours: Annotated[int, Interval(ge=2, le=2**12)] = 15
     """UMAP's n_neighbors"""
-    distance: float = 0.1
+    distance: Share = 0.1
     """UMAP's min_dist"""
 
     def __post_init__(self) -> None:
-        for name, least in (("views", 1), ("aggregates", 3), ("points", 3), ("neighbours", 2), ("distance", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        check_fields(self)
 
 
 def embedding(

@@ -14,8 +14,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import (
+    Epochs,
+    Layers,
+    MaybeEpochs,
+    Natural,
+    OptionError,
+    Positive,
+    PositiveAmount,
+    Rows,
+    Seed,
+    Width,
+    check_fields,
+)
 from gazeworld.envs.world import World
-from gazeworld.models.method import Method, frozen
+from gazeworld.models.method import MOST, Method, frozen
 
 from .features import FULL, Tick, features, in_chunks, quiet
 from .imagination import require_predictions, rows_at_once
@@ -27,37 +40,36 @@ from .signature import signature
 class HeadsConfig:
     """How heads are fitted. Raises ValueError for numbers that make no sense."""
 
-    heads: int = 5
+    heads: Layers = 5
     """predictor heads (Pathak et al. 2019 have 5)"""
-    hidden: int = 1024
+    hidden: Width = 1024
     """hidden units of each (paper, section 3.2: those of the predictor)"""
-    epochs: int = 20
+    epochs: Epochs = 20
     """passes over all (aggregate, action, next view)"""
-    label_epochs: int = 50
+    label_epochs: MaybeEpochs = 50
     """passes for the label head (0: no label head)"""
-    batch: int = 256
+    batch: Rows = 256
     """samples per step"""
-    lr: float = 1e-3
+    lr: PositiveAmount = 1e-3
     """Adam's first rate for predictor heads; it falls linearly to 0. The label head has the probes' rate"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of initial weights, bootstrap samples and batch order"""
 
     def __post_init__(self) -> None:
-        for name, least in (("heads", 1), ("hidden", 1), ("epochs", 1), ("label_epochs", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"heads.{name} is {getattr(self, name)}, expected at least {least}")
-        if not 0 < self.lr < float("inf"):
-            raise ValueError(f"heads.lr is {self.lr}, expected a finite number above 0")
+        check_fields(self, "heads")
 
 
 @dataclass(frozen=True)
 class Sizes:
     """Widths of the aggregate, of embedded actions and of embeddings, and the number of classes (0: no label head)."""
 
-    aggregate: int
-    action: int
-    embedding: int
-    classes: int
+    aggregate: Positive
+    action: Natural
+    embedding: Positive
+    classes: Natural
+
+    def __post_init__(self) -> None:
+        check_fields(self, "sizes")
 
 
 class Heads(nn.Module):
@@ -72,6 +84,11 @@ class Heads(nn.Module):
         super().__init__()
         self.sizes, self.config, self.model = sizes, config, model
         inputs, k, hidden = sizes.aggregate + sizes.action, config.heads, config.hidden
+        numbers = k * hidden * (inputs + sizes.embedding) + sizes.classes * (sizes.aggregate + sizes.embedding)
+        if numbers > MOST:
+            raise OptionError(
+                f"heads={k} of hidden={hidden} units would hold {numbers:,} numbers, expected at most {MOST:,}"
+            )
         generator = torch.Generator().manual_seed(config.seed)
         self.first = nn.Parameter(_uniform(generator, k, hidden, inputs))
         self.first_bias = nn.Parameter(torch.zeros(k, hidden, 1, dtype=torch.float32))

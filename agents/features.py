@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import EnvSeed, Natural, Positive, Views, validated
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method, frozen
@@ -39,14 +40,15 @@ def quiet(what: str, done: int, total: int) -> None:
     """A Tick that nobody listens to."""
 
 
+@validated
 def rollouts(
     env: ActiveVisionVectorEnv,
     policy: Policy,
-    length: int,
+    length: Views,
     *,
-    scenes: int = 0,
-    rounds: int = 1,
-    seed: int = 0,
+    scenes: Natural = 0,
+    rounds: Positive = 1,
+    seed: EnvSeed = 0,
 ) -> Stream:
     """Every scene of the environment's world visited `rounds` times, in streams of `length` views.
 
@@ -54,12 +56,11 @@ def rollouts(
     round by round, so the first `scenes` of them are one visit to each. The result is a function of the arguments and
     of `env.num_envs`. Raises ValueError for negative `scenes`, `rounds` < 1 or more scenes than there are.
     """
-    if rounds < 1:
-        raise ValueError(f"rounds is {rounds}, expected at least 1")
     return _visit(env, policy, length, spread_over(env.world.size, scenes).repeat(rounds), seed)
 
 
-def centred(env: ActiveVisionVectorEnv, policy: Policy, *, scenes: int = 0, seed: int = 0) -> Stream:
+@validated
+def centred(env: ActiveVisionVectorEnv, policy: Policy, *, scenes: Natural = 0, seed: EnvSeed = 0) -> Stream:
     """One view of each scene from the middle of the pose space: the baseline that looks once, at the centre."""
     return _visit(env, policy, 1, spread_over(env.world.size, scenes), seed, middle=True)
 

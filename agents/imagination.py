@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import EnvSeed, Natural, Views, validated
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.models.method import Method, Predicts, frozen
 
@@ -124,15 +125,16 @@ def _roll(
     return torch.stack(found, 1).unflatten(0, (b, n))  # b n s d
 
 
+@validated
 def imagination(
     methods: dict[str, Method],
     env: ActiveVisionVectorEnv,
     policy: Policy,
     *,
-    seen: int = 2,
-    horizon: int = 4,
-    scenes: int = 0,
-    seed: int = 0,
+    seen: Views = 2,
+    horizon: Views = 4,
+    scenes: Natural = 0,
+    seed: EnvSeed = 0,
     tick: Tick = quiet,
 ) -> dict[str, Any]:
     """The error of imagined embeddings against the horizon, of every method, beside what needs no imagination.
@@ -147,9 +149,6 @@ def imagination(
     the views along the horizon are others where a policy goes to other places in time: compare the rows beside it.
     Raises ValueError for fewer than one view or step, a method without a predictor and too short episodes.
     """
-    for name, value in (("seen", seen), ("horizon", horizon)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}, expected at least 1")
     stream = rollouts(env, policy, seen + horizon, scenes=min(scenes, env.world.size), seed=seed)
     alike, values = {}, {}
     for name, method in methods.items():

@@ -1,7 +1,7 @@
 """What a policy observes: the agent's flat latent state, or pixels."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, frozen
 
 from .episodes import Moment, memory_of, model_of
+from .phases import Observation
 from .policy import Memory
 
-KINDS = ("latent", "latent+periphery", "pixels", "flat-pixels")
+KINDS: tuple[Observation, ...] = get_args(Observation)
 """`latent`: the aggregate z_AGG of everything seen so far, the last pose and the share of the episode that is over, in
 one vector. `latent+periphery`: the same with the whole image, reduced to a few pixels a side and divided by 255, at its
 end, so that a policy sees from the corner of its eye where things are. `pixels`: the environment's own dictionary of

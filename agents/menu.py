@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float32, Int64
@@ -10,13 +10,14 @@ from torch import Tensor
 
 from gazeworld.envs import shelf
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.validation import Amount, Natural, OptionError, Side, Validated, shown
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import stored_views
 
 from .planning import require_lattice
 
 
-class Menu(ABC):
+class Menu(Validated, ABC):
     """A list of `size` poses per scene, from which the next one is chosen by number."""
 
     size: int
@@ -72,15 +73,17 @@ class FixationGrid(Menu):
     def __init__(
         self,
         world: World,
-        side: int = 9,
+        side: Side = 9,
         ior: bool = True,
-        radius: float = 0.0,
-        shape: str = "circle",
-        memory: int = 0,
+        radius: Amount = 0.0,
+        shape: Literal["circle", "square"] = "circle",
+        memory: Natural = 0,
     ) -> None:
         lattice = require_lattice(world, "a grid of fixations")
-        if not 1 <= side <= lattice.count:
-            raise ValueError(f"a grid of {side} x {side} fixations, expected 1 … {lattice.count} places per axis")
+        if side > lattice.count:
+            raise OptionError(
+                f"side is {side}: a grid of {side} x {side} fixations, expected 1 … {lattice.count} places per axis"
+            )
         self.world, self.side, self.size, self._lattice = world, side, side * side, lattice
         self._inhibition = Inhibition(radius, shape, memory) if ior else None
         tops = lattice.spread(side)  # k 2
@@ -154,6 +157,6 @@ def make_menu(world: World, options: dict[str, Any] | None) -> Menu | None:
         return None
     rest = dict(options)
     name = rest.pop("name", None)
-    if name not in MENUS:
-        raise ValueError(f"unknown menu {name!r}; there are: {', '.join(sorted(MENUS))}")
+    if not isinstance(name, str) or name not in MENUS:
+        raise OptionError(f"unknown menu {shown(name)}; there are: {', '.join(sorted(MENUS))}")
     return shelf.built(f"menu {name!r}", MENUS[name], world, **rest)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.envs.objects import rotations
+from gazeworld.envs.validation import Natural, Rows, check_fields
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -36,19 +37,17 @@ _QUERIES = 32  # whose distances to everything are held at once
 class Search:
     """How neighbours are looked for."""
 
-    k: int = 3
+    k: Rows = 3
     """neighbours of each query (the paper's figure has three)"""
-    queries: int = 512
+    queries: Rows = 512
     """views whose neighbours are looked for, drawn without replacement (or all, where there are fewer)"""
-    views: int = 0
+    views: Natural = 0
     """views of each object to search among (0: all)"""
-    examples: int = 6
+    examples: Natural = 6
     """queries that are kept to be drawn, as far as possible of different classes"""
 
     def __post_init__(self) -> None:
-        for name, least in (("k", 1), ("queries", 1), ("views", 0), ("examples", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        check_fields(self)
 
 
 def neighbours(

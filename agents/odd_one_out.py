@@ -27,14 +27,16 @@ baselines of 38 to 39 % are a little above 1 / 3; so K = 3 is the default.
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import Amount, MaybeEpochs, Natural, PositiveAmount, Rows, check_fields
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -51,27 +53,25 @@ ENCODER, AGGREGATE, TUNED, COSINE = "encoder", "aggregate", "fine-tuned aggregat
 class Puzzle:
     """How puzzles are made and how the aggregator learns to solve them."""
 
-    views: int = 3
+    views: Annotated[int, Interval(ge=3, le=2**8)] = 3
     """K, the number of views; K − 1 of them show one object (not stated; see the module's docstring)"""
-    train: int = 8192
+    train: Rows = 8192
     """puzzles of the training split; in each epoch of fine-tuning, other ones"""
-    test: int = 2048
+    test: Rows = 2048
     """puzzles of the test split"""
-    pool: int = 0
+    pool: Natural = 0
     """stored views of each object to make puzzles of (0: all)"""
-    epochs: int = 60
+    epochs: MaybeEpochs = 60
     """epochs of fine-tuning (0: leave it out)"""
-    batch: int = 256
+    batch: Rows = 256
     """puzzles per step of fine-tuning"""
-    lr: float = 4e-4
+    lr: PositiveAmount = 4e-4
     """highest learning rate of fine-tuning: the training's (appendix A.2)"""
-    weight_decay: float = 1e-3
+    weight_decay: Amount = 1e-3
     """AdamW's decay: the training's (appendix A.2)"""
 
     def __post_init__(self) -> None:
-        for name, least in (("views", 3), ("train", 1), ("test", 1), ("pool", 0), ("epochs", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        check_fields(self)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,25 @@
 """What a scenario may set about agents and alternating phases; imports no torch, so the command line stays quick."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from gazeworld.envs.validation import Natural, OptionError, Positive, Rows, Views, check_fields, shown
+
+Algorithm = Literal["ppo", "recurrent-ppo", "maskable-ppo", "sac", "crossq"]
+Observation = Literal["latent", "latent+periphery", "pixels", "flat-pixels"]
 
 
 @dataclass(frozen=True)
 class AgentConfig:
     """An agent of Stable-Baselines3 and what it acts in; everything is JSON-able."""
 
-    algorithm: str = "maskable-ppo"
+    algorithm: Algorithm = "maskable-ppo"
     """ppo, recurrent-ppo, maskable-ppo, sac or crossq"""
-    environments: int = 64
+    environments: Rows = 64
     """rows of its environment"""
-    episode_steps: int = 3
+    episode_steps: Views = 3
     """actions of an episode; an episode has one view more"""
-    observation: str = "latent"
+    observation: Observation = "latent"
     """latent, latent+periphery, pixels or flat-pixels"""
     menu: dict[str, Any] | None = field(default_factory=lambda: {"name": "fixations", "side": 9})
     """the list that actions are chosen from (`name` and its options), or None for continuous actions"""
@@ -26,36 +31,29 @@ class AgentConfig:
     """the algorithm's own options; what is to be seen next matters more than what comes later"""
 
     def __post_init__(self) -> None:
-        for name in ("environments", "episode_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"agent.{name} is {getattr(self, name)}, expected at least 1")
+        check_fields(self, "agent")
         if bad := [reward for reward in self.rewards if "name" not in reward]:
-            raise ValueError(f"agent.rewards holds {bad[0]}, expected a 'name' in each")
+            raise OptionError(f"agent.rewards holds {shown(bad[0])}, expected a 'name' in each")
 
 
 @dataclass(frozen=True)
 class PhaseConfig:
     """How a world model and a policy take turns; AdaptiveNN (arXiv 2509.15333) alternates its updates, too."""
 
-    phases: int = 10
+    phases: Positive = 10
     """turns of each: the world model learns, then the policy"""
-    model_steps: int = 200
+    model_steps: Positive = 200
     """optimiser steps of the world model per phase"""
-    policy_steps: int = 8192
+    policy_steps: Positive = 8192
     """environment steps of the policy per phase, over all rows; SB3 rounds up to whole rollouts"""
-    warmup: int = 1
+    warmup: Natural = 1
     """first phases whose streams are looked at by the scenario's own policy: the agent has learnt nothing yet"""
-    replay: int = 4096
+    replay: Natural = 4096
     """recent streams of which every batch of the world model is drawn (0: each batch is what was just seen)"""
-    prepare: int = 1024
+    prepare: Natural = 1024
     """newest streams on which the rewards' heads learn before the policy does (0: none)"""
-    keep: int = 2
+    keep: Natural = 2
     """checkpoints kept; older ones are deleted (0: keep all)"""
 
     def __post_init__(self) -> None:
-        for name in ("phases", "model_steps", "policy_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"phases.{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("warmup", "replay", "prepare", "keep"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"phases.{name} is {getattr(self, name)}, expected 0 or more")
+        check_fields(self, "phases")

@@ -7,14 +7,16 @@ a policy wants is its *worth*, a number that is never negative; inhibition of re
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition, Lattice
+from gazeworld.envs.validation import validated
 from gazeworld.envs.world import Scene, World
 from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.envs.worlds.saccade import SaccadeWorld
@@ -24,6 +26,8 @@ from .policy import Choice, Memory
 _SLACK = 1e-4  # of a pixel, for rounding
 _TIE = 1e-6  # worth (cosines, nats) that differs by no more is the same: that much is rounding
 
+Grid = Annotated[int, Interval(ge=2, le=2**8)]
+"""Places per axis among which is searched."""
 Worth = Callable[[Float32[Tensor, "b k a"]], Float[Tensor, "b k"]]
 """What it is worth to take each of k actions, 0 or more; on any device."""
 
@@ -143,9 +147,8 @@ class Search:
     Raises ValueError for a grid of less than 2 × 2.
     """
 
-    def __init__(self, ground: Ground, *, grid: int = 9, refine: bool = True) -> None:
-        if grid < 2:
-            raise ValueError(f"policy {ground.policy!r}: grid is {grid}, expected 2 or more places per axis")
+    @validated
+    def __init__(self, ground: Ground, *, grid: Grid = 9, refine: bool = True) -> None:
         self._ground, self._grid, self._refine = ground, grid, refine
 
     def best(self, memory: Memory, worth: Worth, rng: Draws) -> Choice:
@@ -228,7 +231,7 @@ class Search:
 
 
 def search_of(
-    policy: str, world: World, *, grid: int, refine: bool, ior: bool, inhibition: Mapping[str, Any]
+    policy: str, world: World, *, grid: Grid, refine: bool, ior: bool, inhibition: Mapping[str, Any]
 ) -> Search:
     """The search of a policy with these options; `ior` switches inhibition. Raises ValueError for bad ones."""
     settings = Inhibition(**inhibition)

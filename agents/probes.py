@@ -16,6 +16,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from gazeworld.envs.validation import Epochs, PositiveAmount, Rows, Seed, check_fields
+
 from .parallel import parallel
 
 Layers = tuple[tuple[Tensor, Tensor], ...]  # weight k o i and bias k o 1 of each layer
@@ -32,10 +34,13 @@ _ROUNDING = 1e-6  # what varies by less than this share of its size does so by r
 class Budget:
     """How a head is trained: Adam with default betas; `lr` is its default, too (appendix A.2)."""
 
-    epochs: int
-    batch: int = 256
-    seed: int = 0
-    lr: float = 1e-3
+    epochs: Epochs
+    batch: Rows = 256
+    seed: Seed = 0
+    lr: PositiveAmount = 1e-3
+
+    def __post_init__(self) -> None:
+        check_fields(self, "budget")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.prior import HasPriors
+from gazeworld.envs.validation import Amount, Natural, Rows, Seed, Views, check_fields
 from gazeworld.envs.world import Scene, World
 from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import Method
@@ -44,25 +45,21 @@ class Seeks(Protocol):
 class ReachConfig:
     """The task of reaching a goal. Raises ValueError for numbers that make no sense."""
 
-    saccades: int = 3
+    saccades: Views = 3
     """actions until the goal has to be reached"""
-    within: float = 8.0
+    within: Amount = 8.0
     """largest distance in pixels from the goal that counts as reached (worlds of fixations)"""
-    seen: int = 1
+    seen: Views = 1
     """views looked at before the goal is given, at random places (stored views: without replacement)"""
-    scenes: int = 512
+    scenes: Natural = 512
     """scenes, spread evenly over the split (0: all)"""
-    batch: int = 256
+    batch: Rows = 256
     """scenes at once; a matter of memory, but the random streams of a scene depend on its place in the batch"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of first views, goals and policies"""
 
     def __post_init__(self) -> None:
-        for name, least in (("saccades", 1), ("seen", 1), ("scenes", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"reach.{name} is {getattr(self, name)}, expected at least {least}")
-        if not 0 <= self.within < float("inf"):
-            raise ValueError(f"reach.within is {self.within} px, expected a finite number, 0 or more")
+        check_fields(self, "reach")
 
 
 def seekers(

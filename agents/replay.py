@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Positive, validated
 from gazeworld.models.method import CheckpointError
 
 _FIELDS = ("views", "actions", "poses", "labels", "scenes")
@@ -17,9 +18,8 @@ class StreamReplay:
     Raises ValueError for a capacity below 1.
     """
 
-    def __init__(self, capacity: int, device: torch.device | str = "cpu") -> None:
-        if capacity < 1:
-            raise ValueError(f"the replay has a capacity of {capacity} streams, expected at least 1")
+    @validated
+    def __init__(self, capacity: Positive, device: torch.device | str = "cpu") -> None:
         self.capacity, self.device = capacity, torch.device(device)
         self._parts: dict[str, Tensor] = {}
         self._added = 0

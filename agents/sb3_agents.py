@@ -1,6 +1,5 @@
 """Algorithms of Stable-Baselines3 built from JSON-able options, and the random numbers they take from global state."""
 
-import inspect
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from gymnasium.spaces import Dict
 from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor, nn
 
+from gazeworld.envs.validation import OptionError, Seed, Width, shown, validated
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.encoder import SinglePrecision
@@ -20,7 +20,7 @@ from gazeworld.models.method import Method
 from .episodes import Remember
 from .extra import missing_sb3
 from .latent import Observe
-from .phases import AgentConfig
+from .phases import AgentConfig, Algorithm
 from .reward import make_reward
 
 try:
@@ -33,8 +33,9 @@ except ImportError as error:
     raise missing_sb3(error) from error
 
 from .sb3 import SB3VecEnv
+from .sb3_options import checked_network, checked_options, require_room
 
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
+ALGORITHMS: dict[Algorithm, type[BaseAlgorithm]] = {
     "ppo": PPO,
     "recurrent-ppo": RecurrentPPO,
     "maskable-ppo": MaskablePPO,
@@ -57,7 +58,8 @@ class GlimpseExtractor(BaseFeaturesExtractor):
     grid; everything else is flattened.
     """
 
-    def __init__(self, observation_space: Dict, width: int = 16) -> None:
+    @validated
+    def __init__(self, observation_space: Dict, width: Width = 16) -> None:
         images = [key for key, space in observation_space.spaces.items() if is_image_space(space)]
         plain = [key for key in observation_space.spaces if key not in images]
         flat = sum(get_flattened_obs_dim(observation_space.spaces[key]) for key in plain)
@@ -91,15 +93,15 @@ class GlimpseExtractor(BaseFeaturesExtractor):
 
 
 EXTRACTORS: dict[str, type[BaseFeaturesExtractor]] = {"glimpse": GlimpseExtractor}
-_SET_HERE = ("policy", "env", "policy_kwargs", "seed", "device")
 _NAMED = {"activation_fn": ACTIVATIONS, "features_extractor_class": EXTRACTORS}
 
 
+@validated
 def make_agent(
-    algorithm: str,
+    algorithm: Algorithm,
     env: SB3VecEnv,
     *,
-    seed: int = 0,
+    seed: Seed = 0,
     device: str = "cpu",
     policy: dict[str, Any] | None = None,
     **options: Any,
@@ -111,8 +113,6 @@ def make_agent(
     the CPU by default: observations reach SB3 as NumPy arrays, and its small networks are no faster on a GPU.
     Raises ValueError for an algorithm, a policy option or a combination with the observation that there is not.
     """
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"unknown algorithm {algorithm!r}; there are: {', '.join(ALGORITHMS)}")
     if algorithm == "maskable-ppo" and env.menu is None:
         raise ValueError("maskable-ppo chooses from a menu, and the adapter was made without one")
     if algorithm in ("sac", "crossq") and env.menu is not None:
@@ -121,10 +121,11 @@ def make_agent(
         raise ValueError("state-dependent exploration (use_sde) is not supported: such policies cannot be saved")
     _require_images(env)
     kind = ALGORITHMS[algorithm]
-    _require_options(kind, algorithm, options)
+    options = checked_options(kind, algorithm, options)
+    require_room(options, env)
     name = policy_name(algorithm, isinstance(env.observation_space, Dict))
     written = default_policy(policy, isinstance(env.observation_space, Dict))
-    network = decoded(written)
+    network = checked_network(kind.policy_aliases[name], algorithm, decoded(written))
     try:
         with seeded(seed, torch.device(device)), SinglePrecision():
             return kind(name, env, seed=seed, device=device, policy_kwargs=network, **options)
@@ -158,21 +159,6 @@ def agent_for(config: AgentConfig, world: World, method: Method | None, seed: in
     return make_agent(config.algorithm, adapter, seed=seed, policy=config.policy, **config.options)
 
 
-def _require_options(kind: type[BaseAlgorithm], algorithm: str, options: dict[str, Any]) -> None:
-    """Raise ValueError for an option that the algorithm does not have, and for one that should be a number and is not.
-
-    SB3 keeps most of what it is given until it learns with it.
-    """
-    known = inspect.signature(kind).parameters
-    names = [name for name in known if name not in _SET_HERE and not name.startswith("_")]
-    for name, value in options.items():
-        if name not in names:
-            raise ValueError(f"{algorithm} has no option {name!r}; there are: {', '.join(names)}")
-        usual = known[name].default
-        if isinstance(usual, int | float) and isinstance(value, str | list | dict):
-            raise ValueError(f"option {name!r} of {algorithm} is {value!r}, expected something like {usual!r}")
-
-
 def _require_images(env: SB3VecEnv) -> None:
     """Raise ValueError for an image that SB3 would take for something else: it guesses which side the channels are."""
     spaces = env.observation_space.spaces if isinstance(env.observation_space, Dict) else {}
@@ -204,8 +190,8 @@ def decoded(policy: dict[str, Any]) -> dict[str, Any]:
     found = dict(policy)
     for key, known in _NAMED.items():
         if key in found:
-            if found[key] not in known:
-                raise ValueError(f"{key} is {found[key]!r}, expected one of: {', '.join(known)}")
+            if not isinstance(found[key], str) or found[key] not in known:
+                raise OptionError(f"{key} is {shown(found[key])}, expected one of: {', '.join(known)}")
             found[key] = known[found[key]]
     return found
 

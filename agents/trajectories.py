@@ -8,12 +8,15 @@ exp(worth / temperature) and answers with the weighted mean (Williams et al. 201
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float, Float32
 from torch import Tensor
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import OptionError, Positive, PositiveAmount, check_fields
 from gazeworld.envs.world import Scene
 
 from .planning import Ground
@@ -34,28 +37,23 @@ class PlanConfig:
     does for a few hundred episodes at once.
     """
 
-    horizon: int = 2
+    horizon: Annotated[int, Interval(ge=1, le=2**6)] = 2
     """actions in a sequence"""
-    samples: int = 128
+    samples: Annotated[int, Interval(ge=1, le=2**14)] = 128
     """sequences drawn per episode and iteration"""
-    iterations: int = 6
+    iterations: Annotated[int, Interval(ge=1, le=2**10)] = 6
     """times that the Gaussian is fitted"""
-    elites: int = 16
+    elites: Positive = 16
     """sequences that CEM fits it to"""
-    temperature: float = 0.05
+    temperature: PositiveAmount = 0.05
     """what worth is divided by before MPPI's softmax"""
-    spread: float = 0.25
+    spread: PositiveAmount = 0.25
     """first standard deviation, in units of the range of actions"""
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "samples", "iterations", "elites"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"plan.{name} is {getattr(self, name)}, expected at least 1")
+        check_fields(self, "plan")
         if self.elites > self.samples:
-            raise ValueError(f"plan.elites is {self.elites}, expected at most the {self.samples} samples")
-        for name in ("temperature", "spread"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"plan.{name} is {getattr(self, name)}, expected a finite number above 0")
+            raise OptionError(f"plan.elites is {self.elites}, expected at most the {self.samples} samples")
 
 
 @dataclass(frozen=True)

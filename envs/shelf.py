@@ -62,9 +62,9 @@ def built(what: str, kind: Callable[..., Made], /, *given: Any, **options: Any) 
         raise OptionError(f"{what}: {error}") from error
     try:
         return kind(*bound.args, **bound.kwargs)
+    except OptionError as error:
+        raise OptionError(str(error) if str(error).startswith(what) else f"{what}: {error}") from error
     except TypeError as error:
-        if isinstance(error, OptionError) or all(
-            one.kind != one.VAR_KEYWORD for one in bound.signature.parameters.values()
-        ):
+        if all(one.kind != one.VAR_KEYWORD for one in bound.signature.parameters.values()):
             raise
         raise OptionError(f"{what}: {error}") from error  # whoever it passes options on to does not take them

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union
 
 import annotated_types as bounds
 import numpy as np
-from annotated_types import Ge, Gt, Interval, Le, Lt
+from annotated_types import Ge, Gt, Interval, Le, Lt, Predicate
 
 Call = ParamSpec("Call")
 Made = TypeVar("Made")
@@ -25,6 +26,17 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 # Upper bounds are far above anything useful: they refuse, before memory or an hour is spent, what can only be a slip.
 MANY = 2**31 - 1
+
+
+def nameable(text: str) -> bool:
+    """A path that file systems can hold: no part longer than 255 bytes, 4095 in all, and no NUL."""
+    try:
+        parts = os.fsencode(text).split(os.fsencode(os.sep))
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text and max(map(len, parts)) <= 255 and sum(map(len, parts)) + len(parts) <= 4096
+
+
 Natural = Annotated[int, Interval(ge=0, le=MANY)]
 """A count that may be zero."""
 Positive = Annotated[int, Interval(ge=1, le=MANY)]
@@ -51,12 +63,16 @@ Views = Annotated[int, Interval(ge=1, le=2**12)]
 """Views of a stream, or steps of an episode."""
 Threads = Annotated[int, Interval(ge=0, le=2**10)]
 """Threads; 0 leaves the choice to the library that starts them."""
+PathText = Annotated[str, Predicate(nameable)]
+"""The name of a file or folder."""
 Seed = Annotated[int, Interval(ge=0, lt=2**32)]
 """A seed that every generator takes: NumPy's global one, which Stable-Baselines3 draws from, takes no other."""
 EnvSeed = Annotated[int, Interval(ge=0, lt=2**64)]
 """A seed of an environment: the rows' counter-based streams have keys of 64 bits."""
 Epochs = Annotated[int, Interval(ge=1, le=10**6)]
 """Passes over what is learnt from."""
+MaybeEpochs = Annotated[int, Interval(ge=0, le=10**6)]
+"""The same; 0 leaves the learning out."""
 Share = Annotated[float, Interval(ge=0, le=1)]
 """A fraction or a probability."""
 Dropout = Annotated[float, Interval(ge=0, lt=1)]
@@ -228,6 +244,8 @@ def limits(hint: Any) -> str:
 
 
 def _bounded(base: Any, notes: tuple[Any, ...]) -> str:
+    if any(isinstance(note, Predicate) and note.func is nameable for note in notes):
+        return "a path whose names have at most 255 bytes"
     return expectation(base) + _range(base, notes)
 
 

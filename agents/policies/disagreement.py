@@ -6,13 +6,14 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..ensemble import Heads
 from ..foresight import Foresight
 from ..heads import HeadsOf
-from ..planning import search_of
+from ..planning import Grid, search_of
 from ..policy import Choice, Memory, Policy
 
 
@@ -32,9 +33,9 @@ class DisagreementPolicy(Policy):
     def __init__(
         self,
         world: World,
-        model: str = "",
-        heads: str = "",
-        grid: int = 9,
+        model: PathText = "",
+        heads: PathText = "",
+        grid: Grid = 9,
         refine: bool = False,
         ior: bool = True,
         **inhibition: Any,

@@ -1,9 +1,13 @@
 """Looking around where one looks, and now and then jumping to another salient place."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Interval
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.prior import require_priors
+from gazeworld.envs.validation import Amount, Share
 from gazeworld.envs.world import World
 
 from ..policy import Choice, Memory, Policy
@@ -23,11 +27,14 @@ class DwellPolicy(Policy):
     """
 
     def __init__(
-        self, world: World, map: str = "image-signature", sigma: float = 0.0, stay: float = 0.5, reach: float = 0.08
+        self,
+        world: World,
+        map: str = "image-signature",
+        sigma: Amount = 0.0,
+        stay: Share = 0.5,
+        reach: Annotated[float, Interval(gt=0, le=1)] = 0.08,
     ) -> None:
         priors = require_priors(world, "policy 'dwell'")
-        if not (0 <= stay <= 1 and 0 < reach <= 1):
-            raise ValueError(f"policy 'dwell': stay={stay}, reach={reach}, expected 0 <= stay <= 1, 0 < reach <= 1")
         self._world, self._prior, self._stay, self._reach = world, priors.prior(map, sigma), stay, reach
         self._lattice = self._prior.lattice
         # Looked up rather than computed where they are needed: a GPU divides differently.

@@ -1,7 +1,7 @@
 """Looking for a view that is given: planning in the world model's own latent space."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Float32, UInt8
@@ -10,13 +10,16 @@ from torch.nn import functional as F
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.validation import PathText, from_mapping
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..foresight import Foresight
-from ..planning import Ground, Search
+from ..planning import Grid, Ground, Search
 from ..policy import Choice, Memory, Policy
 from ..trajectories import KINDS, PlanConfig, plan
+
+Planner = Literal["grid", "cem", "mppi"]
 
 
 class GoalPolicy(Policy):
@@ -37,27 +40,25 @@ class GoalPolicy(Policy):
     def __init__(
         self,
         world: World,
-        model: str = "",
-        pose: Sequence[float | int] = (),
-        planner: str = "grid",
+        model: PathText = "",
+        pose: Sequence[float] = (),
+        planner: Planner = "grid",
         *,
-        grid: int = 9,
+        grid: Grid = 9,
         refine: bool = True,
         plan: Mapping[str, Any] | None = None,
         ior: bool = True,
         **inhibition: Any,
     ) -> None:
-        if planner not in ("grid", *KINDS):
-            raise ValueError(f"policy 'goal': planner is {planner!r}, expected one of grid, {', '.join(KINDS)}")
         if plan and planner == "grid":
             raise ValueError(f"policy 'goal': plan {dict(plan)} is for the planners {', '.join(KINDS)}, not for 'grid'")
         if len(pose) not in (0, world.pose_dim):
             raise ValueError(f"policy 'goal': pose has {len(pose)} numbers, expected {world.pose_dim}")
         self._ground = Ground(world, Inhibition(**inhibition) if ior else None, "goal")
         self._search = Search(self._ground, grid=grid, refine=refine)
-        self._planner, self._plan = planner, PlanConfig(**(plan or {}))
+        self._planner, self._plan = planner, from_mapping(PlanConfig, plan or {}, "plan")
         self._foresight = Foresight("goal", world, model)
-        self._pose = tuple(float(number) for number in pose)
+        self._pose = tuple(pose)
         self._views: Tensor | None = None
 
     def attach(self, method: Method) -> None:

@@ -3,6 +3,7 @@
 import torch
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import Side
 from gazeworld.envs.world import World
 
 from ..menu import FixationGrid
@@ -17,7 +18,7 @@ class GridPolicy(Policy):
     Raises ValueError for a world that is not one of fixations or has fewer places than the grid.
     """
 
-    def __init__(self, world: World, side: int = 3) -> None:
+    def __init__(self, world: World, side: Side = 3) -> None:
         self._world, self._menu = world, FixationGrid(world, side, ior=False)
 
     def act(self, memory: Memory, rng: Draws) -> Choice:

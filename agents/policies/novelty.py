@@ -8,11 +8,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..foresight import Foresight
-from ..planning import search_of
+from ..planning import Grid, search_of
 from ..policy import Choice, Memory, Policy
 
 
@@ -27,7 +28,13 @@ class NoveltyPolicy(Policy):
     """
 
     def __init__(
-        self, world: World, model: str = "", grid: int = 9, refine: bool = False, ior: bool = True, **inhibition: Any
+        self,
+        world: World,
+        model: PathText = "",
+        grid: Grid = 9,
+        refine: bool = False,
+        ior: bool = True,
+        **inhibition: Any,
     ) -> None:
         self._search = search_of("novelty", world, grid=grid, refine=refine, ior=ior, inhibition=inhibition)
         self._foresight = Foresight("novelty", world, model)

@@ -6,6 +6,7 @@ import torch
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.prior import Inhibition, require_priors
+from gazeworld.envs.validation import Amount
 from gazeworld.envs.world import World
 
 from ..policy import Choice, Memory, Policy
@@ -25,7 +26,7 @@ class SaliencyPolicy(Policy):
         self,
         world: World,
         map: str = "image-signature",
-        sigma: float = 0.0,
+        sigma: Amount = 0.0,
         ior: bool = True,
         log_prob: bool = False,
         **inhibition: Any,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -25,7 +26,7 @@ class SB3Policy(Policy):
     extra `rl`.
     """
 
-    def __init__(self, world: World, path: str = "", model: str = "", deterministic: bool = False) -> None:
+    def __init__(self, world: World, path: PathText = "", model: PathText = "", deterministic: bool = False) -> None:
         if not path:
             raise ValueError("policy 'sb3' needs the option path: the folder of a saved policy, or of a run")
         from ..sb3_pilot import Pilot  # late: Stable-Baselines3 is an extra

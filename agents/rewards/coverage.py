@@ -1,14 +1,19 @@
 """Coverage: how much of the scene a glimpse shows that no earlier one has shown."""
 
+from typing import Annotated, Literal
+
 import torch
+from annotated_types import Interval
 from gymnasium.vector import VectorEnv
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
+from gazeworld.envs.validation import Amount
+
 from ..episodes import Change
 from ..reward import Reward
 
-KINDS = ("area", "poses")
+Kind = Literal["area", "poses"]
 
 
 class CoverageReward(Reward):
@@ -24,14 +29,16 @@ class CoverageReward(Reward):
     name = "coverage"
 
     def __init__(
-        self, env: VectorEnv, *, weight: float = 1.0, by: str = "area", cells: int = 48, tolerance: float = 1e-4
+        self,
+        env: VectorEnv,
+        *,
+        weight: float = 1.0,
+        by: Kind = "area",
+        cells: Annotated[int, Interval(ge=1, le=2**10)] = 48,
+        tolerance: Amount = 1e-4,
     ) -> None:
         super().__init__(env, weight=weight)
         self._world, self._by, self._tolerance = self.memory.base.world, by, tolerance
-        if by not in KINDS:
-            raise ValueError(f"by is {by!r}, expected one of: {', '.join(KINDS)}")
-        if cells < 1:
-            raise ValueError(f"cells is {cells}, expected at least 1")
         on, p = self._world.device, self._world.pose_dim
         if by == "area" and self._world.frame(torch.zeros(1, p, dtype=torch.float32, device=on)) is None:
             name = type(self._world).__name__

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Epochs, PositiveAmount, Seed, Width
 
 from ..episodes import Change, model_of
 from ..features import features
@@ -30,15 +31,13 @@ class InverseDynamicsReward(Reward):
         *,
         weight: float = 1.0,
         learning: bool = True,
-        hidden: int = 128,
-        lr: float = 1e-3,
-        epochs: int = 20,
-        seed: int = 0,
+        hidden: Width = 128,
+        lr: PositiveAmount = 1e-3,
+        epochs: Epochs = 20,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(env, weight=weight)
         method, world = model_of(self.memory, "reward 'inverse-dynamics'"), self.memory.base.world
-        if hidden < 1 or epochs < 1:
-            raise ValueError(f"hidden is {hidden} and epochs {epochs}, expected at least 1 of each")
         widths = (2 * method.view_dim, hidden, world.action_dim)
         self._head = Head(widths, seed=seed, device=world.device, lr=lr)
         self._half = (world.action_bounds[1] - world.action_bounds[0]) / 2

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
+from gazeworld.envs.validation import Epochs, MaybeWidth, PositiveAmount, Rows, Seed
 
 from ..episodes import Change, Moment, model_of
 from ..features import FULL, features
@@ -32,17 +33,15 @@ class RecognitionReward(Reward):
         env: VectorEnv,
         *,
         weight: float = 1.0,
-        hidden: int = 0,
+        hidden: MaybeWidth = 0,
         learning: bool = True,
-        lr: float = 1e-3,
-        epochs: int = 50,
-        batch: int = 256,
-        seed: int = 0,
+        lr: PositiveAmount = 1e-3,
+        epochs: Epochs = 50,
+        batch: Rows = 256,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(env, weight=weight)
         method, world = model_of(self.memory, "reward 'recognition'"), self.memory.base.world
-        if epochs < 1 or batch < 1 or hidden < 0:
-            raise ValueError(f"epochs={epochs}, batch={batch}, hidden={hidden}, expected at least 1, 1 and 0")
         self._classes = len(world.classes)
         widths = (method.aggregate_dim, *((hidden,) if hidden else ()), self._classes)
         self._head = Head(widths, seed=seed, device=world.device, lr=lr)

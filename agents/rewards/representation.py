@@ -1,20 +1,23 @@
 """Representation gain: how much nearer a glimpse brings the aggregate to that of the whole scene; needs no labels."""
 
 import itertools
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Interval
 from gymnasium.vector import VectorEnv
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.envs.draws import Draws
+from gazeworld.envs.validation import Views
 from gazeworld.envs.world import Scene
 
 from ..episodes import Change, detached, model_of
 from ..reward import Reward
 
-TARGETS = ("glimpses", "whole")
+Target = Literal["glimpses", "whole"]
 
 
 class RepresentationReward(Reward):
@@ -30,13 +33,15 @@ class RepresentationReward(Reward):
     name = "representation"
 
     def __init__(
-        self, env: VectorEnv, *, weight: float = 1.0, target: str = "glimpses", streams: int = 4, seed: int = 0
+        self,
+        env: VectorEnv,
+        *,
+        weight: float = 1.0,
+        target: Target = "glimpses",
+        streams: Views = 4,
+        seed: Annotated[int, Interval(ge=0, lt=2**23)] = 0,
     ) -> None:
         super().__init__(env, weight=weight)
-        if target not in TARGETS:
-            raise ValueError(f"target is {target!r}, expected one of: {', '.join(TARGETS)}")
-        if streams < 1:
-            raise ValueError(f"streams is {streams}, expected at least 1")
         self._method, self._world = model_of(self.memory, "reward 'representation'"), self.memory.base.world
         self._whole, self._streams, self._seed = target == "whole", streams, seed
         self._target = torch.zeros(

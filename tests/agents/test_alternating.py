@@ -279,7 +279,7 @@ def test_the_replay_is_a_ring_of_bytes() -> None:
 
 
 def test_the_replay_refuses_what_it_cannot_hold() -> None:
-    with pytest.raises(ValueError, match="capacity of 0"):
+    with pytest.raises(ValueError, match="capacity is 0, expected an integer of 1 or more"):
         StreamReplay(0)
     replay = StreamReplay(4)
     with pytest.raises(ValueError, match="the replay is empty"):

@@ -373,7 +373,7 @@ def test_mistakes_are_told_in_one_sentence(place: Field, tmp_path: Path) -> None
         choose(("rumour",), there)
     with pytest.raises(ValueError, match=r"no learnt policy; expected a folder with policy\.json"):
         learned("x", tmp_path, deterministic=True)
-    with pytest.raises(ValueError, match="views is 1, expected at least 2"):
+    with pytest.raises(ValueError, match="views is 1, expected an integer from 2"):
         Compared(views=1)
     with pytest.raises(ValueError, match="trained on 'uniform', but none of uniform takes part"):
         sharing(choose(("centre",), there), replace(FEW, shared="uniform"))

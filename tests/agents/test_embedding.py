@@ -143,7 +143,7 @@ def test_errors_are_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ValueError, match="umap-learn, which is not installed; pip install"):
         project(torch.ones(5, 2), 0, MAPS)
-    with pytest.raises(ValueError, match="neighbours is 1, expected at least 2"):
+    with pytest.raises(ValueError, match="neighbours is 1, expected an integer from 2"):
         MapConfig(neighbours=1)
     unknown = objects()
     unknown.labels.fill_(-1)

@@ -139,7 +139,7 @@ def test_queries_in_pieces_and_fewer_objects(world: RotationWorld, monkeypatch: 
 def test_errors_are_one_clear_sentence(world: RotationWorld) -> None:
     with pytest.raises(ValueError, match="7 neighbours among 6 views of other objects"):
         measured(world, "noise", config=ProbeConfig(scenes=2), k=7)
-    with pytest.raises(ValueError, match="queries is 0, expected at least 1"):
+    with pytest.raises(ValueError, match="queries is 0, expected an integer from 1"):
         Search(queries=0)
     unknown = objects(n=N, v=V)
     unknown.labels.fill_(-1)

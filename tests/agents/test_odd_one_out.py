@@ -164,7 +164,7 @@ def test_what_is_written_says_how_it_came_about() -> None:
 
 
 def test_errors_are_one_clear_sentence() -> None:
-    with pytest.raises(ValueError, match="views is 2, expected at least 3"):
+    with pytest.raises(ValueError, match="views is 2, expected an integer from 3"):
         Puzzle(views=2)
     with pytest.raises(ValueError, match="puzzles of 8 views need 7 of one object, and there are 6"):
         measured("knows", puzzle=replace(PUZZLE, views=8))

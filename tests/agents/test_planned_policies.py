@@ -95,7 +95,7 @@ def test_a_policy_without_a_model_says_so(name: str) -> None:
         policy.attach(Mute())
     with pytest.raises(ValueError, match=f"'{name}'.*colour"):
         make_policy(name, world, colour=3)
-    with pytest.raises(ValueError, match="inhibition radius -1"):
+    with pytest.raises(ValueError, match=r"inhibition\.radius is -1\.0"):
         make_policy(name, world, radius=-1.0)
     with pytest.raises(ValueError, match=r"config\.json: no such file"):
         make_policy(name, world, model="nowhere")
@@ -242,7 +242,7 @@ def test_turns_to_the_view_that_is_given(planner: str) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"planner": "tree"}, "planner is 'tree', expected one of grid, cem, mppi"),
+        ({"planner": "tree"}, "planner is 'tree', expected 'grid', 'cem' or 'mppi'"),
         ({"plan": {"horizon": 3}}, "is for the planners cem, mppi, not for 'grid'"),
         ({"pose": [0.5]}, "pose has 1 numbers, expected 2"),
         ({"grid": 1}, "grid is 1"),

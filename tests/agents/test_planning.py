@@ -119,7 +119,7 @@ def test_other_worlds_offer_random_poses() -> None:
     assert ((memory.poses[:, 0] + action)[memory.poses[:, 0] < 9] == 9).all(), "81 draws meet all ten places"
     with pytest.raises(ValueError, match=r"policy 'x': an inhibition radius of 3\.0 px needs a world of fixations"):
         search_of("x", world, grid=9, refine=True, ior=True, inhibition={"radius": 3.0})
-    with pytest.raises(ValueError, match="grid is 1, expected 2 or more"):
+    with pytest.raises(ValueError, match="grid is 1, expected an integer from 2"):
         Search(Ground(world, None, "x"), grid=1)
 
 

@@ -80,8 +80,8 @@ EVERY = [
 def test_options_of_no_sense_are_named() -> None:
     world = SaccadeWorld(noise(), glimpse=3)
     for options, said in (
-        ({"side": "abc"}, "policy 'grid': side is 'abc', expected a number"),
-        ({"colour": 1}, "policy 'grid': got an unexpected keyword argument 'colour'"),
+        ({"side": "abc"}, "policy 'grid': side is 'abc', expected an integer"),
+        ({"colour": 1}, "policy 'grid': GridPolicy.. got an unexpected keyword argument 'colour'"),
     ):
         with pytest.raises(ValueError, match=said):
             make_policy("grid", world, **options)
@@ -194,7 +194,7 @@ def test_policies_of_fixations_refuse_other_worlds(name: str) -> None:
     [
         ({"map": "deepgaze"}, "unknown saliency map 'deepgaze'"),
         ({"map": "precomputed"}, "spots/train: no saliency maps"),
-        ({"radius": -1.0}, "inhibition radius"),
+        ({"radius": -1.0}, "inhibition.radius is -1.0"),
         ({"colour": 3}, "'saliency'.*colour"),
     ],
 )

@@ -1,5 +1,6 @@
 """The adapter: what Stable-Baselines3 is told, and that its algorithms train as they are."""
 
+import math
 import re
 import subprocess
 import sys
@@ -317,7 +318,7 @@ def test_agents_that_cannot_be_are_refused() -> None:
     world = SaccadeWorld(noise(), glimpse=3)
     small = ActiveVisionVectorEnv(2, world, tensors=True, autoreset_mode="SameStep")
     for arguments, said in (
-        (("dqn", saccades()), "unknown algorithm 'dqn'; there are: ppo"),
+        (("dqn", saccades()), "algorithm is 'dqn', expected 'ppo', 'recurrent-ppo'"),
         (("maskable-ppo", saccades()), "maskable-ppo chooses from a menu"),
         (("sac", saccades(menu=GRID)), "sac takes continuous actions only"),
         (("ppo", SB3VecEnv(small)), r"observation 'view' has the shape \(3, 3, 3\)"),
@@ -334,13 +335,20 @@ def test_agents_that_cannot_be_are_refused() -> None:
 WRONG = {
     "ppo has no option 'nonsense'; there are: learning_rate, n_steps, ": {"nonsense": 1},
     "ppo has no option '_init_setup_model'": {"_init_setup_model": False},
-    "option 'n_steps' of ppo is 'abc', expected something like 2048": {"n_steps": "abc"},
-    "option 'gamma' of ppo is [0.5], expected something like 0.99": {"gamma": [0.5]},
-    "ppo cannot be made with the options {'batch_size': 0} and those of its policy, {}: ": {"batch_size": 0},
+    "option 'n_steps' of ppo is 'abc', expected an integer from 1 to 1048576": {"n_steps": "abc"},
+    "option 'gamma' of ppo is [0.5], expected a finite number from 0 to 1": {"gamma": [0.5]},
+    "option 'batch_size' of ppo is 0, expected an integer from 1 to 1048576": {"batch_size": 0},
     "unexpected keyword argument 'colour'": {"policy": {"colour": 1}},
-    "ppo cannot be made with the options {} and those of its policy, {'net_arch': 'wide'}: ": {
+    "policy option 'net_arch' of ppo is 'wide', expected a list, each an integer from 1 to 32768": {
         "policy": {"net_arch": "wide"}
     },
+    "option 'gamma' of ppo is 5, expected a finite number from 0 to 1": {"gamma": 5},
+    "option 'learning_rate' of ppo is nan, expected a finite number of more than 0": {"learning_rate": math.nan},
+    "option 'normalize_advantage' of ppo is 'no', expected True or False": {"normalize_advantage": "no"},
+    "policy option 'net_arch' of ppo is [1000000000], expected a list": {"policy": {"net_arch": [10**9]}},
+    "policy option 'ortho_init' of ppo is 'yes', expected True or False": {"policy": {"ortho_init": "yes"}},
+    "activation_fn is [], expected one of: relu": {"policy": {"activation_fn": []}},
+    "seed is 18446744073709551616, expected an integer": {"seed": 2**64},
 }
 
 
@@ -348,6 +356,10 @@ WRONG = {
 def test_options_that_an_algorithm_cannot_take_are_refused(sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         make_agent("ppo", saccades(), **WRONG[sentence])
+    with pytest.raises(
+        ValueError, match=r"option 'buffer_size' is 2000000000: so many observations of .* expected few"
+    ):
+        make_agent("sac", saccades(), buffer_size=2 * 10**9)
 
 
 @pytest.mark.parametrize("missing", ["stable_baselines3", "sb3_contrib"])
