@@ -47,6 +47,8 @@ class TrainConfig:
     """AdamW's decay of matrices and kernels"""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """arithmetic of the forward pass"""
+    sync_batch_norm: bool = False
+    """batch normalisation over the whole batch where several processes share it (else each normalises its own part)"""
     compile: bool = False
     """compile the loss with torch.compile (meant for CUDA)"""
     threads: Threads = 0

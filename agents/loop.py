@@ -24,6 +24,7 @@ from .interrupt import interruptible
 from .monitor import NonFiniteEmbeddingsError, effective_rank, spread
 from .optimiser import set_learning_rate
 from .policy import Memory, Policy
+from .ranks import Agreement
 from .recorder import Recorder
 
 POLICY = -1
@@ -40,6 +41,7 @@ class Session:
 
     `method` and `optimiser` are as Fabric wrapped them; `module` is the bare method, `seed` the run's, `first_row` the
     number of rows that earlier processes have. `guests` are called as guest(module) -> metrics at the probe clock.
+    `resumed` says of every resumption from which step on, and with what, the run went on.
     """
 
     fabric: Fabric
@@ -51,6 +53,7 @@ class Session:
     seed: int
     first_row: int = 0
     guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
+    resumed: tuple[dict[str, Any], ...] = ()
 
 
 def collect(
@@ -89,7 +92,8 @@ def collect(
 def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorder, start: int = 0) -> int:
     """Train from step `start` to `config.steps` and return the number of steps done.
 
-    Ctrl-C finishes the step, saves and returns early. Raises NonFiniteLossError at the first loss that is not finite.
+    Ctrl-C finishes the step, saves and returns early; so do all processes when one of them is asked to. Raises
+    NonFiniteLossError at the first loss that is not finite.
     """
     rows = Draws.rows(session.seed, session.env.num_envs, first=session.first_row, device=session.env.world.device)
     policy_rng = rows.fold(POLICY)
@@ -98,8 +102,9 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     step = saved = start
     if start == 0:
         invite(session, recorder, 0, folder)
+    together = Agreement(session.fabric)
     with interruptible() as stop:
-        while step < config.steps and not stop.is_set():
+        while step < config.steps and not together.any(stop.is_set()):
             progress = step / config.steps
             set_learning_rate(session.optimiser, progress, config)
             rng = policy_rng.fold(step)
@@ -216,6 +221,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "method": type(session.module).__name__,
         "seed": session.seed,
         "precision": session.fabric.strategy.precision.state_dict(),
+        "resumed": list(session.resumed),
     }
 
 

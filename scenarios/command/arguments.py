@@ -29,7 +29,8 @@ class TrainArguments(Scenario):
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
     processes: Annotated[int, Interval(ge=1, le=2**10)] = 1
-    """devices (processes, on the CPU) that share every batch; gradients are averaged over them"""
+    """devices (processes, on the CPU) that share every batch; gradients are averaged over them. Each normalises its own
+    part, and compares streams with those of its part alone; train.sync-batch-norm has them share statistics"""
     resume: bool = False
     """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
     evaluate: bool = True

@@ -11,6 +11,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies import ParallelStrategy
 
 from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import TrainConfig
@@ -27,6 +28,7 @@ from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World, make_world
 from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import METHODS, Method
+from gazeworld.models.synchronised import synchronise
 
 from .scenario import Scenario
 
@@ -104,6 +106,13 @@ def check_method(scenario: Scenario, world: World) -> None:
         )
 
 
+def check_shares(scenario: Scenario, world: World, processes: int) -> None:
+    """Raise ValueError where several processes could not train, before there are any: each would say so."""
+    if processes > 1:
+        check_method(scenario, world)
+        place_of(scenario, world, share_of(scenario, processes)).policy.attach(method_of(scenario, world))
+
+
 def check_regions(scenario: Scenario, world: World) -> None:
     """Raise ValueError if probes are to be scored in regions of rotations that are not there, or not in this world."""
     regions = scenario.probe.regions
@@ -128,16 +137,33 @@ class _InputsAsTheyAre(MixedPrecision):
         return data
 
 
+def require_device(device: str) -> None:
+    """Raise ValueError, saying which devices there are, for one that is not on this machine."""
+    there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    there += ["mps"] * torch.backends.mps.is_available()
+    if device not in ("auto", *there, *{one.partition(":")[0] for one in there}, *["gpu"] * (len(there) > 1)):
+        raise ValueError(f"device {device!r} cannot be used: there is {', '.join(there)}; expected one of them or auto")
+
+
+def is_external(fabric: Fabric) -> bool:
+    """Whether torchrun or the like starts the processes that train, and not the first of them."""
+    strategy = fabric.strategy
+    if not isinstance(strategy, ParallelStrategy) or strategy.cluster_environment is None:
+        return False
+    return strategy.cluster_environment.creates_processes_externally
+
+
 def fabric_of(scenario: Scenario, device: str, processes: int = 1) -> Fabric:
     """Lightning Fabric on `auto`, `cpu`, `cuda`, `mps` or `cuda:1`, in one process or several (DDP).
 
-    Raises ValueError for a device that is not there.
+    Raises ValueError for a device that is not there, and for more processes than it has devices or the batch streams.
     """
+    require_device(device)
     accelerator, _, index = device.partition(":")
-    if index and not index.isdigit():
-        raise ValueError(f"device is {device!r}, expected auto, cpu, cuda, mps or a form like cuda:1")
     if processes < 1 or (index and processes > 1):
         raise ValueError(f"processes is {processes} on device {device!r}, expected at least 1, or 1 on a named one")
+    if processes > 1:
+        share_of(scenario, processes)
     devices: Any = [int(index)] if index else processes
     strategy, precision = "ddp" if processes > 1 else "auto", scenario.train.precision
     try:
@@ -165,13 +191,13 @@ def config_with(scenario: Scenario, steps: int) -> TrainConfig:
 
 def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     """Everything that trains, on Fabric's device; each process has its share of the rows."""
-    rows, rest = divmod(scenario.train.batch, fabric.world_size)
-    if rest:
-        raise ValueError(f"train.batch is {scenario.train.batch}, not divisible by {fabric.world_size} processes")
+    rows = share_of(scenario, fabric.world_size)
     check_method(scenario, world)
     first = fabric.global_rank * rows
     place = place_of(scenario, world, rows, first_row=first)
     module = method_of(scenario, world)
+    if scenario.train.sync_batch_norm and fabric.world_size > 1:
+        synchronise(module, fabric.device)
     place.policy.attach(module)
     optimiser = make_optimiser(module, scenario.train)
     if scenario.train.compile:
@@ -183,6 +209,19 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     if scenario.probe.online and fabric.is_global_zero:
         guests = (online_probe(scenario, module, world.device),)
     return Session(fabric, method, module, optimiser, place.env, place.policy, scenario.seed, first, guests)
+
+
+def share_of(scenario: Scenario, processes: int) -> int:
+    """The streams of a batch that each process has. Raises ValueError where they cannot be shared out."""
+    rows, rest = divmod(scenario.train.batch, processes)
+    if rest:
+        raise ValueError(f"train.batch is {scenario.train.batch}, not divisible by {processes} processes")
+    if rows < 2 and not scenario.train.sync_batch_norm:
+        raise ValueError(
+            f"train.batch is {scenario.train.batch}, one stream for each of {processes} processes: batch normalisation "
+            "needs two, or train.sync_batch_norm"
+        )
+    return rows
 
 
 def online_probe(scenario: Scenario, module: Method, device: torch.device) -> OnlineProbe:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import invocation
+from . import invocation, processes
 from . import scenario as scenarios
 from .arguments import (
     EvaluateArguments,
@@ -92,6 +92,8 @@ def _carried_out(words: list[str]) -> int:
 
 
 def _fail(sentence: str, code: int = 2) -> int:
+    if processes.report(sentence):
+        return code
     print(f"gazeworld: error: {sentence}", file=sys.stderr)
     return code
 
@@ -129,7 +131,7 @@ def _train(words: list[str]) -> int:
 
     try:
         return train(name, chosen, Console())
-    except NonFiniteLossError as error:
+    except (NonFiniteLossError, processes.LostProcessError) as error:
         return _fail(str(error), 1)
 
 

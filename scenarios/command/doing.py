@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from rich.console import Console
-from torch import distributed
 
 from gazeworld.agents import checkpoint, embedding, figures, neighbours, results, scanpath, turning_tables
 from gazeworld.agents.config import ProbeConfig
@@ -50,7 +50,7 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
         run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes
     )
     torch.set_num_threads(threads)
-    if distributed.is_initialized() and distributed.get_rank():
+    if rank_zero_only.rank:
         return 0  # one process draws and probes
     save_curves(run, console)
     if not finished:

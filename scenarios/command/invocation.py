@@ -17,6 +17,11 @@ def begin(words: Sequence[str]) -> None:
     _WORDS.set(tuple(words))
 
 
+def words() -> tuple[str, ...] | None:
+    """The words that follow `gazeworld`; None in a program that does not use the command line."""
+    return _WORDS.get()
+
+
 def command() -> str:
     """What to type for the same again; of a program that does not use the command line, the program's own call."""
     words = _WORDS.get()

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import platform
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from gazeworld.envs.world import World
 
 from . import build, invocation, scenario
 from .folders import RUN, writing
+from .processes import together
 from .resuming import require_plain, require_same_scenario
 from .scenario import Scenario
 
@@ -66,22 +67,33 @@ def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, pr
     one, if another process trains there.
     """
     with writing(run.folder, RUN, resume=resume):
-        return _trained(_resumed(run) if resume else run, device, resume=resume, console=console, processes=processes)
+        return _begun(_resumed(run) if resume else run, device, resume=resume, console=console, processes=processes)
 
 
-def _trained(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:
-    if run.scenario.train.threads:
-        torch.set_num_threads(run.scenario.train.threads)
+def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:
+    """Train with so many processes; what cannot work fails before others are started."""
     fabric = build.fabric_of(run.scenario, device, processes)
-    fabric.launch()
-    if not fabric.is_global_zero:
-        console = Console(quiet=True)
     world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
     if not resume:
         build.check_regions(run.scenario, world)
+    build.check_shares(run.scenario, world, processes)
+    with together(processes, build.is_external(fabric), lambda: checkpoint.last_good(run.checkpoints)):
+        return _trained(run, fabric, world, resume=resume, console=console)
+
+
+def _trained(run: Run, fabric: Fabric, world: World, *, resume: bool, console: Console) -> tuple[Run, bool]:
+    """Train with all processes of a Fabric; the first has the console and the folder."""
+    fabric.launch()
+    if run.scenario.train.threads:  # after the launch, which sets a number of its own
+        torch.set_num_threads(run.scenario.train.threads)
+    if not fabric.is_global_zero:
+        console = Console(quiet=True)
     session = build.session_of(run.scenario, fabric, world)
     steps = build.steps_of(run.scenario, world.size)
-    start = _restore(run, session, world) if resume else 0
+    start = 0
+    if resume:
+        session = _restore(run, session, world, console)
+        start = session.resumed[-1]["step"]
     if not resume and fabric.is_global_zero:
         write_config(run, fabric, world)
     console.print(
@@ -117,13 +129,25 @@ def require_same_data(folder: Path, world: World) -> None:
         raise ValueError(f"{folder}: trained on data {written}, but the source now is {world.fingerprint}")
 
 
-def _restore(run: Run, session: Session, world: World) -> int:
+def _restore(run: Run, session: Session, world: World, console: Console) -> Session:
+    """The session as it was saved last, or as it began; it notes from where, and with what, it goes on."""
     require_same_data(run.folder, world)
     found = checkpoint.latest(run.checkpoints)
-    if found is None:
-        return 0
-    restore(session, found)
-    return found.step
+    before: list[dict[str, Any]] = []
+    if found is not None:
+        restore(session, found)
+        before = found.state().get("resumed", [])
+    made = {key: value for key, value in made_by(session.fabric, world).items() if key != "fingerprint"}
+    last = before[-1] if before else read_config(run.folder)["made_by"]
+    if last.get("processes", 1) != made["processes"]:
+        console.print(
+            f"{run.folder}: processes so far: {last.get('processes', 1)}, now: {made['processes']}; from here on "
+            "numbers differ from those of the run as it began",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    return replace(session, resumed=(*before, {"step": found.step if found else 0, **made}))
 
 
 def write_config(run: Run, fabric: Fabric, world: World, **more: Any) -> None:
