@@ -225,7 +225,8 @@ def expectation(hint: Any) -> str:
         return _listed(list(dict.fromkeys(expectation(part) for part in parts)))
     if origin in (tuple, list) or (isinstance(origin, type) and issubclass(origin, typing.cast(type, typing.Sequence))):
         if origin is tuple and parts[1:] != (...,):
-            return f"{len(parts)} values: {', '.join(expectation(part) for part in parts)}"
+            words = [expectation(part) for part in parts]
+            return f"{len(words)} values" + (f", each {words[0]}" if len({*words}) == 1 else f": {', '.join(words)}")
         return f"a list, each {expectation(parts[0])}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "a mapping of names to values"

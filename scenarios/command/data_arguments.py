@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval
 
-from gazeworld.envs.validation import Natural, Seed, check_fields
+from gazeworld.envs.validation import Seed, check_fields
 
 from .places import Folder
 
 Size = Annotated[int, Interval(ge=8, le=2**12)]
 """Pixels per side of a view."""
+Angle = Annotated[float, Interval(ge=-2 * math.pi, le=2 * math.pi)]
+"""Radians, within a whole turn to either side."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class RenderArguments:
     region: Literal["paper", "ood", "turntable", "behind", "so3", "held-out", "without-held-out"] = "paper"
     """rotations: each angle in ±pi/2; the paper's other box; about the vertical alone, within ±pi/2 or beyond; all;
     those near CENTRE; all others"""
-    centre: tuple[float, float, float] = (0.0, 0.0, math.pi / 2)
+    centre: tuple[Angle, Angle, Angle] = (0.0, 0.0, math.pi / 2)
     """middle of the region that is held out: yaw, pitch, roll in radians"""
     radius: Annotated[float, Interval(gt=0, lt=math.pi)] = math.pi / 3
     """geodesic radius of the region that is held out, in radians"""
@@ -47,7 +49,7 @@ class RenderArguments:
     """JPEG quality"""
     shard: str = "0/1"
     """I/N draws the I-th of N parts, counted from 0; all parts write to the same OUT"""
-    limit: Natural = 0
+    limit: Annotated[int, Interval(ge=0, le=2**16)] = 0
     """objects per class at most (0: all; of solids: 50)"""
     classes: tuple[str, ...] = ()
     """only these classes"""

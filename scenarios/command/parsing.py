@@ -14,7 +14,7 @@ from tyro.constructors import ConstructorRegistry, StructConstructorSpec, Struct
 
 from gazeworld.envs.validation import limits
 
-from .places import check_places
+from .places import settled
 
 Arguments = TypeVar("Arguments")
 _Told: Any = type(tyro.conf.arg())
@@ -44,8 +44,7 @@ def parsed(kind: type[Arguments], words: Sequence[str], prog: str, default: Argu
             chosen: Arguments = tyro.cli(kind, args=list(words), prog=prog, **given)
     except _Refused as refused:
         raise ValueError(str(refused)) from refused.__cause__
-    check_places(chosen)
-    return chosen
+    return settled(chosen)
 
 
 def _told() -> ConstructorRegistry:

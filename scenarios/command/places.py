@@ -7,10 +7,14 @@ import dataclasses
 import os
 import tempfile
 import typing
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+from gazeworld.envs.files import expanded
 from gazeworld.envs.validation import shown
+
+Arguments = TypeVar("Arguments")
 
 _LIMITS = 255, 4095  # bytes of a name and of a whole path, as file systems have them
 _LONGEST = 200  # bytes: file systems take 255, and drafts and locks beside a folder have longer names than it
@@ -31,17 +35,19 @@ File = Annotated[Path, _Mark("file")]
 """A file that is written, or a folder for it."""
 
 
-def check_places(chosen: Any) -> None:
-    """Raise ValueError, naming the option, for a name that no folder can have and for a place that cannot be written.
+def settled(chosen: Arguments) -> Arguments:
+    """The arguments of a command with ~ in their paths as homes, after a look at what they name.
 
-    `chosen` are the arguments of a command. Paths that are only read are looked at, too, as far as every path must be:
-    no NUL within it and no part that is longer than file systems take.
+    Raises ValueError, naming the option, for a name that no folder can have and for a place that cannot be written.
+    Paths that are only read are looked at, too, as far as every path must be: no NUL within it and no part that is
+    longer than file systems take.
     """
+    found: dict[str, Any] = {}
     for option, hint in typing.get_type_hints(type(chosen), include_extras=True).items():
-        value = getattr(chosen, option)
-        for path in value if isinstance(value, tuple) else (value,):
-            if isinstance(path, Path):
-                require_path(option, path)
+        given = getattr(chosen, option)
+        value = found[option] = (
+            tuple(map(partial(_home, option), given)) if isinstance(given, tuple) else _home(option, given)
+        )
         match _mark(hint), value:
             case "name", str():
                 require_name(option, value)
@@ -51,6 +57,15 @@ def check_places(chosen: Any) -> None:
                 require_file(option, value)
             case _:
                 pass
+    return dataclasses.replace(typing.cast(Any, chosen), **found)
+
+
+def _home(option: str, value: Any) -> Any:
+    """A path with its home, if it is one; other values as they are."""
+    if not isinstance(value, Path):
+        return value
+    require_path(option, value)
+    return expanded(value, option)
 
 
 def require_name(option: str, name: str) -> None:
@@ -62,19 +77,21 @@ def require_name(option: str, name: str) -> None:
         )
 
 
-def require_folder(option: str, folder: Path) -> None:
-    """Raise ValueError unless files can be written into a folder, which need not be there yet."""
+def require_folder(option: str, folder: Path, given: Path | None = None) -> None:
+    """Raise ValueError unless files can be written into a folder, which need not be there yet; `given` is what errors
+    show in its place.
+    """
     near = folder.absolute()
     while not near.exists() and near != near.parent:
         near = near.parent
     if not near.is_dir():
-        raise ValueError(f"{option} is {shown(str(folder))}, expected a folder, but {shown(str(near))} is none")
+        raise ValueError(f"{option} is {_named(given or folder)}, expected a folder, but {_named(near)} is none")
     try:
         with tempfile.TemporaryFile(dir=near):
             pass
     except OSError as error:
         raise ValueError(
-            f"{option} is {shown(str(folder))}, expected a folder that can be written: {shown(str(near))}: "
+            f"{option} is {_named(given or folder)}, expected a folder that can be written: {_named(near)}: "
             f"{error.strerror}"
         ) from error
 
@@ -82,8 +99,8 @@ def require_folder(option: str, folder: Path) -> None:
 def require_file(option: str, file: Path) -> None:
     """Raise ValueError unless a file can be written there, or into it, if it is a folder."""
     if file.exists() and not (file.is_file() or file.is_dir()):
-        raise ValueError(f"{option} is {shown(str(file))}, expected a file or a folder, found something else")
-    require_folder(option, file if file.is_dir() else file.parent)
+        raise ValueError(f"{option} is {_named(file)}, expected a file or a folder, found something else")
+    require_folder(option, file if file.is_dir() else file.parent, file)
 
 
 def require_path(option: str, path: Path) -> None:
@@ -91,7 +108,7 @@ def require_path(option: str, path: Path) -> None:
     part, whole = _LIMITS
     if "\0" in str(path) or _bytes(str(path)) > whole or any(_bytes(name) > part for name in path.parts):
         raise ValueError(
-            f"{option} is {shown(str(path))}, expected a path without NUL, of at most {whole} bytes and {part} per name"
+            f"{option} is {_named(path)}, expected a path without NUL, of at most {whole} bytes and {part} per name"
         )
 
 
@@ -102,6 +119,10 @@ def _mark(hint: Any) -> str:
             if isinstance(note, _Mark):
                 return note.what
     return ""
+
+
+def _named(path: Path) -> str:
+    return shown(str(path), 200)
 
 
 def _printable(name: str) -> bool:
