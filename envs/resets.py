@@ -35,8 +35,6 @@ def read(options: Mapping[str, Any] | None, n: int, world: World) -> Resets:
     Entries of rows that are not reset may be anything.
     Raises ValueError (TypeError for a mask that is no boolean array) naming the option, and the row where one is bad.
     """
-    if not isinstance(options, Mapping | None):
-        raise OptionError(f"options is {shown(options)}, expected a mapping of reset options")
     options = options or {}
     if strange := [name for name in options if name not in _KNOWN]:
         raise OptionError(f"unknown reset options {shown(strange)}; there are: {', '.join(_KNOWN)}")

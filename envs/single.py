@@ -10,7 +10,7 @@ from gymnasium import logger
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
-from .validation import OptionError, Views, shown, validated
+from .validation import EnvSeed, OptionError, Views, shown, validated
 from .vector import ActiveVisionVectorEnv
 from .world import World
 
@@ -65,15 +65,16 @@ class ActiveVisionEnv(gymnasium.Env):
 
     _spec: EnvSpec | None = None
 
+    @validated
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self, *, seed: EnvSeed | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Begin an episode: the first one with a seed, the next one without."""
         super().reset(seed=seed)
         observation, info = self._env.reset(seed=seed, options=options)
         return _first(observation), _row(info)
 
-    def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Move the sensor once; raises ValueError for an impossible action and ResetNeeded after the end."""
         try:
             actions = np.asarray(action)[None]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from . import render, resets
 from .draws import Draws
-from .validation import EnvSeed, OptionError, Rows, Views, checked, shown, validated
+from .validation import EnvSeed, OptionError, Rows, Views, shown, validated
 from .world import Scene, World, make_world
 
 _MOTOR = 2  # `World.sample` and `World.scene` use folds 0 and 1 of an episode's stream
@@ -107,12 +107,12 @@ class ActiveVisionVectorEnv(VectorEnv):
         """Number of each row's current episode, n integers; `options["episode"]` brings one back."""
         return self._episodes.copy()
 
+    @validated
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self, *, seed: EnvSeed | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin a new episode in all rows, or in those of `options["reset_mask"]`; rows are seeded `seed + i`."""
         self._require_open("reset")
-        seed = checked("seed", seed, EnvSeed | None)
         request = resets.read(options, self.num_envs, self.world)
         rows = request.rows
         if self._state is None and len(rows) < self.num_envs:
@@ -132,7 +132,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         still = torch.zeros((self.num_envs, self.world.action_dim), dtype=torch.float32, device=self.world.device)
         return self._observe(), self._info(still, still, began)
 
-    def step(self, actions: np.ndarray | Tensor) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
         """Move all sensors at once.
 
         Rows that NEXT_STEP resets in this step may have any action. Raises ValueError naming the row of another action
@@ -240,7 +240,7 @@ class ActiveVisionVectorEnv(VectorEnv):
             self._trail = torch.zeros(shape, dtype=torch.float32, device=self.world.device)
         self._trail[torch.arange(self.num_envs), torch.from_numpy(self._steps)] = self._state.scene.pose
 
-    def _checked(self, actions: np.ndarray | Tensor, over: np.ndarray) -> Float32[Tensor, "n a"]:
+    def _checked(self, actions: Any, over: np.ndarray) -> Float32[Tensor, "n a"]:
         """The actions on the world's device; those of rows that are over, which nobody looks at, move nothing."""
         value = _numbers(actions).to(self.world.device, torch.float32)
         if value.shape != self.action_space.shape:
