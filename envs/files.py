@@ -26,17 +26,21 @@ class DataError(ValueError):
     """Something on disk is not what it should be: the message names the file, what was found and what was expected."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(message).replace("\n", "\\n"))
 
 
 def printable(text: str) -> str:
-    r"""The text of a path for people: bytes that are not UTF-8, which Python keeps as lone surrogates, as \xe9."""
-    return re.sub("[\ud800-\udfff]", _escaped, text)
+    r"""The text of a path for people: bytes that are not UTF-8, which Python keeps as lone surrogates, as \xe9.
+
+    So are characters that steer terminals, but line ends, which a text of several lines has.
+    """
+    return re.sub("[\ud800-\udfff\x00-\x09\x0b-\x1f\x7f-\x9f]", _escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+    code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def typed(*words: object) -> str:

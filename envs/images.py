@@ -1,6 +1,7 @@
 """Still images with labels: what every file on the shelf `envs/sources` loads and image worlds look at."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from . import shelf
 from .files import DataError
+from .validation import validated
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,15 @@ class Images:
         return self.pixels.shape[0]
 
 
-def load(source: str, split: str = "train", root: str = "", **options: Any) -> Any:
+@validated
+def load(source: str, split: str = "train", root: str | Path = "", **options: Any) -> Any:
     """One split of a source on the shelf, Images or (of objects) Objects; `root` empty means the source's usual place.
 
     Raises UnknownNameError for a source that is not there, ValueError naming an option that it does not have or that is
     text in place of a number, and DataError for bad files.
     """
     found = shelf.module("gazeworld.envs.sources", source)
-    return shelf.built(f"source {source!r}", found.load, split=split, root=root, **options)
+    return shelf.built(f"source {source!r}", found.load, split=split, root=str(root) if root else "", **options)
 
 
 def statistics(pixels: UInt8[Tensor, "n h w c"], most: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:

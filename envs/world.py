@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import shelf
 from .draws import Draws
-from .validation import OptionError, Validated
+from .validation import OptionError, Validated, validated
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ def device_of(device: str | torch.device) -> torch.device:
     return found
 
 
+@validated
 def make_world(name: str, **options: Any) -> World:
     """The world called `name` on the shelf, built from JSON-able options.
 

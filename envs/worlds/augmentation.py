@@ -1,6 +1,7 @@
 """Hand-crafted augmentations of still images: a view is an image cropped, coloured and blurred."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -56,7 +57,7 @@ class AugmentationWorld(World):
         self,
         source: str | Images = "digits",
         split: str = "train",
-        root: str = "",
+        root: str | Path = "",
         *,
         action: Literal["crop", "jitter", "blur", "all"] = "all",
         size: SideOrOwn = 0,

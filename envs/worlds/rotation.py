@@ -1,6 +1,7 @@
 """Objects that are turned and lit: 3DIEBench's views, or views drawn on the spot."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -48,7 +49,7 @@ class RotationWorld(World):
         self,
         source: str | Objects = "solids",
         split: str = "train",
-        root: str = "",
+        root: str | Path = "",
         *,
         action: Literal["rot", "color", "rotcolor"] = "rot",
         sign: Literal["canonical", "free"] = "canonical",

@@ -1,6 +1,7 @@
 """Saccades over still images: a square glimpse that is moved over a larger picture."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -50,7 +51,7 @@ class SaccadeWorld(World):
         self,
         source: str | Images = "digits",
         split: str = "train",
-        root: str = "",
+        root: str | Path = "",
         *,
         glimpse: SideOrOwn = 0,
         padding: Literal["inside", "zeros"] = "inside",

@@ -61,4 +61,6 @@ def test_loops_and_null_characters_end_in_a_sentence(tmp_path: Path) -> None:
 
 def test_errors_can_be_printed_whatever_the_name_of_the_file() -> None:
     assert printable("a\udce9\ud800é") == r"a\xe9\ud800é"
+    assert printable("a\x1b[2J\rb\x9b\nc") == "a\\x1b[2J\\x0db\\x9b\nc"
+    assert str(DataError("a\nb: damaged")) == "a\\nb: damaged"
     assert str(DataError("caf\udce9.png: bad")) == r"caf\xe9.png: bad"
