@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _ASKED = ("SIGINT", "SIGTERM")
 """Somebody wants an end; whoever says so twice wants it at once."""
@@ -33,7 +34,7 @@ def interruptible() -> Iterator[threading.Event]:
         _stops.remove(stop)
 
 
-def _handled(stop: threading.Event) -> dict[int, object]:
+def _handled(stop: threading.Event) -> dict[int, Any]:
     """Let signals set the event; the handlers that they had. Signals can only be handled in the main thread."""
     asked = threading.Event()
 

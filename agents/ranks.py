@@ -1,5 +1,7 @@
 """What processes that train together must agree on: when to stop."""
 
+from typing import Any
+
 import torch
 from lightning_fabric import Fabric
 from torch import distributed
@@ -12,14 +14,13 @@ class Agreement:
     """
 
     def __init__(self, fabric: Fabric) -> None:
-        self._group: distributed.ProcessGroup | None = None
-        if fabric.world_size > 1:
-            same = distributed.get_backend() == "gloo"
-            self._group = distributed.group.WORLD if same else distributed.new_group(backend="gloo")
+        self._several = fabric.world_size > 1
+        apart = self._several and distributed.get_backend() != "gloo"
+        self._group: Any = distributed.new_group(backend="gloo") if apart else None  # None: the group of all
 
     def any(self, wish: bool) -> bool:
         """Whether one of the processes wishes it; the same answer in all of them."""
-        if self._group is None:
+        if not self._several:
             return wish
         vote = torch.tensor(int(wish))
         distributed.all_reduce(vote, op=distributed.ReduceOp.MAX, group=self._group)

@@ -69,6 +69,13 @@ class RunConfig(Fields):
     made_by: MadeBy = MadeBy()
 
 
+class Resumption(Fields):
+    """From which step on a run went on, and with how many processes, in state.json."""
+
+    step: Natural
+    processes: Positive
+
+
 class State(Fields):
     """state.json of a checkpoint."""
 
@@ -79,6 +86,7 @@ class State(Fields):
     precision: Named | None = None
     phase: Natural | None = None
     policy_steps: Count | None = None
+    resumed: list[Resumption] = []
 
 
 class Line(Fields):

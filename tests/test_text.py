@@ -10,7 +10,9 @@ from gazeworld.agents import results
 from gazeworld.envs.files import write_text
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(p for folder in ("models", "agents", "scenarios", "scripts") for p in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    p for folder in ("envs", "models", "agents", "scenarios", "scripts") for p in (ROOT / folder).rglob("*.py")
+)
 OTHERS = {"Image", "os", "webbrowser", "zipfile", "tarfile"}
 """Their `open` opens no text."""
 

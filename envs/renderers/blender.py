@@ -248,7 +248,7 @@ def _quiet() -> Iterator[None]:
     """Keeps what Blender writes for every picture, past Python, off the standard output."""
     sys.stdout.flush()
     kept = os.dup(1)
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 1)
     try:
         yield

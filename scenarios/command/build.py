@@ -11,7 +11,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
-from lightning_fabric.strategies import ParallelStrategy
+from lightning_fabric.strategies.parallel import ParallelStrategy
 
 from gazeworld.agents.calibrate import calibrate
 from gazeworld.agents.config import TrainConfig

@@ -50,7 +50,7 @@ def train(name: str, chosen: TrainArguments, console: Console) -> int:
         run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes
     )
     torch.set_num_threads(threads)
-    if rank_zero_only.rank:
+    if rank_zero_only.rank:  # type: ignore[attr-defined]
         return 0  # one process draws and probes
     save_curves(run, console)
     if not finished:

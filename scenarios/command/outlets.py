@@ -51,7 +51,7 @@ class _Outlet(io.FileIO):
         super().__init__(number, "wb", closefd=False)
         self.failure: OSError | None = None
 
-    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         """All of the data, or after a failure as if it were."""
         if self.failure is None:
             try:
