@@ -34,7 +34,8 @@ class Aggregator(nn.Module):
         super().__init__()
         if dim % heads:
             raise OptionError(
-                f"heads is {heads}: token width {dim} (embedding + action) is not divisible by {heads} heads"
+                f"heads is {heads}: token width {dim} (embedding + action) is not divisible by {heads} heads; "
+                "change dim, projector, action_width or heads"
             )
         self.positions = positions
         self.token = nn.Parameter(torch.zeros(1, 1, dim, dtype=torch.float32))
