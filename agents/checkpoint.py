@@ -79,10 +79,10 @@ def drafted(folder: Path, step: int, keep: int) -> Iterator[Path]:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        with naming(final):
+        with told(draft, final):
             yield draft
-        for file in draft.iterdir():
-            flush(file)
+            for file in draft.iterdir():
+                flush(file)
         if final.exists():
             _drop(final)
         os.replace(draft, final)
@@ -91,6 +91,19 @@ def drafted(folder: Path, step: int, keep: int) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
     for old in every(folder)[:-keep] if keep else []:
         _drop(old.path)
+
+
+@contextmanager
+def told(draft: Path, final: Path) -> Iterator[None]:
+    """Errors of the system in writing a draft speak of what it would have become, and of what is not lost."""
+    try:
+        with naming(draft):
+            yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        name = Path(os.path.relpath(error.filename, draft)) if error.filename else Path()
+        raise OSError(f"{final / name}: cannot be written: {error.strerror}; what was saved before is whole") from error
 
 
 def _drop(path: Path) -> None:
@@ -120,8 +133,10 @@ def put(tensors: dict[str, Tensor], file: Path) -> None:
     try:
         save_file(tensors, file)
     except SafetensorError as error:  # how safetensors reports errors of the system
-        reason = str(error).removeprefix("Error while serializing: ").removeprefix("I/O error: ")
-        raise OSError(f"{file}: cannot be written: {reason}; what was saved before is whole") from error
+        found = re.search(r"os error (\d+)", str(error))
+        if found is None:
+            raise OSError(f"{file}: cannot be written: {error}") from error
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(file)) from error
 
 
 def every(folder: Path) -> list[Checkpoint]:

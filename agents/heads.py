@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gazeworld.envs.files import DataError, naming
+from gazeworld.envs.files import DataError
 from gazeworld.models.method import CheckpointError, Method
 
 from . import checkpoint
@@ -33,7 +33,7 @@ def save(heads: Heads, folder: Path) -> None:
     draft.mkdir(parents=True)
     try:
         facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
-        with naming(folder):
+        with checkpoint.told(draft, folder):
             checkpoint.put({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
             (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         if folder.exists():
@@ -59,6 +59,8 @@ def load(folder: Path, method: Method) -> Heads:
     sizes, config = Sizes(**facts["sizes"]), HeadsConfig(**facts["config"])
     try:
         tensors = checkpoint.read(folder / _TENSORS)
+    except checkpoint.NonFiniteWeightsError:
+        raise
     except CheckpointError as error:
         raise CheckpointError(f"{error}; not the heads that {_FACTS} describes") from error
     _require_sizes(tensors, sizes, config, folder / _TENSORS)

@@ -18,22 +18,26 @@ class Recorder:
 
     def __init__(self, folder: Path, *, start: int, steps: int, console: Console) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = folder / "metrics.jsonl"
+        self._folder, self._file = folder, folder / "metrics.jsonl"
         self._console, self._start, self._steps = console, start, steps
         _keep_until(self._file, start)
-        self._handle = self._file.open("a", encoding="utf-8")
+        # Unbuffered: what a full disk did not take must not be tried once more by whoever closes the file.
+        self._handle = self._file.open("ab", buffering=0)
         # A run that was killed after its last checkpoint has points of later steps. Those of `start` stay, unless
         # nothing is saved at all: then step 0 is measured once more.
-        self._events = EventWriter(folder / "tensorboard", first=start + 1 if start else 0)
+        with naming(folder / "tensorboard"):
+            self._events = EventWriter(folder / "tensorboard", first=start + 1 if start else 0)
         self._began = time.monotonic()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Record numbers of one step; a value that is not finite is kept as null, so that the file stays JSON."""
         line = {"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}}
         with naming(self._file):
-            self._handle.write(json.dumps(line) + "\n")
-            self._handle.flush()
-        self._events.scalars(step, values)
+            rest = (json.dumps(line) + "\n").encode()
+            while rest:  # a full disk takes a part
+                rest = rest[self._handle.write(rest) :]
+        with naming(self._folder / "tensorboard"):
+            self._events.scalars(step, values)
 
     def progress(self, step: int, values: dict[str, float], batch: int) -> None:
         """One line for people: step, rate, time left, and the values given."""
@@ -55,7 +59,8 @@ class Recorder:
     def close(self) -> None:
         """Flush and close both files."""
         self._handle.close()
-        self._events.close()
+        with naming(self._folder / "tensorboard"):
+            self._events.close()
 
 
 def _keep_until(file: Path, step: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gazeworld.envs.files import DataError, naming
+from gazeworld.envs.files import DataError
 from gazeworld.envs.validation import shown
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError
@@ -231,7 +231,7 @@ def _write(folder: Path, stem: str, data: dict[str, Any], tensors: dict[str, Ten
     ):
         draft = folder / f".draft-{name}"
         try:
-            with naming(folder / name):
+            with checkpoint.told(draft, folder / name):
                 write(draft)
                 checkpoint.flush(draft)
                 draft.replace(folder / name)
