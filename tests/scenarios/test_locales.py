@@ -47,7 +47,7 @@ def test_a_run_whose_name_is_no_text_in_the_locale(tmp_path: Path) -> None:
     done = ran([*TRAIN, "--train.steps", "2", "--runs", str(tmp_path), "--name", name], tmp_path, **POOR["C"])
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"0 -> 2" in done.stdout
-    assert f"{name}/figures".encode() in done.stdout  # the very bytes of the name
+    assert rb"\xc3\xa9\xe2\x86\x92/figures" in done.stdout  # every byte of the name can be told
     assert checkpoint.latest(tmp_path / name / "checkpoints") is not None
     assert ran(["report", str(tmp_path / name), "--out", "page.html"], tmp_path, **POOR["C"]).returncode == 0
 
