@@ -39,15 +39,15 @@ def parsed(kind: type[Arguments], words: Sequence[str], prog: str, default: Argu
             raise ValueError(f"{option} is given twice; give all its values after one")
         met.add(option)
     try:
-        with _told():
-            given = {} if default is None else {"default": default}
-            chosen: Arguments = tyro.cli(kind, args=list(words), prog=prog, **given)
+        with _told_bounds():
+            given: dict[str, Any] = {} if default is None else {"default": default}
+            chosen = tyro.cli(kind, args=list(words), prog=prog, **given)
     except _Refused as refused:
         raise ValueError(str(refused)) from refused.__cause__
     return settled(chosen)
 
 
-def _told() -> ConstructorRegistry:
+def _told_bounds() -> ConstructorRegistry:
     """A registry of tyro that makes classes of arguments as tyro does, and says the bounds of their fields in help."""
     registry, asking = ConstructorRegistry(), False
 
@@ -62,7 +62,7 @@ def _told() -> ConstructorRegistry:
         finally:
             asking = False
         if not isinstance(usual, StructConstructorSpec):
-            return usual
+            return None
         fields = tuple(dataclasses.replace(field, type=_with_limits(field.type)) for field in usual.fields)
         return dataclasses.replace(usual, fields=fields, instantiate=_plainly(usual.instantiate))
 
