@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Interval
 
-from gazeworld.agents.phases import PhaseConfig
+from gazeworld.agents.phases import Algorithm, Observation, PhaseConfig
 from gazeworld.envs.validation import Natural, Positive, Rows, Seed, check_fields, shown
 
 from .places import Folder, Name
@@ -23,11 +23,11 @@ class AgentArguments:
     SPEC is a name, or a name with options: `NAME:KEY=VALUE,KEY=VALUE`. Values are JSON, or else text.
     """
 
-    algorithm: str = "maskable-ppo"
+    algorithm: Algorithm = "maskable-ppo"
     """ppo, recurrent-ppo, maskable-ppo, sac or crossq"""
     rewards: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ("recognition:learning=false",)
     """what it is rewarded for, added up: recognition, representation, prediction-error, inverse-dynamics, coverage"""
-    observation: str = "latent"
+    observation: Observation = "latent"
     """what it observes: latent, latent+periphery, pixels or flat-pixels"""
     menu: Annotated[str, tyro.conf.arg(metavar="SPEC")] = "auto"
     """what it chooses from: fixations:side=9, views, or none for continuous actions (auto: what suits)"""

@@ -104,7 +104,7 @@ def test_defaults_have_the_steps_of_the_scenario() -> None:
 
 
 MISTAKES = {
-    "unknown algorithm": (["--agent.algorithm", "dqn"], "unknown algorithm 'dqn'"),
+    "unknown algorithm": (["--agent.algorithm", "dqn"], "'dqn'"),
     "unknown reward": (["--agent.rewards", "applause"], "unknown reward 'applause'"),
     "other steps": (["--train.steps", "5"], "train.steps is 5 and train.epochs 0, but 2 phases of 2 steps make 4"),
     "no phase": (["--phases.phases", "0"], "phases.phases is 0"),

@@ -167,7 +167,7 @@ def test_rewards_add_up(copied: Path) -> None:
 
 
 MISTAKES = {
-    "unknown algorithm": (["--agent.algorithm", "dqn"], "unknown algorithm 'dqn'; there are: ppo"),
+    "unknown algorithm": (["--agent.algorithm", "dqn"], "'dqn'"),
     "unknown reward": (["--agent.rewards", "applause"], "unknown reward 'applause'; there are: coverage"),
     "unknown option of a reward": (["--agent.rewards", "coverage:cell=3"], "reward 'coverage'"),
     "unknown menu": (["--agent.menu", "soup"], "unknown menu 'soup'; there are: fixations, views"),
