@@ -35,7 +35,7 @@ except ImportError as error:
 from .sb3 import SB3VecEnv
 from .sb3_options import checked_network, checked_options, require_room
 
-ALGORITHMS: dict[Algorithm, type[BaseAlgorithm]] = {
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "ppo": PPO,
     "recurrent-ppo": RecurrentPPO,
     "maskable-ppo": MaskablePPO,

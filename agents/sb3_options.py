@@ -6,7 +6,7 @@ SB3 keeps most of what it is given until it learns with it, or takes it for some
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 from annotated_types import Interval
 from gymnasium.spaces import Dict
@@ -53,7 +53,7 @@ _BOUNDS: dict[str, Any] = {
     "policy_delay": Positive,
     "max_grad_norm": PositiveAmount,
     "vf_coef": Amount,
-    "target_kl": PositiveAmount | None,
+    "target_kl": Optional[PositiveAmount],  # noqa: UP045 - pyright takes no other form here
     "stats_window_size": Rows,
     "verbose": Natural,
 }
