@@ -145,7 +145,8 @@ def _fill_agent(agent: BaseAlgorithm, tree: dict[str, Any], tensors: dict[str, T
     checkpoint.require_shapes(variables, tensors, str(file.with_suffix(".safetensors")))
     if tree["counters"].keys() != set(_COUNTERS):
         raise CheckpointError(f"{file}: counters are {', '.join(tree['counters'])}, expected {', '.join(_COUNTERS)}")
-    agent.set_parameters({**found, "policy": agent.policy.state_dict()}, device=agent.device)
+    parameters: Any = {**found, "policy": agent.policy.state_dict()}
+    agent.set_parameters(parameters, device=agent.device)
     for name, value in variables.items():
         value.data.copy_(tensors[name])
     for name in _COUNTERS:
@@ -195,8 +196,8 @@ def read(folder: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     file = folder / f"{stem}.json"
     if not file.is_file():
         raise CheckpointError(f"{file}: no such file; expected what gazeworld wrote of a Stable-Baselines3 {stem}")
+    kind = {POLICY: PolicyFacts, AGENT: AgentFacts}[stem]
     try:
-        kind = {POLICY: PolicyFacts, AGENT: AgentFacts}[stem]
         data = read_fields(file, kind)
     except DataError as error:
         said = str(error).removeprefix(f"{file}: ")

@@ -40,7 +40,7 @@ def writing(folder: Path, kind: Kind, *, resume: bool) -> Iterator[None]:
     several processes does all this. Raises BusyError where another process trains there, ValueError where there is
     something already, something else, or nothing to go on with.
     """
-    if rank_zero_only.rank:
+    if getattr(rank_zero_only, "rank", 0):  # a number that is set on the function
         yield
         return
     if resume:
