@@ -173,7 +173,7 @@ MISTAKES = {
     "unknown menu": (["--agent.menu", "soup"], "unknown menu 'soup'; there are: fixations, views"),
     "no key": (["--agent.options", "gamma"], "agent.options holds 'gamma', expected KEY=VALUE"),
     "unknown option of the algorithm": (["--agent.options", "nonsense=1"], "maskable-ppo has no option 'nonsense'; "),
-    "no number": (["--agent.options", "n_steps=abc"], "option 'n_steps' of maskable-ppo is 'abc', expected something"),
+    "no number": (["--agent.options", "n_steps=abc"], "'n_steps' of maskable-ppo is 'abc', expected an integer"),
     "an option of ours": (["--agent.options", "seed=1"], "agent.options holds 'seed', which is set elsewhere"),
     "unknown option of the network": (["--agent.policy", "nonsense=1"], "unexpected keyword argument 'nonsense'"),
     "options in two places": (
