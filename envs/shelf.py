@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from .validation import OptionError, checked_call
 
@@ -40,10 +40,15 @@ def module(shelf: str, name: str) -> ModuleType:
 def concrete(shelf: str, name: str, base: type) -> type:
     """The one class in the file `name` that derives from `base`."""
     found = module(shelf, name)
+    # To Python 3.10 an alias such as tuple[int, ...] is a type too, and no class.
     classes = [
         c
         for c in vars(found).values()
-        if isinstance(c, type) and issubclass(c, base) and c is not base and c.__module__ == found.__name__
+        if isinstance(c, type)
+        and get_origin(c) is None
+        and issubclass(c, base)
+        and c is not base
+        and c.__module__ == found.__name__
     ]
     if len(classes) != 1:
         raise TypeError(f"{found.__file__}: expected one class derived from {base.__name__}, found {len(classes)}")
