@@ -26,7 +26,7 @@ class DataError(ValueError):
     """Something on disk is not what it should be: the message names the file, what was found and what was expected."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message).replace("\n", "\\n"))
+        super().__init__(one_line(message))
 
 
 def printable(text: str) -> str:
@@ -35,6 +35,11 @@ def printable(text: str) -> str:
     So are characters that steer terminals, but line ends, which a text of several lines has.
     """
     return re.sub("[\ud800-\udfff\x00-\x09\x0b-\x1f\x7f-\x9f]", _escaped, text)
+
+
+def one_line(text: str) -> str:
+    """The same, with its line ends escaped too: what an error says is one sentence."""
+    return printable(text).replace("\n", "\\n")
 
 
 def _escaped(match: re.Match[str]) -> str:

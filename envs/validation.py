@@ -20,6 +20,8 @@ import annotated_types as bounds
 import numpy as np
 from annotated_types import Ge, Gt, Interval, Le, Lt, Predicate
 
+from .files import one_line
+
 Call = ParamSpec("Call")
 Made = TypeVar("Made")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -91,6 +93,9 @@ class OptionError(TypeError, ValueError):
     It is a TypeError, since callers such as TorchRL tell by that whether a keyword is known, and a ValueError, since
     that is what an impossible value is.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 def validated(function: Callable[Call, Made]) -> Callable[Call, Made]:

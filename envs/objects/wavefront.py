@@ -1,8 +1,8 @@
 """Wavefront OBJ files as triangles, with the materials of their libraries.
 
 Not read with trimesh, which fans polygons out whether or not they have dents, drops the texture coordinates of a
-material that is used with and without, and goes on without textures that are missing. Lines, points and curves have no surface and are left out; so are smoothing groups, as edges are found by
-their angle.
+material that is used with and without, and goes on without textures that are missing. Lines, points and curves have no
+surface and are left out; so are smoothing groups, as edges are found by their angle.
 """
 
 from collections import defaultdict

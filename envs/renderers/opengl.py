@@ -7,6 +7,8 @@ multisampling. Surfaces of opacity below 1 are blended over the rest, back faces
 the light through; mixing takes place in display values, not in radiances, which only shows at edges and in glass.
 """
 
+import contextlib
+import importlib
 import itertools
 import math
 import sys
@@ -309,6 +311,7 @@ def _context(device: int | None) -> Any:
         import moderngl
     except ImportError as error:
         raise UnavailableError(f"renderer 'opengl' needs moderngl ({error}); `pip install moderngl`") from error
+    _load_triton()
     by_egl = sys.platform.startswith("linux")
     choices = [{}] if not by_egl else [{"backend": "egl", "device_index": i} for i in _devices(device)]
     spare, reasons = None, []
@@ -328,6 +331,15 @@ def _context(device: int | None) -> Any:
             "such as that of the GPU or Mesa's (on Debian: libegl1 and libgl1-mesa-dri)"
         )
     return spare
+
+
+def _load_triton() -> None:
+    """Load triton, where torch brings it, before Mesa: each has an LLVM, and loaded after Mesa's, triton's crashes.
+
+    torch loads it by itself when something is compiled, in the middle of a training for instance.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
 
 
 def _devices(device: int | None) -> Sequence[int]:
