@@ -20,7 +20,7 @@ from .checkpoint import require_shapes
 from .episodes import Change, layers, memory_of
 
 
-class Reward(Validated, VectorWrapper, ABC):
+class Reward(VectorWrapper, Validated, ABC):
     """Adds `weight` times its own reward to that of the environment; several of them stack.
 
     Beneath it stands a Remember, which serves all autoreset modes: a row that was only reset in a step gets 0. `info`

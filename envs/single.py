@@ -55,7 +55,7 @@ class ActiveVisionEnv(gymnasium.Env):
         self.action_space = self._env.single_action_space
 
     @property
-    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What Gymnasium made this from, with the length of an episode; None where it was made by hand."""
         return self._spec
 

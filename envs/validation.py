@@ -266,7 +266,7 @@ def _range(base: Any, notes: Sequence[Any]) -> str:
             case Le(le):
                 high = "" if le == MANY else f"{le}"
             case Lt(lt):
-                high = f"{lt - 1}" if base is int else f"less than {lt}"
+                high = f"{typing.cast(int, lt) - 1}" if base is int else f"less than {lt}"
     low_said = low if low.startswith("more") else f"{low} or more"
     high_said = high if high.startswith("less") else f"at most {high}"
     if low and high:
@@ -296,7 +296,8 @@ def _plain(value: Any, hint: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim and kinds & {tuple, list, Sequence}:
         value = value.tolist()
     if type(value) in (list, tuple):
-        value = type(value)(item.item() if isinstance(item, np.generic) else item for item in value)
+        items = [item.item() if isinstance(item, np.generic) else item for item in value]
+        value = items if isinstance(value, list) else tuple(items)
     return tuple(value) if isinstance(value, list) and tuple in kinds else value
 
 

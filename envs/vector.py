@@ -94,7 +94,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         self._trail: Tensor | None = None  # n M+1 p, kept only to be drawn
 
     @property
-    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What Gymnasium made this from, with the length of an episode; None where it was made by hand."""
         return self._spec
 
