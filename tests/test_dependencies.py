@@ -21,6 +21,8 @@ NAMES = {
     "mathutils": "bpy",  # Blender's own, inside its module
 }
 """Packages that are imported under another name than they are installed by."""
+OF_OTHERS = {"triton"}
+"""What torch brings where it needs it, and is loaded only where it is there."""
 OPTIONAL = {
     "rl": r"agents/(sb3|bench_sb3).*\.py",
     "render": r"envs/renderers/(opengl|blender)\.py",
@@ -53,7 +55,7 @@ def imported(file: Path) -> Iterator[str]:
         else:
             continue
         for name in (name.partition(".")[0] for name in names):
-            if name and name not in sys.stdlib_module_names and name != "gazeworld":
+            if name and name not in sys.stdlib_module_names and name not in ("gazeworld", *OF_OTHERS):
                 yield NAMES.get(name, name.replace("_", "-")).lower()
 
 

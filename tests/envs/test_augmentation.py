@@ -304,7 +304,10 @@ def test_a_reset_can_ask_for_any_augmentation() -> None:
         ({"protocol": {"scale": 0.5}}, "scale is 0.5, expected 2 values"),
         ({"protocol": {"ratio": [1.5, 2]}}, "ratio is"),
         ({"protocol": {"hue": 0.6}}, "hue is 0.6, expected a finite number from 0 to 0.5"),
-        ({"protocol": {"blur": [0.5, 1.5]}}, r"blur is .0.5, 1.5., expected 2 values: a finite number from 0 to 1"),
+        (
+            {"protocol": {"blur": [0.5, 1.5]}},
+            r"blur is .0.5, 1.5., expected 2 values, each a finite number from 0 to 1",
+        ),
         ({"protocol": {"kernel": 4}}, "kernel is 4"),
         (
             {"action": "jitter", "protocol": {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}},

@@ -360,7 +360,7 @@ def test_damaged_and_malicious_files(tensors: Tensors, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mean", "std", "message"),
     [
-        ((0.5, 0.5), STD, "mean is .* expected 3 values: a finite number from 0 to 1"),
+        ((0.5, 0.5), STD, "mean is .* expected 3 values, each a finite number from 0 to 1"),
         ((127.0, 127.0, 127.0), STD, "mean is"),
         (MEAN, (0.2, 0.2, 0.0), "std is"),
         (MEAN, (0.2, 0.2, float("nan")), "std is"),

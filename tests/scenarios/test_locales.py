@@ -101,6 +101,14 @@ def test_output_that_was_closed_before_is_no_error(tmp_path: Path) -> None:
 
 
 def test_a_lost_terminal_asks_as_often_as_it_likes() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a test run under nohup ignores it, and so does what it runs
+    try:
+        _lose_the_terminal()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _lose_the_terminal() -> None:
     with interruptible() as stop:
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGHUP)
