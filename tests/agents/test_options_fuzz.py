@@ -35,7 +35,7 @@ from gazeworld.envs.validation import from_mapping
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import METHODS, Method, make_method
 
-EXAMPLES = int(os.environ.get("OPTIONS_FUZZ", "40"))
+EXAMPLES = int(os.environ.get("GAZEWORLD_FUZZ", "40"))
 fuzzed = settings(
     max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )

@@ -18,7 +18,7 @@ from gazeworld.envs.images import load
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import WORLDS, World, make_world
 
-TRIES = int(os.environ.get("GAZEWORLD_FUZZ_TRIES", "60"))
+TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "60"))
 SOURCES = "gazeworld.envs.sources"
 LONG = {"variants", "per_family", "views", "num_envs"}  # what takes long when it is legal and large
 
