@@ -131,7 +131,10 @@ def write(draft: Path, method: nn.Module, optimiser: torch.optim.Optimizer, stat
 def put(tensors: dict[str, Tensor], file: Path) -> None:
     """Write a safetensors file. Raises OSError naming the file where there is no room for it."""
     try:
+        file.touch()
+        readers = file.stat().st_mode & 0o777  # whom the user's umask lets read; safetensors itself lets the owner only
         save_file(tensors, file)
+        file.chmod(readers)
     except SafetensorError as error:  # how safetensors reports errors of the system
         found = re.search(r"os error (\d+)", str(error))
         if found is None:

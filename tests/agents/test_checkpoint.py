@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent, exact, and clear about what does not fit."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,20 @@ def test_model_and_optimiser_come_back_bit_for_bit(tmp_path: Path) -> None:
         o.step()
     for a, b in zip(module.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])
+def test_files_are_open_to_whom_the_umask_lets_in(tmp_path: Path, umask: int) -> None:
+    module = model()
+    before = os.umask(umask)
+    try:
+        saved = checkpoint.save(tmp_path / "made", 1, module, stepped(module), {}, keep=1)
+    finally:
+        os.umask(before)
+    files = list(saved.path.iterdir())
+    assert len(files) == 3
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+    assert saved.path.stat().st_mode & 0o777 == 0o777 & ~umask
 
 
 def test_only_the_newest_are_kept_and_drafts_do_not_count(tmp_path: Path) -> None:
