@@ -26,7 +26,8 @@ from .images import Images, statistics
 CELLS = 8
 """Side of a digit as it comes."""
 _SPLITS = ("train", "test")
-_CHUNK = 512  # scenes drawn at once
+_CHUNK = 512  # scenes drawn at once, fewer of large ones
+_PIXELS = 2**24  # of the scenes drawn at once, at most
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Drawing:
         n = len(digits_of(split).labels) * layout.variants
 
         def fill(out: np.ndarray) -> None:
-            for rows in torch.arange(n).split(_CHUNK):
+            for rows in torch.arange(n).split(max(1, min(_CHUNK, _PIXELS // layout.side**2))):
                 out[int(rows[0]) : int(rows[-1]) + 1, :, :, 0] = self.draw(split, rows, layout).numpy()
 
         return torch.from_numpy(cached(self.facts(split, layout), (n, layout.side, layout.side, 1), np.uint8, fill))

@@ -49,8 +49,14 @@ Side = Annotated[int, Interval(ge=1, le=2**13)]
 """Pixels along the side of an image or a view."""
 SideOrOwn = Annotated[int, Interval(ge=0, le=2**13)]
 """Pixels along the side of a view; 0 leaves it to what is looked at."""
-DrawnSide = Annotated[int, Interval(ge=8, le=2**12)]
+DrawnSide = Annotated[int, Interval(ge=8, le=2**10)]
 """Pixels along the side of a view that is drawn from a mesh."""
+RenderedSide = Annotated[int, Interval(ge=1, le=2**10)]
+"""The same, for renderers, which draw smaller ones, too."""
+DrawnSideOrOwn = Annotated[int, Interval(ge=0, le=2**10)]
+"""The same; 0 leaves it to the source."""
+SceneSide = Annotated[int, Interval(ge=8, le=2**10)]
+"""Pixels along the side of a scene that is composed here."""
 Samples = Annotated[int, Interval(ge=1, le=2**10)]
 """Samples of a pixel, against jagged edges."""
 Width = Annotated[int, Interval(ge=1, le=2**15)]

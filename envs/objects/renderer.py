@@ -10,11 +10,12 @@ from jaxtyping import Int32, Int64, UInt8
 from torch import Tensor
 
 from .. import shelf
-from ..validation import Samples, Side, Validated
+from ..validation import OptionError, RenderedSide, Samples, Validated
 from .mesh import Mesh
 from .stage import Shots
 
 SHELF = "gazeworld.envs.renderers"
+_MOST_RAYS = 2**24  # of one view: they lie in memory side by side
 
 Placed = TypeVar("Placed")
 
@@ -32,7 +33,12 @@ class Renderer(Validated, ABC, Generic[Placed]):
 
     name: ClassVar[str]
 
-    def __init__(self, size: Side, samples: Samples = 4) -> None:
+    def __init__(self, size: RenderedSide, samples: Samples = 4) -> None:
+        if size**2 * samples > _MOST_RAYS:
+            raise OptionError(
+                f"renderer {self.name!r}: {samples} samples of {size} x {size} pixels, expected at most "
+                f"{_MOST_RAYS // size**2} of them at this size"
+            )
         self.size = size
         self.samples = samples
         self._kept: dict[int, tuple[Mesh, Placed]] = {}

@@ -23,7 +23,7 @@ from ..objects.mesh import Material, Mesh
 from ..objects.renderer import Renderer, UnavailableError, outward
 from ..objects.stage import Lamps, Shots
 from ..objects.textures import LINEAR
-from ..validation import Samples, Seed, Side
+from ..validation import RenderedSide, Samples, Seed
 
 _FLOOR_SIDE = 10_000.0  # as in the benchmark's script: up to the horizon
 
@@ -36,7 +36,7 @@ class Blender(Renderer[Any]):
 
     name = "blender"
 
-    def __init__(self, size: Side, samples: Samples = 64, device: str = "CPU", seed: Seed = 0) -> None:
+    def __init__(self, size: RenderedSide, samples: Samples = 64, device: str = "CPU", seed: Seed = 0) -> None:
         super().__init__(size, samples)
         try:
             import bpy  # pyright: ignore[reportMissingImports]

@@ -27,7 +27,7 @@ from ..objects.renderer import Renderer, UnavailableError, outward
 from ..objects.sampling import TILE, directions, picks, scatter, spread
 from ..objects.stage import Lamps, Shots
 from ..objects.textures import TEXELS, Textures, shrunk
-from ..validation import Samples, Side, Threads
+from ..validation import RenderedSide, Samples, Threads
 
 _LAYERS = 8  # of transparent surfaces, after which a ray ends
 _FAINT = 0.01  # of a ray, below which it is not followed
@@ -95,7 +95,7 @@ class Embree(Renderer[_Solid]):
 
     name = "embree"
 
-    def __init__(self, size: Side, samples: Samples = 4, threads: Threads = 1) -> None:
+    def __init__(self, size: RenderedSide, samples: Samples = 4, threads: Threads = 1) -> None:
         super().__init__(size, samples)
         try:
             import embreex  # noqa: F401

@@ -25,7 +25,7 @@ from ..objects.mesh import Mesh
 from ..objects.renderer import Renderer, UnavailableError, outward
 from ..objects.stage import Lamps, Shots
 from ..objects.textures import TEXELS, shrunk
-from ..validation import Natural, Samples, Side
+from ..validation import Natural, RenderedSide, Samples
 
 _ATLAS = 2048  # pixels a side of the picture that holds many views
 _CELLS = 32  # views a side that it holds at most
@@ -101,7 +101,7 @@ class OpenGL(Renderer[_Model]):
 
     name = "opengl"
 
-    def __init__(self, size: Side, samples: Samples = 4, device: Natural | None = None) -> None:
+    def __init__(self, size: RenderedSide, samples: Samples = 4, device: Natural | None = None) -> None:
         super().__init__(size, samples)
         self._closed = False
         self._context = _context(device)

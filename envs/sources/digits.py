@@ -17,7 +17,7 @@ from torch import Tensor
 from ..draws import Draws
 from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 from ..images import Images
-from ..validation import Options, PositiveShare, Seed, Share
+from ..validation import Options, PositiveShare, SceneSide, Seed, Share
 
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
 _GREY = 0.35  # mean level of the background
@@ -39,7 +39,7 @@ class Layout(Options, owner="digits"):
     digit; `seed` chooses among all such data sets.
     """
 
-    side: Annotated[int, Interval(ge=CELLS, le=2**12)] = 56
+    side: SceneSide = 56
     smallest: PositiveShare = 0.52
     largest: PositiveShare = 0.66
     faintest: Share = 0.6

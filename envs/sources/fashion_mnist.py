@@ -28,7 +28,8 @@ CLASSES = (
 )  # fmt: skip
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _PREFIX = {"train": "train", "test": "t10k"}
-_CHUNK = 1000  # images enlarged at once
+_CHUNK = 1000  # images enlarged at once, fewer to large ones
+_PIXELS = 2**24  # of the images enlarged at once, at most
 _MOST = 2**30  # bytes that a gzipped file may unpack to; Fashion-MNIST has 47 million
 _UBYTE = 8  # code of unsigned bytes in an IDX file
 
@@ -143,8 +144,9 @@ def _kept(small: np.ndarray, side: int, facts: dict[str, object]) -> UInt8[Tenso
     """The enlarged images, made once and kept on disk."""
 
     def fill(out: np.ndarray) -> None:
-        for start in range(0, len(small), _CHUNK):
-            out[start : start + _CHUNK] = _enlarged(small[start : start + _CHUNK], side).numpy()
+        chunk = max(1, min(_CHUNK, _PIXELS // side**2))
+        for start in range(0, len(small), chunk):
+            out[start : start + chunk] = _enlarged(small[start : start + chunk], side).numpy()
 
     return torch.from_numpy(cache.cached(facts, (len(small), side, side, 1), np.uint8, fill))
 

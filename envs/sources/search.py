@@ -56,7 +56,7 @@ class Layout(Options, owner="search"):
     which each digit is the one that counts; `seed` chooses among all such data sets.
     """
 
-    side: Annotated[int, Interval(ge=4 * CELLS, le=2**12)] = 64
+    side: Annotated[int, Interval(ge=4 * CELLS, le=2**10)] = 64
     items: Annotated[int, Interval(ge=2, le=2**8)] = 4
     decoys: Literal["chimeras", "digits"] = "chimeras"
     size: PositiveShare = 0.26

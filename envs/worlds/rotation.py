@@ -15,7 +15,7 @@ from ..objects.gallery import Objects
 from ..objects.renderer import make_renderer
 from ..objects.rotations import Region
 from ..objects.views import POSE, LiveViews, StoredViews, Views, poses_of
-from ..validation import SideOrOwn
+from ..validation import DrawnSideOrOwn
 from ..world import Quantity, Scene, World, device_of
 
 ACTIONS = {"rot": 4, "color": 2, "rotcolor": 6}
@@ -54,7 +54,7 @@ class RotationWorld(World):
         action: Literal["rot", "color", "rotcolor"] = "rot",
         sign: Literal["canonical", "free"] = "canonical",
         live: bool = False,
-        size: SideOrOwn = 0,
+        size: DrawnSideOrOwn = 0,
         region: str = "paper",
         renderer: str = "auto",
         device: str | torch.device = "cpu",

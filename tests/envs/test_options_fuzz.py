@@ -20,7 +20,17 @@ from gazeworld.envs.world import WORLDS, World, make_world
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "60"))
 SOURCES = "gazeworld.envs.sources"
-LONG = {"variants", "per_family", "views", "num_envs"}  # what takes long when it is legal and large
+LONG = {
+    "variants",
+    "per_family",
+    "views",
+    "num_envs",
+    "side",
+    "size",
+    "samples",
+    "items",
+    "clutter",
+}  # what takes long when it is legal and large
 
 odd = st.one_of(
     st.none(),
