@@ -81,7 +81,7 @@ class _Others:
     reports: Path
     saved: Callable[[], str]
 
-    def begin(self) -> list["subprocess.Popen[bytes]"]:
+    def begin(self) -> list[subprocess.Popen[bytes]]:
         """Start them. What they print is what the first one prints, so only their errors are heard."""
         return [
             subprocess.Popen(
@@ -93,7 +93,7 @@ class _Others:
             for rank in range(1, self.count)
         ]
 
-    def lost(self, started: "list[subprocess.Popen[bytes]]") -> str:
+    def lost(self, started: list[subprocess.Popen[bytes]]) -> str:
         """What became of one that is gone, "" if there is none; what lost another one itself is no news."""
         codes = {rank: process.poll() for rank, process in enumerate(started, 1)}
         gone = {rank: code for rank, code in codes.items() if code}
@@ -159,7 +159,7 @@ def _following(processes: int, saved: Callable[[], str]) -> Iterator[None]:
         done.set()
 
 
-def _watch(lost: Callable[[], str], done: threading.Event, others: "list[subprocess.Popen[bytes]]") -> None:
+def _watch(lost: Callable[[], str], done: threading.Event, others: list[subprocess.Popen[bytes]]) -> None:
     """Look in the background whether another process is gone, and end this one if it does not do so by itself."""
 
     def look() -> None:
@@ -171,7 +171,7 @@ def _watch(lost: Callable[[], str], done: threading.Event, others: "list[subproc
     threading.Thread(target=look, name="gazeworld-processes", daemon=True).start()
 
 
-def _end(sentence: str, others: "list[subprocess.Popen[bytes]]") -> NoReturn:
+def _end(sentence: str, others: list[subprocess.Popen[bytes]]) -> NoReturn:
     """Say a last sentence and end, though the main thread waits within a library for what never comes."""
     for process in others:
         process.kill()

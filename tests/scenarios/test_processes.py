@@ -57,7 +57,7 @@ def children(process: int) -> list[int]:
 
 
 @contextmanager
-def training(runs: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
+def training(runs: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     """The first of two processes of an endless training that has made some steps; afterwards nothing is left of it."""
     command = [sys.executable, "-m", "gazeworld.scenarios.command.cli", *WORDS, *TWO, "--runs", str(runs)]
     command += ["--name", "a", "--train.steps", "1000000", "--train.save-every", "5", *words]
