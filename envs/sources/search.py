@@ -22,7 +22,7 @@ from torch import Tensor
 from ..draws import Draws
 from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 from ..images import Images
-from ..validation import Options, PositiveShare, Seed, Share
+from ..validation import OptionError, Options, PositiveShare, Seed, Share
 
 _GREY = 0.35  # mean level of the background
 _OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN, _PIECES = range(7)  # numbers folded into the random stream of a scene
@@ -75,14 +75,14 @@ class Layout(Options, owner="search"):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.radius + self.size / 2 + self.wobble + self.stray > 0.5:
-            raise ValueError(
-                f"search: digits of {self.size} on a ring of {self.radius} that stray by {self.wobble + self.stray} "
+            raise OptionError(
+                f"search: size {self.size}, radius {self.radius}, wobble {self.wobble} and stray {self.stray} have things "
                 "leave the scene: radius + size / 2 + wobble + stray is more than 0.5"
             )
         if self.items * self.apart > 2 * math.pi:
-            raise ValueError(
-                f"search: {self.items} digits of {self.size} that stray by {self.wobble} do not fit on a ring of "
-                f"{self.radius}: there is room for {int(2 * math.pi / self.apart)}"
+            raise OptionError(
+                f"search.items is {self.items}, expected at most {int(2 * math.pi / self.apart)}: no more things of "
+                f"size {self.size} that stray by wobble {self.wobble} fit on a ring of radius {self.radius}"
             )
 
     @property

@@ -178,7 +178,7 @@ def test_variants_do_not_depend_on_how_many_there_are() -> None:
         ({"wobble": -0.1}, "wobble is -0.1"),
         ({"tilt": 4.0}, "tilt is 4.0"),
         ({"radius": 0.4}, "leave the scene"),
-        ({"items": 9}, "there is room for 7"),
+        ({"items": 9}, "search.items is 9, expected at most 7"),
         ({"itms": 3}, "itms"),
     ],
 )
