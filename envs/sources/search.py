@@ -76,8 +76,8 @@ class Layout(Options, owner="search"):
         super().__post_init__()
         if self.radius + self.size / 2 + self.wobble + self.stray > 0.5:
             raise OptionError(
-                f"search: size {self.size}, radius {self.radius}, wobble {self.wobble} and stray {self.stray} have things "
-                "leave the scene: radius + size / 2 + wobble + stray is more than 0.5"
+                f"search: size {self.size}, radius {self.radius}, wobble {self.wobble} and stray {self.stray} "
+                "have things leave the scene: radius + size / 2 + wobble + stray is more than 0.5"
             )
         if self.items * self.apart > 2 * math.pi:
             raise OptionError(
