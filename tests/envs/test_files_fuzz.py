@@ -202,7 +202,8 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 def copied(found: list[Any]) -> list[Any]:
     """What was read, apart from the files: arrays that are mapped would change with them."""
-    return [np.array(x) if isinstance(x, np.ndarray | torch.Tensor) else x for x in found]
+    arrays = [x.clone() if isinstance(x, torch.Tensor) else x for x in found]
+    return [x.copy() if isinstance(x, np.ndarray) else x for x in arrays]
 
 
 def same(found: list[Any], expected: list[Any]) -> bool:
