@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gazeworld.envs.files import one_line
+
 from . import invocation, processes
 from . import scenario as scenarios
 from .arguments import (
@@ -94,7 +96,7 @@ def _carried_out(words: list[str]) -> int:
 def _fail(sentence: str, code: int = 2) -> int:
     if processes.report(sentence):
         return code
-    print(f"gazeworld: error: {sentence}", file=sys.stderr)
+    print(f"gazeworld: error: {one_line(sentence)}", file=sys.stderr)
     return code
 
 
