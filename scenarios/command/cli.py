@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -81,6 +82,9 @@ def _carried_out(words: list[str]) -> int:
     command, rest = words[0], words[1:]
     if command not in COMMANDS:
         return _fail(f"unknown command {command!r}; there are: {', '.join(COMMANDS)}")
+    # It would be taken for the present folder, whatever was meant by a variable of the shell that is not set.
+    if (empty := _empty(words)) is not None:
+        return _fail(f"an empty word follows {words[empty - 1]!r}, expected a name or a path")
     try:
         return COMMANDS[command](rest)
     except KeyboardInterrupt:
@@ -91,6 +95,12 @@ def _carried_out(words: list[str]) -> int:
         if not (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
             raise
         return _fail(f"there is not enough memory for what was asked for: {str(error).partition('] ')[2] or error}")
+
+
+def _empty(words: list[str]) -> int | None:
+    """Where an empty word stands that is not the value of an option."""
+    pairs = enumerate(pairwise(words), 1)
+    return next((i for i, (before, word) in pairs if not word and not before.startswith("-")), None)
 
 
 def _fail(sentence: str, code: int = 2) -> int:

@@ -100,6 +100,7 @@ def test_bench_step_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
 
 MISTAKES = {
     "unknown command": (["fly"], "unknown command 'fly'"),
+    "an empty word": (["report", ""], "an empty word follows 'report', expected a name or a path"),
     "unknown scenario": (["train", "saccade-fingers"], "unknown scenario 'saccade-fingers'; there are: "),
     "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: 3diebench, cifar100, digits"),
     "unknown policy": (["--policy.name", "lucky"], "unknown policy 'lucky'"),
