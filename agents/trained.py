@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from gazeworld.envs.world import World
-from gazeworld.models.method import CheckpointError, Method, make_method
+from gazeworld.envs import shelf
+from gazeworld.envs.world import WORLDS, World
+from gazeworld.models.method import METHODS, CheckpointError, Method, make_method
 
 from . import checkpoint
+from .policy import POLICIES
 from .run_files import RunConfig, read_fields
 
 
@@ -16,6 +18,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
     data = read_fields(file, RunConfig)
+    for part, place in (("world", WORLDS), ("method", METHODS), ("policy", POLICIES)):
+        found = data["config"].get(part)
+        try:
+            if isinstance(found, dict) and isinstance(found.get("name"), str):
+                shelf.require(place, found["name"])
+        except shelf.UnknownNameError as error:
+            raise ValueError(f"{file}: config.{part}.name: {error}") from error
     return data
 
 

@@ -29,12 +29,16 @@ def module(shelf: str, name: str) -> ModuleType:
 
     Raises UnknownNameError naming what was asked for and what there is.
     """
+    require(shelf, name)
+    return importlib.import_module(f"{shelf}.{name.replace('-', '_')}")
+
+
+def require(shelf: str, name: str) -> None:
+    """Raise UnknownNameError, naming what was asked for and what there is, unless a shelf has such a file."""
     known = names(shelf)
-    wanted = name.replace("_", "-")
-    if wanted not in known:
+    if name.replace("_", "-") not in known:
         kind = shelf.rpartition(".")[2].removesuffix("s").replace("policie", "policy")
         raise UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
-    return importlib.import_module(f"{shelf}.{wanted.replace('-', '_')}")
 
 
 def concrete(shelf: str, name: str, base: type) -> type:
