@@ -20,12 +20,12 @@ from gazeworld.envs.validation import (
     MaybeEpochs,
     Natural,
     OptionError,
+    Options,
     Positive,
     PositiveAmount,
     Rows,
     Seed,
     Width,
-    check_fields,
 )
 from gazeworld.envs.world import World
 from gazeworld.models.method import MOST, Method, frozen
@@ -37,7 +37,7 @@ from .signature import signature
 
 
 @dataclass(frozen=True)
-class HeadsConfig:
+class HeadsConfig(Options, owner="heads"):
     """How heads are fitted. Raises ValueError for numbers that make no sense."""
 
     heads: Layers = 5
@@ -55,21 +55,15 @@ class HeadsConfig:
     seed: Seed = 0
     """seed of initial weights, bootstrap samples and batch order"""
 
-    def __post_init__(self) -> None:
-        check_fields(self, "heads")
-
 
 @dataclass(frozen=True)
-class Sizes:
+class Sizes(Options, owner="sizes"):
     """Widths of the aggregate, of embedded actions and of embeddings, and the number of classes (0: no label head)."""
 
     aggregate: Positive
     action: Natural
     embedding: Positive
     classes: Natural
-
-    def __post_init__(self) -> None:
-        check_fields(self, "sizes")
 
 
 class Heads(nn.Module):
