@@ -12,13 +12,14 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from gazeworld.envs import shelf
+from gazeworld.envs.files import DataError
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import OptionError, Validated, shown
 
 Built = TypeVar("Built", bound=nn.Module)
 
 
-class CheckpointError(ValueError):
+class CheckpointError(DataError):
     """A checkpoint that does not fit: the message names the file, what was found and what was expected."""
 
 
