@@ -84,6 +84,7 @@ def _plainly(make: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError as error:
             raise _Refused(str(error)) from error
 
+    made.__doc__ = make.__doc__  # the description in help
     return made
 
 

@@ -16,7 +16,10 @@ from rich.console import Console
 
 from gazeworld.agents import loop
 from gazeworld.scenarios.command import doing, runs, scenario
+from gazeworld.scenarios.command.arguments import TrainArguments
 from gazeworld.scenarios.command.cli import main
+from gazeworld.scenarios.command.comparing_arguments import SweepArguments
+from gazeworld.scenarios.command.data_arguments import PackArguments
 
 TINY = [
     "--train.steps", "4", "--train.batch", "8", "--train.log-every", "2", "--train.save-every", "2",
@@ -202,6 +205,20 @@ def test_help_needs_no_torch(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [(["train", "saccade-digits"], TrainArguments), (["sweep"], SweepArguments), (["data", "pack"], PackArguments)],
+)
+def test_help_begins_with_what_the_command_is_for(
+    command: list[str], kind: type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    assert kind.__doc__
+    said = " ".join(capsys.readouterr().out.split())  # however wide the terminal is
+    assert kind.__doc__.partition("\n")[0] in said
 
 
 def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) -> None:

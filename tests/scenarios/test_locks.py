@@ -162,9 +162,9 @@ def test_a_note_decides_only_where_the_system_has_no_locks(tmp_path: Path, monke
 
 
 def test_a_copy_of_the_owner_that_outlives_it_holds_nothing(tmp_path: Path) -> None:
-    code = HOLD.replace('print("held"', "import os\n    child = os.fork()\n    if not child: print(os.getpid()").replace(
-        "time.sleep(100)", "time.sleep(100 if child else 3)"
-    )
+    code = HOLD.replace(
+        'print("held"', "import os\n    child = os.fork()\n    if not child: print(os.getpid()"
+    ).replace("time.sleep(100)", "time.sleep(100 if child else 3)")
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     child = int(process.stdout.readline())
