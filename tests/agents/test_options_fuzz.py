@@ -31,6 +31,7 @@ from gazeworld.agents.sb3_agents import ALGORITHMS
 from gazeworld.agents.sb3_options import checked_network, checked_options
 from gazeworld.agents.trajectories import PlanConfig
 from gazeworld.envs import shelf
+from gazeworld.envs.files import one_line
 from gazeworld.envs.validation import from_mapping
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import METHODS, Method, make_method
@@ -134,7 +135,8 @@ def built_or_named(build: Callable[[], Any], options: dict[str, Any]) -> None:
         return
     except (ValueError, TypeError) as error:
         said = str(error)
-    files = [value for value in options.values() if isinstance(value, str) and value]  # named in place of the option
+    # Named in place of the option, as errors print them.
+    files = [one_line(value) for value in options.values() if isinstance(value, str) and value]
     assert any(name in said for name in (*options, *files)), f"{options!r}: {said}"
     assert len(said) < 2000, "a sentence, not a page"
 
