@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeworld.envs import shelf
+from gazeworld.envs.files import DataError
 from gazeworld.envs.world import WORLDS, World
 from gazeworld.models.method import METHODS, CheckpointError, Method, make_method
 
@@ -13,10 +14,10 @@ from .run_files import RunConfig, read_fields
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json in the folder of a run holds. Raises ValueError where there is none or it is no such file."""
+    """What config.json in the folder of a run holds. Raises DataError where there is none or it is no such file."""
     file = folder / "config.json"
     if not file.is_file():
-        raise ValueError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
+        raise DataError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
     data = read_fields(file, RunConfig)
     for part, place in (("world", WORLDS), ("method", METHODS), ("policy", POLICIES)):
         found = data["config"].get(part)
@@ -24,7 +25,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             if isinstance(found, dict) and isinstance(found.get("name"), str):
                 shelf.require(place, found["name"])
         except shelf.UnknownNameError as error:
-            raise ValueError(f"{file}: config.{part}.name: {error}") from error
+            raise DataError(f"{file}: config.{part}.name: {error}") from error
     return data
 
 
