@@ -55,12 +55,12 @@ class ActiveVisionEnv(gymnasium.Env):
         self.action_space = self._env.single_action_space
 
     @property
-    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def spec(self) -> EnvSpec | None:
         """What Gymnasium made this from, with the length of an episode; None where it was made by hand."""
         return self._spec
 
     @spec.setter
-    def spec(self, value: EnvSpec | None) -> None:
+    def spec(self, value: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._spec = None if value is None else replace(value, max_episode_steps=self.episode_steps)
 
     _spec: EnvSpec | None = None

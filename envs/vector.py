@@ -94,12 +94,12 @@ class ActiveVisionVectorEnv(VectorEnv):
         self._trail: Tensor | None = None  # n M+1 p, kept only to be drawn
 
     @property
-    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def spec(self) -> EnvSpec | None:
         """What Gymnasium made this from, with the length of an episode; None where it was made by hand."""
         return self._spec
 
     @spec.setter
-    def spec(self, value: EnvSpec | None) -> None:
+    def spec(self, value: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._spec = None if value is None else replace(value, max_episode_steps=self.episode_steps)
 
     @property
