@@ -240,11 +240,10 @@ def read(file: Path) -> dict[str, Tensor]:
     Raises CheckpointError for one that is missing or damaged, NonFiniteWeightsError for one that holds NaN or infinite
     numbers: whatever uses weights gets them from here.
     """
+    existing = _existing(file)
     try:
-        tensors = load_file(_existing(file))
+        tensors = load_file(existing)
     except (SafetensorError, OSError, KeyError, AttributeError, RuntimeError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(f"{file}: not a whole safetensors file ({file.stat().st_size} bytes): {error}") from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() or tensor.is_complex():

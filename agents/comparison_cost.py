@@ -4,7 +4,6 @@ Counted are products of matrices and convolutions, two operations for a multiply
 added, compared, pooled or looked up is not, so a draw from a table of saliency counts nothing.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from .comparison_plans import Compared, Contestant, policy_folder
 from .latent import with_periphery
 from .loop import POLICY
 from .policy import Memory, Policy, begun, stepped
+from .run_files import PolicyFacts, read_fields
 
 T = TypeVar("T")
 _EPISODES = 2  # whose mean is the cost of one
@@ -110,7 +110,7 @@ def _beside(world: World, contestant: Contestant, config: Compared) -> int:
     if contestant.kind == "learned":
         folder = policy_folder(Path(contestant.policy["path"]))
         assert folder is not None
-        data = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
+        data = read_fields(folder / "policy.json", PolicyFacts)
         extra = [shape for shape, *_ in world.extra_spaces().values()] if data["observation"] == "pixels" else []
         wide = with_periphery(data["observation"], world)
         if wide is not None:

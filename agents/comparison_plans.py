@@ -12,7 +12,7 @@ from annotated_types import Interval
 
 from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
-from gazeworld.envs.validation import Epochs, Natural, Rows, Seed, check_fields
+from gazeworld.envs.validation import Epochs, Natural, Options, Rows, Seed
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -43,7 +43,7 @@ _LABELS = {
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(Options):
     """How policies are compared. Raises ValueError for numbers that make no sense."""
 
     views: Annotated[int, Interval(ge=2, le=2**12)] = 5
@@ -64,9 +64,6 @@ class Compared:
     """places per axis from which planners and oracle choose"""
     seed: Seed = 0
     """seed of fixations, probes and bootstrap"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from gazeworld.envs.validation import (
     MaybeEpochs,
     Natural,
     OptionError,
+    Options,
     Positive,
     PositiveAmount,
     Rows,
@@ -19,12 +20,11 @@ from gazeworld.envs.validation import (
     Threads,
     Views,
     Width,
-    check_fields,
 )
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Options, owner="train"):
     """How a world model is trained; defaults are the paper's (appendix A.2), sizes are the scenario's to set."""
 
     steps: Natural = 2000
@@ -63,13 +63,13 @@ class TrainConfig:
     """checkpoints kept; older ones are deleted (0: keep all)"""
 
     def __post_init__(self) -> None:
-        check_fields(self, "train")
+        super().__post_init__()
         if self.steps < 1 and self.epochs < 1:
             raise OptionError(f"train.steps is {self.steps} and train.epochs {self.epochs}, expected one of them >= 1")
 
 
 @dataclass(frozen=True)
-class ProbeConfig:
+class ProbeConfig(Options, owner="probe"):
     """How frozen representations are read out; defaults are the paper's protocols (appendix A.2) unless said."""
 
     views: Views = 6
@@ -103,6 +103,3 @@ class ProbeConfig:
     """scenes per split of the online probe during training (0: no online probe)"""
     seed: Seed = 0
     """seed of fixations, initial weights and batch order of all probes"""
-
-    def __post_init__(self) -> None:
-        check_fields(self, "probe")

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import Share, Views, check_fields
+from gazeworld.envs.validation import Options, Share, Views
 from gazeworld.envs.vector import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
@@ -37,7 +37,7 @@ Points = Annotated[int, Interval(ge=3, le=2**17)]
 
 
 @dataclass(frozen=True)
-class MapConfig:
+class MapConfig(Options):
     """What is drawn on the maps, and how UMAP draws them."""
 
     views: Views = 5
@@ -50,9 +50,6 @@ class MapConfig:
     """UMAP's n_neighbors"""
     distance: Share = 0.1
     """UMAP's min_dist"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 def embedding(

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.envs.objects import rotations
-from gazeworld.envs.validation import Natural, Rows, check_fields
+from gazeworld.envs.validation import Natural, Options, Rows
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -34,7 +34,7 @@ _QUERIES = 32  # whose distances to everything are held at once
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Options):
     """How neighbours are looked for."""
 
     k: Rows = 3
@@ -45,9 +45,6 @@ class Search:
     """views of each object to search among (0: all)"""
     examples: Natural = 6
     """queries that are kept to be drawn, as far as possible of different classes"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 def neighbours(

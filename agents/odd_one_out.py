@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.envs.draws import Draws
-from gazeworld.envs.validation import Amount, MaybeEpochs, Natural, PositiveAmount, Rows, check_fields
+from gazeworld.envs.validation import Amount, MaybeEpochs, Natural, Options, PositiveAmount, Rows
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
@@ -50,7 +50,7 @@ ENCODER, AGGREGATE, TUNED, COSINE = "encoder", "aggregate", "fine-tuned aggregat
 
 
 @dataclass(frozen=True)
-class Puzzle:
+class Puzzle(Options):
     """How puzzles are made and how the aggregator learns to solve them."""
 
     views: Annotated[int, Interval(ge=3, le=2**8)] = 3
@@ -69,9 +69,6 @@ class Puzzle:
     """highest learning rate of fine-tuning: the training's (appendix A.2)"""
     weight_decay: Amount = 1e-3
     """AdamW's decay: the training's (appendix A.2)"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 @dataclass(frozen=True)

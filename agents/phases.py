@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gazeworld.envs.validation import Natural, OptionError, Positive, Rows, Views, check_fields, shown
+from gazeworld.envs.validation import Natural, OptionError, Options, Positive, Rows, Views, shown
 
 Algorithm = Literal["ppo", "recurrent-ppo", "maskable-ppo", "sac", "crossq"]
 Observation = Literal["latent", "latent+periphery", "pixels", "flat-pixels"]
 
 
 @dataclass(frozen=True)
-class AgentConfig:
+class AgentConfig(Options, owner="agent"):
     """An agent of Stable-Baselines3 and what it acts in; everything is JSON-able."""
 
     algorithm: Algorithm = "maskable-ppo"
@@ -31,13 +31,13 @@ class AgentConfig:
     """the algorithm's own options; what is to be seen next matters more than what comes later"""
 
     def __post_init__(self) -> None:
-        check_fields(self, "agent")
+        super().__post_init__()
         if bad := [reward for reward in self.rewards if "name" not in reward]:
             raise OptionError(f"agent.rewards holds {shown(bad[0])}, expected a 'name' in each")
 
 
 @dataclass(frozen=True)
-class PhaseConfig:
+class PhaseConfig(Options, owner="phases"):
     """How a world model and a policy take turns; AdaptiveNN (arXiv 2509.15333) alternates its updates, too."""
 
     phases: Positive = 10
@@ -54,6 +54,3 @@ class PhaseConfig:
     """newest streams on which the rewards' heads learn before the policy does (0: none)"""
     keep: Natural = 2
     """checkpoints kept; older ones are deleted (0: keep all)"""
-
-    def __post_init__(self) -> None:
-        check_fields(self, "phases")

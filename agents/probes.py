@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazeworld.envs.validation import Epochs, PositiveAmount, Rows, Seed, check_fields
+from gazeworld.envs.validation import Epochs, Options, PositiveAmount, Rows, Seed
 
 from .parallel import parallel
 
@@ -31,16 +31,13 @@ _ROUNDING = 1e-6  # what varies by less than this share of its size does so by r
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Options, owner="budget"):
     """How a head is trained: Adam with default betas; `lr` is its default, too (appendix A.2)."""
 
     epochs: Epochs
     batch: Rows = 256
     seed: Seed = 0
     lr: PositiveAmount = 1e-3
-
-    def __post_init__(self) -> None:
-        check_fields(self, "budget")
 
 
 @dataclass(frozen=True)

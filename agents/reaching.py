@@ -17,7 +17,7 @@ from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.prior import HasPriors
-from gazeworld.envs.validation import Amount, Natural, Rows, Seed, Views, check_fields
+from gazeworld.envs.validation import Amount, Natural, Options, Rows, Seed, Views
 from gazeworld.envs.world import Scene, World
 from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import Method
@@ -42,7 +42,7 @@ class Seeks(Protocol):
 
 
 @dataclass(frozen=True)
-class ReachConfig:
+class ReachConfig(Options, owner="reach"):
     """The task of reaching a goal. Raises ValueError for numbers that make no sense."""
 
     saccades: Views = 3
@@ -57,9 +57,6 @@ class ReachConfig:
     """scenes at once; a matter of memory, but the random streams of a scene depend on its place in the batch"""
     seed: Seed = 0
     """seed of first views, goals and policies"""
-
-    def __post_init__(self) -> None:
-        check_fields(self, "reach")
 
 
 def seekers(

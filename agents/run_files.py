@@ -61,6 +61,12 @@ class SteerConfig(Made):
     steer: Named
 
 
+class Beside(Fields):
+    """config.json beside a learnt policy: that of the policy, or that of the run in which it took turns."""
+
+    steer: Named = {}
+
+
 class RunConfig(Fields):
     """config.json of a run."""
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from gazeworld.envs.draws import Draws
-from gazeworld.envs.validation import OptionError, Positive, PositiveAmount, check_fields
+from gazeworld.envs.validation import OptionError, Options, Positive, PositiveAmount
 from gazeworld.envs.world import Scene
 
 from .planning import Ground
@@ -30,7 +30,7 @@ _LEAST = 0.0025  # smallest standard deviation, in units of the range of actions
 
 
 @dataclass(frozen=True)
-class PlanConfig:
+class PlanConfig(Options, owner="plan"):
     """How sequences are searched for. Raises ValueError for numbers that make no sense.
 
     The sizes are between those of the planners of TD-MPC2 (512 samples, 6 iterations, 64 elites) and what one CPU core
@@ -51,7 +51,7 @@ class PlanConfig:
     """first standard deviation, in units of the range of actions"""
 
     def __post_init__(self) -> None:
-        check_fields(self, "plan")
+        super().__post_init__()
         if self.elites > self.samples:
             raise OptionError(f"plan.elites is {self.elites}, expected at most the {self.samples} samples")
 

@@ -1,6 +1,5 @@
 """Any world as an ordinary Gymnasium environment: row 0 of a vector environment of one."""
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import gymnasium
@@ -10,7 +9,7 @@ from gymnasium import logger
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
-from .validation import EnvSeed, OptionError, Views, shown, validated
+from .validation import EnvSeed, Views, validated
 from .vector import ActiveVisionVectorEnv
 from .world import World
 
@@ -57,13 +56,11 @@ class ActiveVisionEnv(gymnasium.Env):
     @property
     def spec(self) -> EnvSpec | None:
         """What Gymnasium made this from, with the length of an episode; None where it was made by hand."""
-        return self._spec
+        return self._env.spec
 
     @spec.setter
     def spec(self, value: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._spec = None if value is None else replace(value, max_episode_steps=self.episode_steps)
-
-    _spec: EnvSpec | None = None
+        self._env.spec = value
 
     @validated
     def reset(
@@ -76,11 +73,7 @@ class ActiveVisionEnv(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Move the sensor once; raises ValueError for an impossible action and ResetNeeded after the end."""
-        try:
-            actions = np.asarray(action)[None]
-        except (ValueError, TypeError) as error:
-            raise OptionError(f"action is {shown(action)}, expected one array of numbers: {error}") from error
-        observation, reward, terminated, truncated, info = self._env.step(actions)
+        observation, reward, terminated, truncated, info = self._env.step([action])
         return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
 
     def render(self) -> np.ndarray | None:

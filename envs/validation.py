@@ -1,7 +1,7 @@
 """Types and bounds of options, stated once in a signature and checked wherever a value comes in.
 
 A bound is written where the option is: `glimpse: Annotated[int, Interval(ge=0, le=SIDE)]`, or by one of the names
-below. The same words serve constructors (`validated`), configurations (`check_fields`), files (`from_mapping`) and help
+below. The same words serve constructors (`validated`), configurations (`Options`), files (`from_mapping`) and help
 (`expectation`). Checking is pydantic's, in strict mode: True is no integer, 1.5 no integer, "3" no number, NaN and
 infinity no numbers; NumPy's scalars count as Python's, and an integer as a number.
 """
@@ -131,7 +131,8 @@ class Options:
     """A base of dataclasses whose fields are options: each is checked by its annotation when one is made.
 
     `class Inhibition(Options, owner="inhibition")` has errors say `inhibition.radius`. What several fields must
-    fulfil together is checked in a `__post_init__` that calls this one first.
+    fulfil together is checked in a `__post_init__` that calls this one first. Values are replaced by what they stand
+    for: a list by a tuple where the field is one, NumPy's scalars by Python's.
     """
 
     _owner = ""
@@ -142,7 +143,10 @@ class Options:
             cls._owner = owner
 
     def __post_init__(self) -> None:
-        check_fields(self, self._owner)
+        hints = _hints(type(self))
+        for field in dataclasses.fields(typing.cast(Any, self)):
+            name = f"{self._owner}.{field.name}" if self._owner else field.name
+            object.__setattr__(self, field.name, checked(name, getattr(self, field.name), hints[field.name]))
 
 
 def checked_call(function: Callable[..., Any], /, *given: Any, **options: Any) -> inspect.BoundArguments:
@@ -150,7 +154,7 @@ def checked_call(function: Callable[..., Any], /, *given: Any, **options: Any) -
 
     Raises OptionError for an argument that is unknown, missing, of another type or out of its bounds.
     """
-    signature = inspect.signature(function)
+    signature = _signature(function)
     try:
         bound = signature.bind(*given, **options)
     except TypeError as error:
@@ -161,17 +165,6 @@ def checked_call(function: Callable[..., Any], /, *given: Any, **options: Any) -
         if name in hints and signature.parameters[name].kind not in _VARIADIC:
             bound.arguments[name] = checked(name, value, hints[name])
     return bound
-
-
-def check_fields(config: Any, owner: str = "") -> None:
-    """Check the fields of a dataclass by their annotations, for its `__post_init__`; `owner` begins their names.
-
-    Values are replaced by what they stand for: a list by a tuple where the field is one, NumPy's scalars by Python's.
-    """
-    hints = _hints(type(config))
-    for field in dataclasses.fields(config):
-        name = f"{owner}.{field.name}" if owner else field.name
-        object.__setattr__(config, field.name, checked(name, getattr(config, field.name), hints[field.name]))
 
 
 def from_mapping(kind: type[Made], values: Any, where: str) -> Made:
@@ -315,6 +308,9 @@ def _meant(signature: inspect.Signature, options: Mapping[str, Any]) -> str:
         return ""
     near = difflib.get_close_matches(strange[0], known, 1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(n for n in known if n != 'self')}"
+
+
+_signature = functools.cache(inspect.signature)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import tyro
 from annotated_types import Interval
 
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.envs.validation import Positive, Seed, check_fields
+from gazeworld.envs.validation import Options, Positive, Seed
 
 from .places import Folder, Name
 from .scenario import Scenario
@@ -41,7 +41,7 @@ class TrainArguments(Scenario):
 
 
 @dataclass(frozen=True)
-class EvaluateArguments:
+class EvaluateArguments(Options):
     """Probe a run: table on the terminal, RUN/probes.json, RUN/figures."""
 
     probe: ProbeConfig
@@ -49,12 +49,9 @@ class EvaluateArguments:
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class WatchArguments:
+class WatchArguments(Options):
     """Pictures of where a policy looks: scan paths as PNG and an animated GIF."""
 
     target: Annotated[str, tyro.conf.Positional]
@@ -69,9 +66,6 @@ class WatchArguments:
     """number of scenes"""
     seed: Seed = 0
     """which scenes and fixations"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 def scenario_of(chosen: Scenario) -> Scenario:

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 from annotated_types import Interval
 
-from gazeworld.envs.validation import Side, check_fields
+from gazeworld.envs.validation import Options, Side
 
 from .data_arguments import Size
 from .scenario import Scenario
@@ -16,7 +16,7 @@ Seconds = Annotated[float, Interval(gt=0, le=3600)]
 
 
 @dataclass(frozen=True)
-class RolloutArguments:
+class RolloutArguments(Options):
     """Glimpses per second of the vector env beside a plain Dataset and DataLoader, in one run."""
 
     source: str = "digits"
@@ -28,12 +28,9 @@ class RolloutArguments:
     device: str = "auto"
     """auto, cpu, cuda …"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class ViewsArguments:
+class ViewsArguments(Options):
     """Views of objects per second, packed and live, beside a Dataset that reads JPEGs one by one, in one run."""
 
     root: str = ""
@@ -44,9 +41,6 @@ class ViewsArguments:
     """pixels per side"""
     renderer: str = "auto"
     """of live views: auto, opengl, embree or blender"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class StepArguments(Scenario):
 
 
 @dataclass(frozen=True)
-class SB3Arguments:
+class SB3Arguments(Options):
     """Steps per second through the adapter for Stable-Baselines3 beside SB3's DummyVecEnv, in one run."""
 
     source: str = "digits"
@@ -74,12 +68,9 @@ class SB3Arguments:
     device: str = "auto"
     """auto, cpu, cuda … (single environments are on the CPU)"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class MethodsArguments:
+class MethodsArguments(Options):
     """Training steps of every method at an equal batch, its parameters and FLOPs, beside the paper's Tables 5 and 6."""
 
     scenario: Annotated[str, tyro.conf.Positional]
@@ -94,6 +85,3 @@ class MethodsArguments:
     """where the source lies (empty: the scenario's)"""
     device: str = "auto"
     """auto, cpu, cuda …"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)

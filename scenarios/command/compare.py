@@ -1,7 +1,6 @@
 """`gazeworld compare`: fixation policies swapped in frozen world models, by the protocol of agents/comparison.py."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +29,10 @@ from gazeworld.agents.comparison_summary import poses_of, summary, two_by_two
 from gazeworld.agents.comparison_visits import whole_image
 from gazeworld.agents.ensemble import Heads
 from gazeworld.agents.features import Tick
+from gazeworld.agents.run_files import Beside, read_fields
 from gazeworld.agents.signature import signature
 from gazeworld.agents.trained import load_method
+from gazeworld.envs.files import DataError
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.prior import require_priors
 from gazeworld.envs.worlds.saccade import SaccadeWorld
@@ -198,9 +199,9 @@ def _require_model(folder: Path, method: Method) -> None:
     if not file.is_file():
         return
     try:
-        trained = json.loads(file.read_text(encoding="utf-8")).get("steer", {}).get("model")
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise ValueError(f"{file}: not what gazeworld steer writes: {error}") from error
+        trained = read_fields(file, Beside).get("steer", {}).get("model")
+    except DataError as error:
+        raise DataError(f"{error}; expected what gazeworld steer writes") from error
     if trained is not None and trained != signature(method):
         raise ValueError(
             f"{folder}: trained to look with the world model {trained}, and that of the run is {signature(method)}; "

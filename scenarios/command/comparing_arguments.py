@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval
 
-from gazeworld.envs.validation import Amount, Layers, Natural, Positive, Seed, Views, check_fields
+from gazeworld.envs.validation import Amount, Layers, Natural, Options, Positive, Seed, Views
 
 from .places import File, Folder
 
 
 @dataclass(frozen=True)
-class TableArguments:
+class TableArguments(Options):
     """Runs beside each other: the columns of the paper's Tables 1 to 4 and 12, mean ± std over seeds.
 
     Runs that differ in the seed alone are one row; an untrained baseline and, where the scenario names a data set of
@@ -34,12 +34,9 @@ class TableArguments:
     ridge: bool = False
     """R² of the linear read-out in closed form instead of the paper's read-outs"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class ReportArguments:
+class ReportArguments(Options):
     """One HTML page of a run or of several side by side: it holds its figures and opens anywhere, offline."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN …")]
@@ -47,12 +44,9 @@ class ReportArguments:
     out: File | None = None
     """file to write (default: RUN/report.html; needed for several runs)"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class SweepArguments:
+class SweepArguments(Options):
     """Train and probe scenarios × methods × numbers of views × seeds, then put them in a table.
 
     What is unfinished is resumed, what is done is skipped: the same command goes on after Ctrl-C, a kill or a failure.
@@ -76,12 +70,9 @@ class SweepArguments:
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class CompareArguments:
+class CompareArguments(Options):
     """One frozen world model, fixation policies swapped: accuracy against glimpses, intervals, figures, verdicts.
 
     Runs are seeds of one scenario: each is compared for itself, and they are averaged. Streams that were made are kept
@@ -116,12 +107,9 @@ class CompareArguments:
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class HeadsArguments:
+class HeadsArguments(Options):
     """Fit the ensemble of predictor heads and the label head that planners need; they land in RUN/heads."""
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -143,12 +131,9 @@ class HeadsArguments:
     device: str = "auto"
     """auto, cpu, cuda …"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class ReachArguments:
+class ReachArguments(Options):
     """Can a place be found whose embedding is given? Planning in the latent space beside what needs no model."""
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -170,12 +155,9 @@ class ReachArguments:
     device: str = "auto"
     """auto, cpu, cuda …"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class ImagineArguments:
+class ImagineArguments(Options):
     """How far a world model can be rolled forward from its own predictions: error against horizon."""
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -192,6 +174,3 @@ class ImagineArguments:
     """seed of fixations"""
     device: str = "auto"
     """auto, cpu, cuda …"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)

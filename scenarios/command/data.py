@@ -1,7 +1,6 @@
 """`gazeworld data`: views of 3-D models drawn to disk, and trees of views packed."""
 
 import dataclasses
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gazeworld.agents.interrupt import interruptible
-from gazeworld.envs.files import expanded, located
+from gazeworld.envs.files import expanded, located, typed
 from gazeworld.envs.objects import families, furniture, loading, splits, studio
 from gazeworld.envs.objects import pack as packing
 from gazeworld.envs.objects.mesh import Item
@@ -143,7 +142,7 @@ def command_of(name: str, arguments: Any, first: str = "") -> str:
         else:
             words += [] if field.name == first else [f"--{option}"]
             words += [str(part) for part in (value if isinstance(value, tuple) else (value,))]
-    return shlex.join(words)
+    return typed(*words)
 
 
 def _tell(report: Report, arguments: RenderArguments, console: Console) -> None:

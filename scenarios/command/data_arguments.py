@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval
 
-from gazeworld.envs.validation import Seed, check_fields
+from gazeworld.envs.validation import Options, Seed
 
 from .places import Folder
 
@@ -19,7 +19,7 @@ Angle = Annotated[float, Interval(ge=-2 * math.pi, le=2 * math.pi)]
 
 
 @dataclass(frozen=True)
-class RenderArguments:
+class RenderArguments(Options):
     """Draw views of 3-D models to 3DIEBench's folder layout; run again to go on after an interruption."""
 
     out: Folder
@@ -56,12 +56,9 @@ class RenderArguments:
     sheet: bool = True
     """write OUT/contact_sheet.png at the end"""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class PackArguments:
+class PackArguments(Options):
     """Pack a tree in 3DIEBench's layout into one memory-mapped file; run again to go on after an interruption."""
 
     root: Annotated[Path, tyro.conf.Positional]
@@ -74,6 +71,3 @@ class PackArguments:
     """folder of the authors' index files, or none to ignore those in ROOT (empty: ROOT's, where it has any)"""
     check: bool = False
     """then read the store again and compare all checksums"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)

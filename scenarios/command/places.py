@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from gazeworld.envs.files import expanded
-from gazeworld.envs.validation import shown
+from gazeworld.envs.validation import nameable, shown
 
 Arguments = TypeVar("Arguments")
 
-_LIMITS = 255, 4095  # bytes of a name and of a whole path, as file systems have them
 _LONGEST = 200  # bytes: file systems take 255, and drafts and locks beside a folder have longer names than it
 
 
@@ -105,10 +104,9 @@ def require_file(option: str, file: Path) -> None:
 
 def require_path(option: str, path: Path) -> None:
     """Raise ValueError for a path that no file system takes."""
-    part, whole = _LIMITS
-    if "\0" in str(path) or _bytes(str(path)) > whole or any(_bytes(name) > part for name in path.parts):
+    if not nameable(str(path)):
         raise ValueError(
-            f"{option} is {_named(path)}, expected a path without NUL, of at most {whole} bytes and {part} per name"
+            f"{option} is {_named(path)}, expected a path without NUL, of at most 4095 bytes and 255 per name"
         )
 
 

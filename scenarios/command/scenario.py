@@ -9,13 +9,13 @@ from typing import Any
 
 from gazeworld.agents.config import ProbeConfig, TrainConfig
 from gazeworld.envs import shelf
-from gazeworld.envs.validation import OptionError, Seed, check_fields, from_mapping, shown
+from gazeworld.envs.validation import OptionError, Options, Seed, from_mapping, shown
 
 SCENARIOS = "gazeworld.scenarios"
 
 
 @dataclass(frozen=True)
-class Scenario:
+class Scenario(Options):
     """One experiment. The dictionaries hold `name` and the JSON-able options of a world, a policy and a method."""
 
     world: dict[str, Any]
@@ -36,7 +36,7 @@ class Scenario:
     """everything random follows from it"""
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         for part, needed in (("world", ("name", "split")), ("method", ("name",)), ("policy", ("name",))):
             for key in needed:
                 value = getattr(self, part).get(key)

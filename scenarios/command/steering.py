@@ -38,7 +38,7 @@ from gazeworld.agents.sb3_turns import (
     save_rewards,
 )
 from gazeworld.envs.files import write_text
-from gazeworld.envs.validation import Natural, Positive, Seed, check_fields
+from gazeworld.envs.validation import Natural, Options, Positive, Seed
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method
 
@@ -52,7 +52,7 @@ class NonFiniteError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Options):
     """What one policy is trained with; config.json in its folder holds it."""
 
     agent: AgentConfig
@@ -64,9 +64,6 @@ class Plan:
     """signature of the world model's weights"""
     looks: tuple[dict[str, Any], ...] = ()
     """policies whose streams the rewards learn from beforehand (none: the run's own and uniform)"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 @dataclass(frozen=True)

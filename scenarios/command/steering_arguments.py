@@ -10,14 +10,14 @@ import tyro
 from annotated_types import Interval
 
 from gazeworld.agents.phases import Algorithm, Observation, PhaseConfig
-from gazeworld.envs.validation import Natural, Positive, Rows, Seed, check_fields, shown
+from gazeworld.envs.validation import Natural, Options, Positive, Rows, Seed, shown
 
 from .places import Folder, Name
 from .scenario import Scenario
 
 
 @dataclass(frozen=True)
-class AgentArguments:
+class AgentArguments(Options, owner="agent"):
     """An agent of Stable-Baselines3 and what it acts in.
 
     SPEC is a name, or a name with options: `NAME:KEY=VALUE,KEY=VALUE`. Values are JSON, or else text.
@@ -40,12 +40,9 @@ class AgentArguments:
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE …")] = ()
     """the algorithm's own options, as gamma=0.5 ent_coef=0.01; beside or instead of the defaults"""
 
-    def __post_init__(self) -> None:
-        check_fields(self, "agent")
-
 
 @dataclass(frozen=True)
-class SteerArguments:
+class SteerArguments(Options):
     """Train a policy in the frozen world model of a run; it lands in RUN/policies/NAME.
 
     Ctrl-C ends after the present stretch with exit code 130; --resume goes on, and refuses other settings than are
@@ -72,9 +69,6 @@ class SteerArguments:
     """auto, cpu, cuda … for the world and its model; the policy's small network stays on the CPU"""
     resume: bool = False
     """go on from what was saved last, with the configuration written there"""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 @dataclass(frozen=True)

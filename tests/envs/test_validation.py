@@ -12,11 +12,11 @@ from gazeworld.envs.validation import (
     Amount,
     Natural,
     OptionError,
+    Options,
     PositiveAmount,
     Rows,
     Share,
     Validated,
-    check_fields,
     expectation,
     from_mapping,
     limits,
@@ -103,22 +103,16 @@ def test_subclasses_of_a_contract_check_their_constructors() -> None:
 
 
 @dataclass(frozen=True)
-class _Inner:
+class _Inner(Options, owner="inner"):
     lr: PositiveAmount
     names: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        check_fields(self, "inner")
-
 
 @dataclass(frozen=True)
-class _Outer:
+class _Outer(Options):
     inner: _Inner
     noise: Amount = 0.0
     extra: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 def test_a_mapping_becomes_a_dataclass_with_those_within() -> None:
