@@ -171,26 +171,29 @@ from gazeworld.models import losses
 from pathlib import Path
 folder, rank = Path(sys.argv[1]), int(sys.argv[2])
 dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-data = torch.load(folder / "data.pt", weights_only=True).chunk(2, dim=1)[rank]
-found = {}
-for name in ("nt_xent", "variance", "covariance", "vicreg", "sie"):
-    x, y, p = (part.clone().requires_grad_() for part in data)
-    net = torch.nn.Linear(x.shape[1], 5, bias=False)
-    net.weight.data.copy_(torch.arange(5 * x.shape[1]).reshape(5, -1).sin())
-    net = DistributedDataParallel(net)
-    u, v, w = net(torch.cat([x, y, p])).chunk(3)
-    if name == "nt_xent":
-        loss = losses.nt_xent(u, v, 0.2)
-    elif name == "vicreg":
-        loss = sum(losses.vicreg(u, v).values())
-    elif name == "sie":
-        loss = sum(losses.sie((u, v), (v, w), w).values())
-    else:
-        loss = getattr(losses, name)(u / 3)
-    loss.backward()
-    found[name] = {"loss": loss.detach(), "x": x.grad, "weight": net.module.weight.grad}
-assert losses.gather(data[0]).shape[0] == 2 * len(data[0])
-torch.save(found, folder / f"found{rank}.pt")
+def work():
+    data = torch.load(folder / "data.pt", weights_only=True).chunk(2, dim=1)[rank]
+    found = {}
+    for name in ("nt_xent", "variance", "covariance", "vicreg", "sie"):
+        x, y, p = (part.clone().requires_grad_() for part in data)
+        net = torch.nn.Linear(x.shape[1], 5, bias=False)
+        net.weight.data.copy_(torch.arange(5 * x.shape[1]).reshape(5, -1).sin())
+        net = DistributedDataParallel(net)
+        u, v, w = net(torch.cat([x, y, p])).chunk(3)
+        if name == "nt_xent":
+            loss = losses.nt_xent(u, v, 0.2)
+        elif name == "vicreg":
+            loss = sum(losses.vicreg(u, v).values())
+        elif name == "sie":
+            loss = sum(losses.sie((u, v), (v, w), w).values())
+        else:
+            loss = getattr(losses, name)(u / 3)
+        loss.backward()
+        found[name] = {"loss": loss.detach(), "x": x.grad, "weight": net.module.weight.grad}
+    assert losses.gather(data[0]).shape[0] == 2 * len(data[0])
+    torch.save(found, folder / f"found{rank}.pt")
+work()  # what holds the group is gone when the group ends, and both processes are still there
+dist.barrier()
 dist.destroy_process_group()
 """
 
