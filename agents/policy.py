@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from gazeworld.envs import shelf
-from gazeworld.envs.draws import Draws
+from gazeworld.envs import registry
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Validated
 from gazeworld.envs.world import Scene, World
@@ -78,5 +78,5 @@ def make_policy(name: str, world: World, **options: Any) -> Policy:
 
     Raises ValueError naming an option that the policy does not have, or one of another type or out of its bounds.
     """
-    kind = shelf.concrete(POLICIES, name, Policy)
-    return shelf.built(f"policy {name!r}", kind, world, **options)
+    kind = registry.concrete(POLICIES, name, Policy)
+    return registry.built(f"policy {name!r}", kind, world, **options)

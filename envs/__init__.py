@@ -7,19 +7,17 @@ when something is taken from here or an environment is made.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import shelf
-
 if TYPE_CHECKING:
-    from .single import ActiveVisionEnv
+    from .single_env import ActiveVisionEnv
     from .stream import Stream
-    from .vector import ActiveVisionVectorEnv
+    from .vector_env import ActiveVisionVectorEnv
     from .world import World, make_world
 
 __all__ = ["ActiveVisionEnv", "ActiveVisionVectorEnv", "Stream", "World", "make_world", "register_envs"]
 
 _HOME = {
-    "ActiveVisionEnv": "single",
-    "ActiveVisionVectorEnv": "vector",
+    "ActiveVisionEnv": "single_env",
+    "ActiveVisionVectorEnv": "vector_env",
     "Stream": "stream",
     "World": "world",
     "make_world": "world",
@@ -44,15 +42,17 @@ def register_envs() -> None:
     environment is named with its module: `gymnasium.make("gazeworld.envs:gazeworld/Saccade-v0")`.
     """
     # Imported here, not above: a Gymnasium that does load plug-ins may be importing us at this very moment.
-    from gymnasium.envs.registration import register, registry
+    from gymnasium.envs import registration
 
-    for world in shelf.names("gazeworld.envs.worlds"):
+    from . import registry
+
+    for world in registry.names("gazeworld.envs.worlds"):
         name = "".join(part.capitalize() for part in world.split("-"))
-        if f"gazeworld/{name}-v0" not in registry:
-            register(
+        if f"gazeworld/{name}-v0" not in registration.registry:
+            registration.register(
                 id=f"gazeworld/{name}-v0",
-                entry_point="gazeworld.envs.single:ActiveVisionEnv",
-                vector_entry_point="gazeworld.envs.vector:ActiveVisionVectorEnv",
+                entry_point="gazeworld.envs.single_env:ActiveVisionEnv",
+                vector_entry_point="gazeworld.envs.vector_env:ActiveVisionVectorEnv",
                 kwargs={"world": world},
             )
 

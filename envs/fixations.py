@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from .alias import UNIT
+from .alias_tables import UNIT
 from .validation import Amount, Natural, Options, Share, Side
 
 

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
-from . import shelf
-from .draws import Draws
+from . import registry
+from .rng import Draws
 from .validation import OptionError, Validated, validated
 
 
@@ -153,5 +153,5 @@ def make_world(name: str, **options: Any) -> World:
 
     Raises OptionError naming an option that the world does not have, or one of another type or out of its bounds.
     """
-    kind = shelf.concrete(WORLDS, name, World)
-    return shelf.built(f"world {name!r}", kind, **options)
+    kind = registry.concrete(WORLDS, name, World)
+    return registry.built(f"world {name!r}", kind, **options)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from gazeworld.envs import shelf
+from gazeworld.envs import registry
 from gazeworld.envs.files import DataError
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import OptionError, Validated, shown
@@ -203,9 +203,9 @@ def make_method(
 
     Raises ValueError naming an option that the method does not have, or one of another type or out of its bounds.
     """
-    kind = shelf.concrete(METHODS, name, Method)
+    kind = registry.concrete(METHODS, name, Method)
     given = {"view_shape": view_shape, "action_dim": action_dim, "mean": mean, "std": std}
     named = ", ".join(f"{key}={shown(value)}" for key, value in options.items()) or "its usual options"
     return within_memory(
-        f"method {name!r} with {named}", lambda: shelf.built(f"method {name!r}", kind, **given, **options)
+        f"method {name!r} with {named}", lambda: registry.built(f"method {name!r}", kind, **given, **options)
     )

@@ -25,7 +25,7 @@ from torch.serialization import safe_globals
 
 from gazeworld.envs.validation import OptionError, Share, checked
 
-from .encoder import Deviation
+from .encoders import Deviation
 from .method import CheckpointError, within_memory
 from .methods.seq_jepa import SeqJEPA
 

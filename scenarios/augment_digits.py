@@ -13,9 +13,9 @@ Command
 """
 
 from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.runs.scenario import Scenario
 
-from .command.scenario import Scenario
-from .command.sizes import NO_CONDITIONING, SHORT, SMALL
+from ._presets import NO_CONDITIONING, SHORT, SMALL
 
 scenario = Scenario(
     world={

@@ -11,9 +11,9 @@ Command
 """
 
 from gazeworld.agents.config import ProbeConfig, TrainConfig
+from gazeworld.agents.runs.scenario import Scenario
 
-from .command.scenario import Scenario
-from .command.sizes import NO_CONDITIONING
+from ._presets import NO_CONDITIONING
 
 scenario = Scenario(
     world={

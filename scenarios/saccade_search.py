@@ -22,9 +22,9 @@ Time
 import dataclasses
 
 from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.runs.scenario import Scenario
 
-from .command.scenario import Scenario
-from .command.sizes import SHORT, SMALL
+from ._presets import SHORT, SMALL
 
 scenario = Scenario(
     world={

@@ -12,23 +12,23 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from fakes.images import noise
 from gymnasium.vector import AutoresetMode
-from pictures import noise
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gazeworld.agents.loop import collect
 from gazeworld.agents.policy import POLICIES, make_policy
-from gazeworld.agents.probes import Budget, fit_classifier, fit_regressor, fit_ridge
-from gazeworld.agents.sb3 import SB3VecEnv
-from gazeworld.agents.sb3_agents import make_agent
-from gazeworld.envs import shelf
-from gazeworld.envs.draws import Draws
+from gazeworld.agents.probes.readouts import Budget, fit_classifier, fit_regressor, fit_ridge
+from gazeworld.agents.rl.algorithms import make_agent
+from gazeworld.agents.rl.vec_env import SB3VecEnv
+from gazeworld.agents.training.loop import collect
+from gazeworld.envs import registry
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
-from gazeworld.models.encoder import ENCODERS, make_encoder
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
+from gazeworld.models.encoders import ENCODERS, make_encoder
 from gazeworld.models.method import METHODS, Method, make_method
-from gazeworld.scenarios.command.cli import main
+from gazeworld.scenarios.commands._main import main
 
 OTHERS = [torch.float64, torch.bfloat16]
 WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -119,7 +119,7 @@ def test_episodes_are_the_same(name: str, tensors: bool, dtype: torch.dtype) -> 
 
 
 def method_of(name: str, encoder: str = "small") -> Method:
-    known = inspect.signature(shelf.concrete(METHODS, name, Method)).parameters
+    known = inspect.signature(registry.concrete(METHODS, name, Method)).parameters
     sizes = {"dim": 24, "width": 8, "action_width": 8, "hidden": 32, "projector_hidden": 32, "projector_out": 16}
     sizes |= {"transformer_width": 32, "pairs": 4, "context": 6}
     torch.manual_seed(0)
@@ -128,7 +128,7 @@ def method_of(name: str, encoder: str = "small") -> Method:
 
 
 @pytest.mark.parametrize("dtype", OTHERS, ids=str)
-@pytest.mark.parametrize("name", shelf.names(METHODS))
+@pytest.mark.parametrize("name", registry.names(METHODS))
 def test_methods_begin_and_learn_the_same(name: str, dtype: torch.dtype) -> None:
     g = torch.Generator().manual_seed(0)
 
@@ -167,7 +167,7 @@ def test_encoders_begin_the_same(kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["uniform", "centre", "saliency", "dwell", "grid"])
 def test_policies_choose_the_same(name: str) -> None:
-    assert name in shelf.names(POLICIES)
+    assert name in registry.names(POLICIES)
 
     def made() -> Any:
         env = ActiveVisionVectorEnv(4, source=noise(n=6, side=24), episode_steps=5, tensors=True)

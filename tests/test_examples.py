@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from gazeworld.agents import checkpoint
-from gazeworld.agents.optimiser import make_optimiser
 from gazeworld.agents.policy import make_policy
+from gazeworld.agents.runs import build, scenario
+from gazeworld.agents.runs.provenance import write_json
+from gazeworld.agents.training import checkpoint
+from gazeworld.agents.training.optimiser import make_optimiser
 from gazeworld.envs import make_world
-from gazeworld.scenarios.command import build, scenario
-from gazeworld.scenarios.command.runs import write_json
 
 EXAMPLES = Path(__file__).parent.parent / "scripts/examples"
 

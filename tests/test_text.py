@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gazeworld.agents import results
 from gazeworld.envs.files import write_text
+from gazeworld.scenarios.reports import tables
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(
@@ -75,7 +75,7 @@ def test_what_names_no_encoding_is_found(line: str, wrong: bool) -> None:
 
 def test_names_that_are_no_text_come_back_from_what_was_written(tmp_path: Path) -> None:
     name = b"caf\xe9".decode("utf-8", "surrogateescape")
-    results.write({"run": name, "unit": "R²"}, tmp_path / "probes.json")
+    tables.write({"run": name, "unit": "R²"}, tmp_path / "probes.json")
     assert json.loads((tmp_path / "probes.json").read_text(encoding="utf-8")) == {"run": name, "unit": "R²"}
     write_text(tmp_path / "page.html", f"<b>{name} → ²</b>")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == "<b>caf\\udce9 → ²</b>"

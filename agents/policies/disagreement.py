@@ -5,15 +5,15 @@ from typing import Any
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
-from ..ensemble import Heads
-from ..foresight import Foresight
-from ..heads import HeadsOf
-from ..planning import Grid, search_of
+from ..planning.ensemble import Heads
+from ..planning.ensemble_files import HeadsOf
+from ..planning.lookahead import Foresight
+from ..planning.search import Grid, search_of
 from ..policy import Choice, Memory, Policy
 
 
@@ -22,9 +22,9 @@ class DisagreementPolicy(Policy):
 
     The worth of a candidate is the variance of the heads' predicted directions, 1 − |mean of the unit vectors|², 0 … 1.
     `model` is the folder of a run; without it, the policy looks with the model that it is attached to. `heads` is the
-    folder that `gazeworld.agents.heads.save` wrote for that model ("": the folder `heads` of the run `model`);
+    folder that `agents.planning.ensemble_files.save` wrote for that model ("": folder `heads` of the run `model`);
     `equip` gives it heads in Python. `grid` and `refine` say which candidates there are
-    (`gazeworld.agents.planning.Search`), `ior` switches inhibition of return, whose options are those of
+    (`gazeworld.agents.planning.search.Search`), `ior` switches inhibition of return, whose options are those of
     `gazeworld.envs.fixations.Inhibition`.
     Raises ValueError for bad options, in `act` without model or heads, and where what is foreseen is not finite;
     CheckpointError for heads that were fitted for another model.

@@ -5,8 +5,8 @@ from typing import Annotated
 import torch
 from annotated_types import Interval
 
-from gazeworld.envs.draws import Draws
-from gazeworld.envs.prior import require_priors
+from gazeworld.envs.fixation_prior import require_priors
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Amount, Share
 from gazeworld.envs.world import World
 

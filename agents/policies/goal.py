@@ -8,16 +8,16 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import PathText, from_mapping
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
-from ..foresight import Foresight
-from ..planning import Grid, Ground, Search
+from ..planning.cem_mppi import KINDS, PlanConfig, plan
+from ..planning.lookahead import Foresight
+from ..planning.search import Grid, Ground, Search
 from ..policy import Choice, Memory, Policy
-from ..trajectories import KINDS, PlanConfig, plan
 
 Planner = Literal["grid", "cem", "mppi"]
 
@@ -27,8 +27,8 @@ class GoalPolicy(Policy):
 
     What is looked for: `aim` gives one view per episode, or the option `pose` names a place, and the goal is the view
     from the legal pose of each scene that is nearest to it.
-    How: `planner` "grid" searches one step ahead (`gazeworld.agents.planning.Search` with `grid` and `refine`); "cem"
-    and "mppi" search sequences of actions, whose later views are imagined (`gazeworld.agents.trajectories`, whose
+    How: `planner` "grid" looks one step ahead (`agents.planning.search.Search` with `grid` and `refine`); "cem"
+    and "mppi" search sequences of actions, whose later views are imagined (`gazeworld.agents.planning.cem_mppi`, whose
     `PlanConfig` holds the entries of `plan`). A sequence is worth 1 + the mean cosine over its steps, 0 … 2, so that
     arriving early counts.
     `model` is the folder of a run; without it, the policy looks with the model that it is attached to. `ior` switches

@@ -2,12 +2,12 @@
 
 import torch
 
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Side
 from gazeworld.envs.world import World
 
-from ..menu import FixationGrid
 from ..policy import Choice, Memory, Policy
+from ..rl.discrete_actions import FixationGrid
 
 
 class GridPolicy(Policy):

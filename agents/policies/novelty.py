@@ -7,13 +7,13 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
-from ..foresight import Foresight
-from ..planning import Grid, search_of
+from ..planning.lookahead import Foresight
+from ..planning.search import Grid, search_of
 from ..policy import Choice, Memory, Policy
 
 
@@ -22,7 +22,7 @@ class NoveltyPolicy(Policy):
 
     The worth of a candidate is its smallest cosine distance, 0 … 2, to the target's embeddings of the episode's views.
     `model` is the folder of a run; without it, the policy looks with the model that it is attached to. `grid` and
-    `refine` say which candidates there are (`gazeworld.agents.planning.Search`), `ior` switches inhibition of return,
+    `refine` say which candidates there are (`agents.planning.search.Search`), `ior` switches inhibition of return,
     whose options are those of `gazeworld.envs.fixations.Inhibition`.
     Raises ValueError for bad options, in `act` without a model, and where what is foreseen is not finite.
     """

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from gazeworld.envs.draws import Draws
-from gazeworld.envs.prior import Inhibition, require_priors
+from gazeworld.envs.fixation_prior import Inhibition, require_priors
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Amount
 from gazeworld.envs.world import World
 
@@ -17,7 +17,7 @@ class SaliencyPolicy(Policy):
 
     `map` is one of `gazeworld.envs.saliency.KINDS`; `sigma` > 0 multiplies it by a centre Gaussian of that width
     (units of the image side). `ior` switches inhibition, whose other options are those of
-    `gazeworld.envs.prior.Inhibition`. `log_prob` asks for log-probabilities, which cost a pass over whole maps at
+    `gazeworld.envs.fixation_prior.Inhibition`. `log_prob` asks for log-probabilities, a pass over whole maps at
     every step; they are NaN otherwise.
     Raises ValueError for bad options, and if the world has no such maps or is not one of fixations.
     """

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
-from .. import trained
-from ..checkpoint import latest
 from ..policy import Choice, Memory, Policy
+from ..training import trained_methods
+from ..training.checkpoint import latest
 
 
 class SB3Policy(Policy):
     """A policy that PPO, RecurrentPPO, MaskablePPO, SAC or CrossQ has learnt, at work in any scenario.
 
-    `path` is a folder with `policy.json` and `policy.safetensors` (`gazeworld.agents.sb3_files.save_policy`), or that
+    `path` is a folder with `policy.json` and `policy.safetensors` (`gazeworld.agents.rl.saving.save_policy`), or that
     of a run whose newest checkpoint holds them. SB3's own zip files are refused: opening one runs code. `model` is the
     folder of the run whose world model the policy looks with; "" means the one that the policy is attached to. With
     `deterministic` the likeliest action is taken, otherwise one is drawn, from `rng` alone.
@@ -29,7 +29,7 @@ class SB3Policy(Policy):
     def __init__(self, world: World, path: PathText = "", model: PathText = "", deterministic: bool = False) -> None:
         if not path:
             raise ValueError("policy 'sb3' needs the option path: the folder of a saved policy, or of a run")
-        from ..sb3_pilot import Pilot  # late: Stable-Baselines3 is an extra
+        from ..rl.acting import Pilot  # late: Stable-Baselines3 is an extra
 
         folder = Path(path)
         newest = latest(folder / "checkpoints") if not (folder / "policy.json").is_file() else None
@@ -37,7 +37,7 @@ class SB3Policy(Policy):
         self._method: Method | None = None
         self._fixed, self._deterministic = False, deterministic
         if model:
-            self.attach(trained.load_method(Path(model), world)[0])
+            self.attach(trained_methods.load_method(Path(model), world)[0])
             self._fixed = True
 
     def attach(self, method: Method) -> None:

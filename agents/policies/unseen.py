@@ -2,7 +2,7 @@
 
 import torch
 
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import stored_views
 

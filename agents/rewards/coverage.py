@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gazeworld.envs.validation import Amount
 
-from ..episodes import Change
-from ..reward import Reward
+from ..rl.memory import Change
+from ..rl.reward import Reward
 
 Kind = Literal["area", "poses"]
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Epochs, PositiveAmount, Seed, Width
 
-from ..episodes import Change, model_of
-from ..features import features
-from ..reward import Head, Reward, batches
+from ..probes.features import features
+from ..rl.memory import Change, model_of
+from ..rl.reward import Head, Reward, batches
 
 
 class InverseDynamicsReward(Reward):

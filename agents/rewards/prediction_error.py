@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from gazeworld.models.method import Predicts
 
-from ..episodes import Change, detached, model_of
-from ..reward import Reward
+from ..rl.memory import Change, detached, model_of
+from ..rl.reward import Reward
 
 
 class PredictionErrorReward(Reward):

@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Epochs, MaybeWidth, PositiveAmount, Rows, Seed
 
-from ..episodes import Change, Moment, model_of
-from ..features import FULL, features
-from ..probes import require_labels
-from ..reward import Head, Reward, batches
+from ..probes.features import FULL, features
+from ..probes.readouts import require_labels
+from ..rl.memory import Change, Moment, model_of
+from ..rl.reward import Head, Reward, batches
 
 
 class RecognitionReward(Reward):

@@ -10,12 +10,12 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Views
 from gazeworld.envs.world import Scene
 
-from ..episodes import Change, detached, model_of
-from ..reward import Reward
+from ..rl.memory import Change, detached, model_of
+from ..rl.reward import Reward
 
 Target = Literal["glimpses", "whole"]
 

@@ -16,9 +16,8 @@ from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
-from ..decoding import picture
-from ..images import DataError
-from .mesh import Item
+from ..images import DataError, picture
+from ..meshes.mesh import Item
 from .stage import HUES, LATENTS
 
 THREADS = min(16, os.cpu_count() or 1)

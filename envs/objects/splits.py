@@ -6,9 +6,9 @@ Both rules look at the objects' keys "class/object" only: no list beside the dat
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
-from .mesh import Item
-from .writing import check_key
+from ..meshes.mesh import Item
 
 SHARE = 0.2  # one of five, as for any other data here that comes without splits
 
@@ -55,3 +55,11 @@ def select(items: Sequence[Item], classes: Sequence[str] = (), limit: int = 0) -
         keys = ranked(key for key, item in by_key.items() if item.category == name)
         chosen += [by_key[key] for key in keys[: limit or None]]
     return sorted(chosen, key=lambda item: item.key)
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that is not "class/object", two plain names of folders. Raises ValueError."""
+    parts = key.split("/")
+    plain = all(part and not part.startswith(".") and part == PurePosixPath(part).name for part in parts)
+    if len(parts) != 2 or not plain or "\\" in key or "\0" in key:
+        raise ValueError(f"object {key!r}: expected a name of the form class/object, neither part beginning with a dot")

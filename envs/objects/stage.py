@@ -11,15 +11,17 @@ Radiances are linear, with 1 a white surface under an irradiance of pi, and beco
 """
 
 import functools
+import hashlib
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from . import rotations
+from .rotations import Region
 
 LATENTS = ("yaw", "pitch", "roll", "floor_hue", "spot_theta", "spot_phi", "spot_hue")
 HUES = (3, 6)  # places among the latents of what lies in [0, 1]
@@ -182,3 +184,25 @@ def project(points: Float32[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n 2"]:
     seen = points - eye
     scale = 2 * HALF_WIDTH * (seen @ ahead)
     return np.stack((0.5 - seen @ up / scale, 0.5 + seen @ right / scale), -1)
+
+
+_HIGHEST = (1.0, math.pi / 4, 2 * math.pi, 1.0)  # of the last four; all begin at 0
+
+
+def of_uniforms(region: Region, uniforms: Float[Tensor, "*b 7"]) -> Float32[Tensor, "*b 7"]:
+    """Latents made of seven uniform numbers in [0, 1) each.
+
+    Rotation angles (extrinsic xyz, radians) lie in the region; hues are uniform in [0, 1]; the spot's theta is uniform
+    in [0, pi/4] and its phi in [0, 2 pi].
+    """
+    light = uniforms[..., 3:] * uniforms.new_tensor(_HIGHEST)
+    return torch.cat((region.angles(uniforms[..., :3]), light.to(torch.float32)), -1)
+
+
+def of_object(region: Region, key: str, seed: int, views: int) -> Float32[Tensor, "{views} 7"]:
+    """The latents of an object's views: a function of seed and key alone.
+
+    Hence shards and restarts agree, and the first views of an object are the same however many there are.
+    """
+    word = int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:16], "big")
+    return of_uniforms(region, torch.from_numpy(np.random.default_rng(word).random((views, len(LATENTS)))))

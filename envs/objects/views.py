@@ -12,13 +12,12 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..draws import Draws
+from ..meshes.mesh import Item, Mesh
+from ..rng import Draws
 from . import rotations
 from .gallery import Gallery
-from .latents import of_uniforms
-from .mesh import Item, Mesh
 from .renderer import Renderer
-from .stage import Shots
+from .stage import Shots, of_uniforms
 
 POSE = 6
 _LIGHT = 3  # fold of an object's stream for where its spot stands

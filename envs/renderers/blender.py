@@ -18,11 +18,10 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
+from ..meshes.mesh import Material, Mesh
 from ..objects import stage
-from ..objects.mesh import Material, Mesh
-from ..objects.renderer import Renderer, UnavailableError, outward
+from ..objects.renderer import LINEAR, Renderer, UnavailableError, outward
 from ..objects.stage import Lamps, Shots
-from ..objects.textures import LINEAR
 from ..validation import RenderedSide, Samples, Seed
 
 _FLOOR_SIDE = 10_000.0  # as in the benchmark's script: up to the horizon

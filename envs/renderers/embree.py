@@ -21,13 +21,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
+from ..meshes.mesh import Mesh
 from ..objects import stage
-from ..objects.mesh import Mesh
-from ..objects.renderer import Renderer, UnavailableError, outward
-from ..objects.sampling import TILE, directions, picks, scatter, spread
+from ..objects.renderer import TEXELS, Renderer, Textures, UnavailableError, outward, shrunk
 from ..objects.stage import Lamps, Shots
-from ..objects.textures import TEXELS, Textures, shrunk
 from ..validation import RenderedSide, Samples, Threads
+from ._sampling import TILE, directions, picks, scatter, spread
 
 _LAYERS = 8  # of transparent surfaces, after which a ray ends
 _FAINT = 0.01  # of a ray, below which it is not followed

@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ..objects import shaders
-from ..objects.mesh import Mesh
-from ..objects.renderer import Renderer, UnavailableError, outward
+from ..meshes.mesh import Mesh
+from ..objects.renderer import TEXELS, Renderer, UnavailableError, outward, shrunk
 from ..objects.stage import Lamps, Shots
-from ..objects.textures import TEXELS, shrunk
 from ..validation import Natural, RenderedSide, Samples
+from . import _shaders
 
 _ATLAS = 2048  # pixels a side of the picture that holds many views
 _CELLS = 32  # views a side that it holds at most
@@ -76,7 +75,7 @@ class _Atlas:
     def of(cls, context: Any, cells: int, size: int, samples: int) -> "_Atlas":
         """Memory on the device for so many cells of `size` pixels."""
         side = cells * size
-        views = context.texture((shaders.COLUMNS, cells**2), 4, dtype="f4")
+        views = context.texture((_shaders.COLUMNS, cells**2), 4, dtype="f4")
         views.filter = (context.NEAREST, context.NEAREST)
         shadows = context.depth_texture((cells * _map_side(size),) * 2)
         shadows.compare_func = ""
@@ -113,9 +112,9 @@ class OpenGL(Renderer[_Model]):
         with self._context as context:
             self._driver = f"{context.info['GL_RENDERER']}, OpenGL {context.info['GL_VERSION']}"
             self._software = _is_software(context)
-            self._shadow = _program(context, shaders.SHADOW_VERTEX, shaders.SHADOW_FRAGMENT)
-            self._floor = _program(context, shaders.FLOOR_VERTEX, shaders.LIGHT + shaders.FLOOR_FRAGMENT)
-            self._object = _program(context, shaders.OBJECT_VERTEX, shaders.LIGHT + shaders.OBJECT_FRAGMENT)
+            self._shadow = _program(context, _shaders.SHADOW_VERTEX, _shaders.SHADOW_FRAGMENT)
+            self._floor = _program(context, _shaders.FLOOR_VERTEX, _shaders.LIGHT + _shaders.FLOOR_FRAGMENT)
+            self._object = _program(context, _shaders.OBJECT_VERTEX, _shaders.LIGHT + _shaders.OBJECT_FRAGMENT)
             for program in (self._floor, self._object):
                 program["shadows"] = 1
             self._object["image"] = 2
@@ -208,7 +207,7 @@ class OpenGL(Renderer[_Model]):
         """The pictures of one atlas; the views of a model follow each other."""
         n, size = len(placed), self.size
         atlas = self._fitting(n)
-        atlas.views.write(np.ascontiguousarray(rows), viewport=(0, 0, shaders.COLUMNS, n))
+        atlas.views.write(np.ascontiguousarray(rows), viewport=(0, 0, _shaders.COLUMNS, n))
         atlas.views.use(0)
         atlas.shadows.use(1)
         for program, side in ((self._shadow, _map_side(size)), (self._floor, size), (self._object, size)):
@@ -268,8 +267,8 @@ class OpenGL(Renderer[_Model]):
 
 
 def _program(context: Any, vertex: str, fragment: str) -> Any:
-    vertex = shaders.CONSTANTS + shaders.PLACE + vertex
-    return context.program(vertex_shader=vertex, fragment_shader=shaders.CONSTANTS + fragment)
+    vertex = _shaders.CONSTANTS + _shaders.PLACE + vertex
+    return context.program(vertex_shader=vertex, fragment_shader=_shaders.CONSTANTS + fragment)
 
 
 def _groups(placed: Sequence[_Model]) -> Iterator[_Group]:
@@ -284,7 +283,7 @@ def _rows(shots: Shots) -> Float32[np.ndarray, "b 7 4"]:
     """What the programs read about each view: rotation and floor, lamp and beam, bounced light."""
     lamps = Lamps.of(shots)
     turns = shots.rotation.detach().cpu().numpy()
-    rows = np.zeros((len(shots), shaders.COLUMNS, 4), np.float32)
+    rows = np.zeros((len(shots), _shaders.COLUMNS, 4), np.float32)
     rows[:, 0:3, :3], rows[:, 0:3, 3] = turns, lamps.floor
     rows[:, 3:6, :3], rows[:, 3:6, 3] = lamps.frame, lamps.beam
     rows[:, 6, :3] = lamps.bounce

@@ -3,7 +3,7 @@
 Read as it is unpacked, `<root>/<synset>/<object>/image_{0..49}.jpg` (256 px) and `latent_{0..49}.npy`, with the
 authors' index files or without; any number of objects and views will do, so sets rendered here and the authors'
 out-of-distribution set are read as well (the latter with split "all"). Views are decoded when they are looked at,
-which takes about 1.5 ms each: pack a tree that is to be trained on (`gazeworld.envs.objects.pack`).
+which takes about 1.5 ms each: pack a tree that is to be trained on (`gazeworld.envs.object_datasets.pack_tree`).
 """
 
 from pathlib import Path
@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import track
 
 from ..files import digest, located
+from ..object_datasets.tree import check_root, drawn_by, fingerprint, read_latents, read_tree
+from ..object_datasets.tree_index import members
 from ..objects.gallery import FolderGallery, Objects, statistics
-from ..objects.index import members
-from ..objects.layout import check_root, drawn_by, fingerprint, read_latents, read_tree
 from ..validation import Natural, Side
 
 VERSION = 1  # goes up whenever the same files and options would give other views

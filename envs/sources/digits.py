@@ -1,6 +1,6 @@
 """Handwritten digits as scenes: the embedded data source, which needs no file of its own.
 
-The 1797 real 8 x 8 digits that ship with scikit-learn (`gazeworld.envs.handwriting`) are drawn into grey scenes much
+The 1797 real 8 x 8 digits that ship with scikit-learn (`_digit_scenes`) are drawn into grey scenes much
 larger than one glimpse: at varying place, size and tilt, on an uneven background and, if asked for, among scraps of
 other digits, so that one look at the centre does not suffice. No digit, not even in a scrap, is in both splits.
 """
@@ -14,10 +14,10 @@ from annotated_types import Interval
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..draws import Draws
-from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 from ..images import Images
+from ..rng import Draws
 from ..validation import Options, PositiveShare, SceneSide, Seed, Share
+from ._digit_scenes import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
 _GREY = 0.35  # mean level of the background

@@ -22,9 +22,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..cache import cached
-from ..decoding import content, decode_all, picture
 from ..files import digest, located, printable
-from ..images import DataError, Images, statistics
+from ..images import DataError, Images, content, decode_all, picture, statistics
 from ..validation import Side
 from ..walking import is_data, subfolders, walk
 

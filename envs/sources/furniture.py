@@ -1,9 +1,9 @@
 """Furniture and other things of Sweet Home 3D's model archives, drawn here."""
 
 from ..files import expanded, identity
-from ..objects import furniture
-from ..objects.drawn import Drawing, drawn
+from ..meshes import furniture
 from ..objects.gallery import Objects
+from ..objects.rendered import Drawing, drawn
 from ..validation import DrawnSide, Seed, Views
 
 

@@ -3,9 +3,9 @@
 from .. import walking
 from ..files import expanded, identity, printable
 from ..images import DataError
-from ..objects import loading
-from ..objects.drawn import Drawing, drawn
+from ..meshes import mesh_files
 from ..objects.gallery import Objects
+from ..objects.rendered import Drawing, drawn
 from ..validation import DrawnSide, Seed, Views
 
 
@@ -32,6 +32,6 @@ def load(
     files = walking.walk(folder, labels=0).files
     key = {
         "files": {printable(str(path.relative_to(folder))): identity(path, 4) for path in files},
-        "version": loading.VERSION,
+        "version": mesh_files.VERSION,
     }
-    return drawn("meshes", loading.walk(folder), split, key, Drawing(size, views, region, renderer, seed))
+    return drawn("meshes", mesh_files.walk(folder), split, key, Drawing(size, views, region, renderer, seed))

@@ -12,10 +12,10 @@ import torch
 
 from ..files import digest, located
 from ..images import DataError
-from ..objects import store
+from ..object_datasets import packed_store
+from ..object_datasets.pack_tree import verify
+from ..object_datasets.tree import check_split
 from ..objects.gallery import ArrayGallery, Objects, ReadAhead
-from ..objects.layout import check_split
-from ..objects.pack import verify
 from ..validation import Natural
 
 
@@ -29,7 +29,7 @@ def load(split: str = "train", root: str = "", *, views: Natural = 0, check: boo
     if not root:
         raise ValueError("source 'packed': no root given, expected the folder of a packed store")
     split, out = check_split(split), located(root, "root of source 'packed'")
-    manifest = store.read_manifest(out)
+    manifest = packed_store.read_manifest(out)
     if not 0 <= views <= manifest.views:
         raise ValueError(f"source 'packed': views={views}, but the objects in {out} have {manifest.views}")
     if check:
@@ -38,12 +38,12 @@ def load(split: str = "train", root: str = "", *, views: Natural = 0, check: boo
     if first == last:
         raise DataError(f"{out}: no object in split {split!r}, expected some")
     part, used = slice(first, last), views or manifest.views
-    stored = store.open_views(out / store.VIEWS_FILE, manifest)
-    latents, labels = store.read_latents(out, manifest), store.read_labels(out, manifest)
+    stored = packed_store.open_views(out / packed_store.VIEWS_FILE, manifest)
+    latents, labels = packed_store.read_latents(out, manifest), packed_store.read_labels(out, manifest)
     return Objects(
         name="packed",
         split=split,
-        gallery=ArrayGallery(stored[part, :used], _ahead(out / store.VIEWS_FILE, manifest, first)),
+        gallery=ArrayGallery(stored[part, :used], _ahead(out / packed_store.VIEWS_FILE, manifest, first)),
         latents=torch.from_numpy(latents[part, :used].copy()),
         labels=torch.from_numpy(labels[part].copy()),
         classes=manifest.classes,
@@ -55,7 +55,7 @@ def load(split: str = "train", root: str = "", *, views: Natural = 0, check: boo
     )
 
 
-def _ahead(path: Path, manifest: store.Manifest, first: int) -> ReadAhead | None:
+def _ahead(path: Path, manifest: packed_store.Manifest, first: int) -> ReadAhead | None:
     """Reading ahead, for files that memory cannot hold; systems other than Linux have no call for it."""
     if sys.platform != "linux":
         return None

@@ -7,7 +7,7 @@ things. Where the decoys are digits, too, drawn independently, the one that coun
 no single look suffices. From the middle one sees the arrow and none of the things, so whoever reads the arrow needs
 one saccade (a central cue as in Posner 1980).
 
-The digits are those of `gazeworld.envs.handwriting`; no digit image is in both splits.
+The digits are those of `gazeworld.envs.sources._digit_scenes`; no digit image is in both splits.
 """
 
 import math
@@ -19,10 +19,10 @@ from annotated_types import Interval
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..draws import Draws
-from ..handwriting import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 from ..images import Images
+from ..rng import Draws
 from ..validation import OptionError, Options, PositiveShare, Seed, Share
+from ._digit_scenes import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 
 _GREY = 0.35  # mean level of the background
 _OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN, _PIECES = range(7)  # numbers folded into the random stream of a scene

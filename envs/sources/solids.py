@@ -4,9 +4,9 @@ from typing import Annotated
 
 from annotated_types import Interval
 
-from ..objects import families
-from ..objects.drawn import Drawing, drawn
+from ..meshes import solids
 from ..objects.gallery import Objects
+from ..objects.rendered import Drawing, drawn
 from ..validation import DrawnSide, Seed, Views
 
 
@@ -28,6 +28,6 @@ def load(
     """
     if root:
         raise ValueError(f"source 'solids' is generated and has no root, found {root!r}")
-    key = {"families": families.VERSION, "per family": per_family, "seed": seed}
-    items = families.items(per_family, seed)
+    key = {"families": solids.VERSION, "per family": per_family, "seed": seed}
+    items = solids.items(per_family, seed)
     return drawn("solids", items, split, key, Drawing(size, views, region, renderer, seed))

@@ -17,9 +17,8 @@ from torch import Tensor
 
 from ..cache import cached
 from ..cache import folder as cache_folder
-from ..decoding import content, decode_all, picture
 from ..files import digest, expanded, located, read_bytes
-from ..images import DataError, Images
+from ..images import DataError, Images, content, decode_all, picture
 from ..walking import check_apart, is_data, subfolders
 
 VERSION = 1  # goes up whenever the same files would give other pixels

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..augment import Augmenter
-from ..draws import Draws
 from ..images import Images, load
-from ..protocol import BLUR, CROP, JITTER, POSE, Poses, make_protocol
+from ..rng import Draws
 from ..validation import SideOrOwn
 from ..world import Quantity, Scene, World, device_of
+from ._augment import Augmenter
+from ._augment_protocol import BLUR, CROP, JITTER, POSE, Poses, make_protocol
 
 ACTIONS = ("crop", "jitter", "blur", "all")
 
@@ -36,7 +36,7 @@ class AugmentationWorld(World):
 
     Options: `source`, `split`, `root` and `source_options` say what is looked at (`source` may also be an Images
     object; then only specs do not serialise). `size` is the side of a view in pixels (0: the image's). `protocol`
-    changes fields of `envs/protocol.py`'s Protocol. `kind`: with "observed", every view is blurred and none is
+    changes fields of `_augment_protocol.Protocol`. `kind`: with "observed", every view is blurred and none is
     solarised; with "predicted", one in ten is blurred and one in five solarised; "either" takes one of both for each
     view, at even chances.
     Raises ValueError for an option that makes no sense.

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
-from ..draws import Draws
 from ..images import load
 from ..objects import rotations
 from ..objects.gallery import Objects
 from ..objects.renderer import make_renderer
 from ..objects.rotations import Region
 from ..objects.views import POSE, LiveViews, StoredViews, Views, poses_of
+from ..rng import Draws
 from ..validation import DrawnSideOrOwn
 from ..world import Quantity, Scene, World, device_of
 

@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..alias import pick
-from ..crops import Crops
-from ..draws import Draws
+from ..alias_tables import pick
 from ..fixations import Lattice
 from ..images import Images, load
+from ..rng import Draws
 from ..validation import Amount, SideOrOwn
 from ..world import Scene, World, device_of
+from ._crops import Crops
 
 if TYPE_CHECKING:
-    from ..prior import FixationPrior
+    from ..fixation_prior import FixationPrior
 
 _CHUNK = 4096  # images moved to a device at once
 
@@ -143,7 +143,7 @@ class SaccadeWorld(World):
 
     def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior":
         """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` if not 0."""
-        from ..prior import prior_of
+        from ..fixation_prior import prior_of
 
         if (kind, sigma) not in self._priors:
             self._priors[kind, sigma] = prior_of(self.images, kind, self.lattice, sigma=sigma, device=self.device)

@@ -7,11 +7,10 @@ from torch import Tensor
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, Share, Width
 
-from ..ema import follow, target_of
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
 from ..losses import byol
-from ..schedule import momentum
+from ..momentum import follow, momentum, target_of
 
 
 class ConditionalBYOL(JointEmbedding):

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, Amount, Layers, OptionError, PositiveAmount, Views, Width
 
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import JointEmbedding, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import JointEmbedding, parts
 from ..losses import invariance, nt_xent, weighted
 
 _QUERIES = 512

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, MaybeWidth, Share, Width
 
-from ..ema import follow, target_of
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import JointEmbedding, action_projection, each, mlp, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import JointEmbedding, action_projection, each, mlp, parts
 from ..losses import cosine
-from ..schedule import momentum
+from ..momentum import follow, momentum, target_of
 
 Reduction = Literal["sum", "mean"]
 

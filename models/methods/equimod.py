@@ -7,8 +7,8 @@ from torch import Tensor
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, Amount, PositiveAmount, Width
 
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import JointEmbedding, action_projection, each, mlp, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import JointEmbedding, action_projection, each, mlp, parts
 from ..losses import equimod, weighted
 
 

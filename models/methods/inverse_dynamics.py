@@ -8,8 +8,8 @@ from torch.nn.functional import mse_loss
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, Width
 
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import JointEmbedding, each, mlp, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import JointEmbedding, each, mlp, parts
 
 
 class InverseDynamics(JointEmbedding):

@@ -7,8 +7,8 @@ from torch import Tensor
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, PositiveAmount, Width
 
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
 from ..losses import nt_xent
 
 

@@ -11,10 +11,9 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Dropout, Layers, MaybeWidth, OptionError, Share, Width
 
 from ..aggregator import Aggregator
-from ..ema import follow, target_of
-from ..encoder import Deviations, Encoder, Means, Normalise, ViewShape, make_encoder
+from ..encoders import Deviations, Encoder, Means, Normalise, ViewShape, make_encoder
 from ..method import Method
-from ..schedule import momentum
+from ..momentum import follow, momentum, target_of
 
 Norm = Literal["batch", "none"]
 

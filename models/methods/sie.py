@@ -7,8 +7,8 @@ from torch import Tensor
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, Amount, OptionError, Width
 
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import Hypernetwork, JointEmbedding, each, mlp, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import Hypernetwork, JointEmbedding, each, mlp, parts
 from ..losses import sie, weighted
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import ActionSize, Amount, Width
 
-from ..encoder import Deviations, Encoder, Means, ViewShape
-from ..joint import JointEmbedding, Projector, each, make_projector, parts
+from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..joint_embedding import JointEmbedding, Projector, each, make_projector, parts
 from ..losses import trajectory, vicreg, weighted
 
 Place = Literal["embedding", "projection"]

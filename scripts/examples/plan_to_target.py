@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from gazeworld.agents.loop import collect
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.scanpath import scanpaths
+from gazeworld.agents.training.loop import collect
 from gazeworld.envs import ActiveVisionVectorEnv
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.scenarios.reports.scan_paths import scanpaths
 
 run, file = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "plan_to_target.png"
 target = (0.35, 0.65)  # (row, col) of the glimpse that is looked for, in units of the image side

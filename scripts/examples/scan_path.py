@@ -2,11 +2,11 @@
 
 import sys
 
-from gazeworld.agents.loop import collect
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.scanpath import scanpaths
+from gazeworld.agents.training.loop import collect
 from gazeworld.envs import ActiveVisionVectorEnv, make_world
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
+from gazeworld.scenarios.reports.scan_paths import scanpaths
 
 file = sys.argv[1] if len(sys.argv) > 1 else "scan_path.png"
 world = make_world("saccade", source="digits", glimpse=16)

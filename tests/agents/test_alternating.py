@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 import torch
+from fakes.images import noise
 from lightning_fabric import Fabric
-from pictures import noise
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from gazeworld.agents import alternating, checkpoint, loop
-from gazeworld.agents.config import TrainConfig
-from gazeworld.agents.optimiser import make_optimiser
-from gazeworld.agents.phases import AgentConfig, PhaseConfig
+from gazeworld.agents.config import AgentConfig, PhaseConfig, TrainConfig
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.recorder import Recorder
-from gazeworld.agents.replay import StreamReplay
-from gazeworld.agents.sb3_agents import agent_for
-from gazeworld.agents.sb3_turns import NonFinitePolicyError
-from gazeworld.agents.trained import made_for
-from gazeworld.envs.draws import Draws
+from gazeworld.agents.rl import alternate
+from gazeworld.agents.rl.algorithms import agent_for
+from gazeworld.agents.rl.replay import StreamReplay
+from gazeworld.agents.rl.train_policy import NonFinitePolicyError
+from gazeworld.agents.training import checkpoint, loop
+from gazeworld.agents.training.optimiser import make_optimiser
+from gazeworld.agents.training.recorder import Recorder
+from gazeworld.agents.training.trained_methods import made_for
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
@@ -36,7 +36,7 @@ GRID = {"name": "fixations", "side": 5}
 ON, OFF = {"n_steps": 3, "batch_size": 24, "n_epochs": 1}, {"learning_starts": 24, "buffer_size": 80, "batch_size": 8}
 
 
-def duet(algorithm: str = "ppo", menu: Any = GRID, options: dict[str, Any] | None = None) -> alternating.Duet:
+def duet(algorithm: str = "ppo", menu: Any = GRID, options: dict[str, Any] | None = None) -> alternate.Duet:
     world = SaccadeWorld(noise(side=24), glimpse=8)
     torch.manual_seed(0)
     module = made_for(METHOD, world)
@@ -54,13 +54,13 @@ def duet(algorithm: str = "ppo", menu: Any = GRID, options: dict[str, Any] | Non
         policy={"net_arch": [16], **({"lstm_hidden_size": 8} if algorithm == "recurrent-ppo" else {})},
         options=options or ON,
     )
-    return alternating.Duet(session, agent_for(config, world, module, seed=5), StreamReplay(20))
+    return alternate.Duet(session, agent_for(config, world, module, seed=5), StreamReplay(20))
 
 
-def run(pair: alternating.Duet, folder: Path, start: int = 0, phases: PhaseConfig = PHASES) -> int:
+def run(pair: alternate.Duet, folder: Path, start: int = 0, phases: PhaseConfig = PHASES) -> int:
     record = Recorder(folder, start=start * phases.model_steps, steps=4, console=Console(file=StringIO()))
     try:
-        return alternating.alternate(pair, phases, TRAIN, folder / "checkpoints", record, start)
+        return alternate.alternate(pair, phases, TRAIN, folder / "checkpoints", record, start)
     finally:
         record.close()
 
@@ -84,7 +84,7 @@ def test_resuming_gives_the_same_phases_bit_for_bit(
     shutil.rmtree(tmp_path / "cut/checkpoints/step-00000004")
     torch.manual_seed(99)  # whatever state global generators are in must not matter
     cut = duet(algorithm, menu, options)
-    assert alternating.restore(cut, tmp_path / "cut/checkpoints") == 1
+    assert alternate.restore(cut, tmp_path / "cut/checkpoints") == 1
     assert run(cut, tmp_path / "cut", start=1) == 2
     last = "checkpoints/step-00000004"
     files = sorted(file.name for file in (tmp_path / "whole" / last).iterdir())
@@ -107,7 +107,7 @@ def test_each_learns_while_the_other_is_frozen(tmp_path: Path, monkeypatch: pyte
         return any(not torch.equal(a[name], b[name]) for name in a)
 
     for name, moved in (("_model_phase", (True, False)), ("_policy_phase", (False, True))):
-        original = getattr(alternating, name)
+        original = getattr(alternate, name)
 
         def watched(*args: Any, original: Any = original, moved: Any = moved, name: str = name) -> Any:
             before = copied()
@@ -117,7 +117,7 @@ def test_each_learns_while_the_other_is_frozen(tmp_path: Path, monkeypatch: pyte
             seen.append(name)
             return found
 
-        monkeypatch.setattr(alternating, name, watched)
+        monkeypatch.setattr(alternate, name, watched)
     assert run(pair, tmp_path) == 2
     assert seen == ["_model_phase", "_policy_phase"] * 2
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -146,7 +146,7 @@ def test_a_checkpoint_serves_the_shelf_and_plain_loading(tmp_path: Path) -> None
     policy = make_policy("sb3", world, path=str(tmp_path))
     policy.attach(pair.session.module)
     stream = loop.collect(pair.session.env, policy, 3, Draws.rows(0, 6))
-    live = loop.collect(pair.session.env, alternating.LivePolicy(pair.agent, pair.session), 3, Draws.rows(0, 6))
+    live = loop.collect(pair.session.env, alternate.LivePolicy(pair.agent, pair.session), 3, Draws.rows(0, 6))
     assert stream.views.shape == live.views.shape
     found = checkpoint.latest(tmp_path / "checkpoints")
     torch.manual_seed(1)
@@ -164,37 +164,37 @@ def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
     def full(*_: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(alternating, "save_agent", full)
+    monkeypatch.setattr(alternate, "save_agent", full)
     with pytest.raises(OSError, match="no space left"):
-        alternating.save(pair, PHASES, tmp_path / "checkpoints", 2)
+        alternate.save(pair, PHASES, tmp_path / "checkpoints", 2)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
     assert {file.name: file.read_bytes() for file in (tmp_path / "checkpoints/step-00000002").iterdir()} == before
     monkeypatch.undo()
-    alternating.save(pair, PhaseConfig(**{**vars(PHASES), "keep": 1}), tmp_path / "checkpoints", 2)
+    alternate.save(pair, PhaseConfig(**{**vars(PHASES), "keep": 1}), tmp_path / "checkpoints", 2)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
 
 
 def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
     pair = duet()
-    assert alternating.restore(pair, tmp_path) == 0
+    assert alternate.restore(pair, tmp_path) == 0
     run(pair, tmp_path, phases=PhaseConfig(**{**vars(PHASES), "phases": 1}))
     with pytest.raises(CheckpointError, match="of an agent with other options than this"):
-        alternating.restore(duet("ppo", None), tmp_path / "checkpoints")
+        alternate.restore(duet("ppo", None), tmp_path / "checkpoints")
     made = tmp_path / "checkpoints/step-00000002"
     smaller = duet()
     with pytest.raises(CheckpointError, match="expected those of a capacity of 6"):
-        alternating.restore(alternating.Duet(smaller.session, smaller.agent, StreamReplay(6)), made.parent)
+        alternate.restore(alternate.Duet(smaller.session, smaller.agent, StreamReplay(6)), made.parent)
     kept = (made / "rewards.safetensors").read_bytes()
     tensors = load_file(made / "rewards.safetensors")
     save_file({**tensors, "2/coverage/seen": torch.zeros(1)}, made / "rewards.safetensors")
     with pytest.raises(CheckpointError, match=r"holds 2/coverage/seen …, which is of none of the rewards asked for"):
-        alternating.restore(duet(), made.parent)
+        alternate.restore(duet(), made.parent)
     (made / "rewards.safetensors").write_bytes(kept)
     state = json.loads((made / "state.json").read_text())
     del state["phase"]
     (made / "state.json").write_text(json.dumps(state))
     with pytest.raises(CheckpointError, match="a checkpoint of plain training, expected one of alternating phases"):
-        alternating.restore(duet(), made.parent)
+        alternate.restore(duet(), made.parent)
 
 
 def test_weights_that_are_not_finite_stop_with_the_facts(tmp_path: Path) -> None:
@@ -224,16 +224,16 @@ def test_an_interrupt_finishes_the_phase(tmp_path: Path) -> None:
         return {}
 
     session = loop.Session(**{**vars(pair.session), "guests": (interrupt,)})
-    assert run(alternating.Duet(session, pair.agent, pair.replay), tmp_path) == 1
-    assert alternating.restore(duet(), tmp_path / "checkpoints") == 1
+    assert run(alternate.Duet(session, pair.agent, pair.replay), tmp_path) == 1
+    assert alternate.restore(duet(), tmp_path / "checkpoints") == 1
 
 
 def test_pairs_that_do_not_belong_together_are_refused() -> None:
     one, other = duet(), duet()
     with pytest.raises(ValueError, match="must look with the world model that is being trained"):
-        alternating.Duet(one.session, other.agent, one.replay)
+        alternate.Duet(one.session, other.agent, one.replay)
     with pytest.raises(ValueError, match="a replay of 5 streams, expected at least a batch of 6"):
-        alternating.Duet(one.session, one.agent, StreamReplay(5))
+        alternate.Duet(one.session, one.agent, StreamReplay(5))
     with pytest.raises(ValueError, match=r"phases\.model_steps is 0"):
         PhaseConfig(model_steps=0)
     with pytest.raises(ValueError, match=r"phases\.replay is -1"):

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gazeworld.agents import bench
+from gazeworld.envs.fixation_prior import FixationPrior
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.images import Images
-from gazeworld.envs.prior import FixationPrior
+from gazeworld.scenarios.bench import rollout
 
 N, SIDE = 9, 16
 LATTICE = Lattice(SIDE, 6)
@@ -22,7 +22,7 @@ def test_the_baseline_draws_the_same_distribution_and_shows_what_it_says() -> No
     """A comparison is worth something only if both do the same: fixations against the prior's."""
     images = noise()
     maps = torch.rand(N, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) ** 2
-    data, prior = bench.GlimpseDataset(images, LATTICE, maps), FixationPrior(maps, LATTICE)
+    data, prior = rollout.GlimpseDataset(images, LATTICE, maps), FixationPrior(maps, LATTICE)
     torch.manual_seed(0)
     expected = torch.zeros(LATTICE.count, LATTICE.count)
     found = torch.zeros_like(expected)
@@ -32,7 +32,7 @@ def test_the_baseline_draws_the_same_distribution_and_shows_what_it_says() -> No
         tops = LATTICE.tops(poses)
         for view, (top, left) in zip(views, tops.tolist(), strict=True):
             assert torch.equal(view, images.pixels[4, top : top + 6, left : left + 6])
-        apart = torch.cdist(tops.double(), tops.double()) + 100 * torch.eye(bench.VIEWS)
+        apart = torch.cdist(tops.double(), tops.double()) + 100 * torch.eye(rollout.VIEWS)
         assert apart.min() > LATTICE.glimpse / 2
         expected += prior.probabilities(torch.tensor([4]), poses[None, :1], Inhibition())[0]
         found[tuple(tops[1])] += 1
@@ -44,15 +44,15 @@ def test_the_baseline_draws_the_same_distribution_and_shows_what_it_says() -> No
 def test_the_bench_gives_a_row_for_every_policy_and_size(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "ENVIRONMENTS", (1, 8))
-    monkeypatch.setattr(bench, "_BATCHES", (2, 4))
-    monkeypatch.setattr(bench, "_REPEATS", 2)
-    monkeypatch.setattr(bench, "_WORKERS", 0)
+    monkeypatch.setattr(rollout, "ENVIRONMENTS", (1, 8))
+    monkeypatch.setattr(rollout, "_BATCHES", (2, 4))
+    monkeypatch.setattr(rollout, "_REPEATS", 2)
+    monkeypatch.setattr(rollout, "_WORKERS", 0)
     threads = torch.get_num_threads()
-    rows = bench.rollout_bench(noise(), seconds=0.01, device="cpu", glimpse=6)
+    rows = rollout.rollout_bench(noise(), seconds=0.01, device="cpu", glimpse=6)
     assert torch.get_num_threads() == threads
     assert [(row["policy"], row["environments"]) for row in rows] == [
-        (policy, n) for policy in bench.POLICIES for n in (1, 8)
+        (policy, n) for policy in rollout.POLICIES for n in (1, 8)
     ]
     for row in rows:
         assert row["glimpses_per_second"] > 0
@@ -61,4 +61,4 @@ def test_the_bench_gives_a_row_for_every_policy_and_size(
     assert "noise/train, 16 px, glimpses of 6 px" in out
     assert out.count("uniform") == 2
     with pytest.raises(ValueError, match="seconds is 0"):
-        bench.rollout_bench(noise(), seconds=0.0)
+        rollout.rollout_bench(noise(), seconds=0.0)

@@ -2,7 +2,7 @@
 
 import torch
 
-from gazeworld.agents.calibrate import calibrate
+from gazeworld.agents.probes.features import calibrate
 from gazeworld.envs.stream import Stream
 from gazeworld.models.method import make_method
 

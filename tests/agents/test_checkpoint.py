@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from gazeworld.agents import checkpoint
+from gazeworld.agents.training import checkpoint
 from gazeworld.models.method import CheckpointError
 
 

@@ -9,24 +9,23 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
 
-from gazeworld.agents import comparison, comparison_bootstrap
-from gazeworld.agents.comparison import RETRAINED, SHARED, Contest, Field, Played, contest, sharing
-from gazeworld.agents.comparison_bootstrap import interval, resampled, share
-from gazeworld.agents.comparison_cost import Cost, cost_of, model_cost
-from gazeworld.agents.comparison_gaze import fixation_map, lengths_of, overlap, saccades
-from gazeworld.agents.comparison_oracle import GreedyOracle, Readers
-from gazeworld.agents.comparison_paths import path_integration
-from gazeworld.agents.comparison_plans import Compared, Contestant, Gaze, choose, learned, standard
-from gazeworld.agents.comparison_summary import summary, two_by_two
-from gazeworld.agents.comparison_verdicts import glimpses, paths, recognition
-from gazeworld.agents.comparison_visits import labels_of, whole_image
-from gazeworld.agents.loop import collect
+from gazeworld.agents.comparison import statistics
+from gazeworld.agents.comparison.contest import RETRAINED, SHARED, Contest, Field, Played, contest, sharing
+from gazeworld.agents.comparison.contestants import Compared, Contestant, Gaze, choose, learned, standard
+from gazeworld.agents.comparison.cost import Cost, cost_of, model_cost
+from gazeworld.agents.comparison.fixation_maps import fixation_map, lengths_of, overlap, saccades
+from gazeworld.agents.comparison.oracle import GreedyOracle, Readers
+from gazeworld.agents.comparison.path_integration import path_integration
+from gazeworld.agents.comparison.statistics import interval, resampled, share, summary, two_by_two
+from gazeworld.agents.comparison.streams import labels_of, whole_image
+from gazeworld.agents.comparison.verdicts import glimpses, paths, recognition
 from gazeworld.agents.policy import Memory, make_policy
-from gazeworld.agents.probes import Budget, fit_classifier
-from gazeworld.envs.draws import Draws
+from gazeworld.agents.probes.readouts import Budget, fit_classifier
+from gazeworld.agents.training.loop import collect
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.images import Images
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method
@@ -108,7 +107,7 @@ def test_everybody_begins_alike_and_who_looks_well_is_right(result: Contest, pla
 
 
 def test_what_was_kept_is_not_made_again(place: Field, result: Contest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "visit", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr("gazeworld.agents.comparison.contest.visit", lambda *_: pytest.fail("looked again"))
     again = contest(place, everybody(), FEW)
     for name, one in result.played.items():
         assert all(torch.equal(one.correct[probe], again.played[name].correct[probe]) for probe in one.correct)
@@ -240,7 +239,7 @@ def test_the_bootstrap_is_paired_and_knows_its_width(monkeypatch: pytest.MonkeyP
     torch.testing.assert_close(means[0] + means[2], torch.ones(4000).double())
     assert not torch.equal(means, resampled(both, 4000, 1))
     assert resampled(both[:, :50], 100, 0).shape == (3, 100)
-    monkeypatch.setattr(comparison_bootstrap, "_CHUNK", 400 * 1000)
+    monkeypatch.setattr(statistics, "_CHUNK", 400 * 1000)
     parts = resampled(both, 4000, 0)
     torch.testing.assert_close(parts[0] + parts[2], torch.ones(4000).double())
     gain, whole = torch.tensor([[0.1, 0.2], [0.1, 0.2]]), torch.tensor([[0.2, 0.4], [-0.1, 0.4]])

@@ -8,19 +8,19 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.object_datasets import objects
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode
 from scipy.spatial.transform import Rotation
-from shapes import objects
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazeworld.agents import embedding as module
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.embedding import MapConfig, embedding, figure, project
 from gazeworld.agents.policy import make_policy
+from gazeworld.agents.probes import umap_maps as module
+from gazeworld.agents.probes.umap_maps import MapConfig, embedding, figure, project
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.models.method import Method

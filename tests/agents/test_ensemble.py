@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from foreseeing import Knows, Mute, place
+from fakes.images import noise
+from fakes.methods import Knows, Mute, place
 from gymnasium.vector import AutoresetMode
-from pictures import noise
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazeworld.agents.ensemble import Heads, HeadsConfig, Sizes, fit
-from gazeworld.agents.features import rollouts
-from gazeworld.agents.heads import load, save
+from gazeworld.agents.planning.ensemble import Heads, HeadsConfig, Sizes, fit
+from gazeworld.agents.planning.ensemble_files import load, save
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.signature import signature
+from gazeworld.agents.probes.features import rollouts
+from gazeworld.agents.training.checkpoint import signature
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method, make_method
 

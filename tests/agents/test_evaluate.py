@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode
 from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazeworld.agents import results
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.evaluate import Arena, evaluate
-from gazeworld.agents.measures import chance
+from gazeworld.agents.probes.evaluate import Arena, evaluate
+from gazeworld.agents.probes.measures import chance
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene
 from gazeworld.models.method import Method
+from gazeworld.scenarios.reports import tables
 
 CONFIG = ProbeConfig(views=3, rounds=2, epochs_linear=60, epochs_position=15, batch=16, noise=2.0, seed=1)
 
@@ -88,7 +88,7 @@ def test_a_place_that_is_always_the_same_is_not_scored() -> None:
     assert [kind.partition(" ")[0] for kind in found["position"]] == ["relative"]
     assert curve(found["position"]["relative position"], "trained") > 0.95
     console = Console(file=StringIO(), width=100)
-    results.show(found, console)
+    tables.show(found, console)
     assert "all streams begin alike" in console.file.getvalue()
 
 
@@ -155,10 +155,10 @@ def test_entries_say_how_they_came_about(found: dict) -> None:
 
 def test_written_whole_or_not_at_all(found: dict, tmp_path: Path) -> None:
     path = tmp_path / "new" / "probes.json"
-    results.write(found, path)
+    tables.write(found, path)
     assert json.loads(path.read_text()) == found
     with pytest.raises(ValueError, match="JSON"):
-        results.write({"score": float("nan")}, path)
+        tables.write({"score": float("nan")}, path)
     assert json.loads(path.read_text()) == found
     assert [p.name for p in path.parent.iterdir()] == ["probes.json"]
 
@@ -166,7 +166,7 @@ def test_written_whole_or_not_at_all(found: dict, tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [80, 140])
 def test_table_names_everything(found: dict, width: int) -> None:
     text = StringIO()
-    results.show(found, Console(file=text, width=width))
+    tables.show(found, Console(file=text, width=width))
     words = " ".join(text.getvalue().split())
     for word in ("z_AGG", "mean z", "centre", "untrained", "here split", "there split", "commanded actions composed"):
         assert word in words

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode
 
-from gazeworld.agents.features import (
+from gazeworld.agents.policy import Policy, make_policy
+from gazeworld.agents.probes.features import (
     FULL,
     NO_ACTIONS,
     NO_VISION,
@@ -16,10 +17,9 @@ from gazeworld.agents.features import (
     rollouts,
     spread_over,
 )
-from gazeworld.agents.parallel import parallel
-from gazeworld.agents.policy import Policy, make_policy
+from gazeworld.agents.probes.parallel import parallel
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.method import Method, make_method
 
 

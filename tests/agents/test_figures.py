@@ -9,17 +9,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gazeworld.agents import figures, scanpath
-from gazeworld.agents.features import rollouts
 from gazeworld.agents.policy import make_policy
+from gazeworld.agents.probes.features import rollouts
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene, World
+from gazeworld.scenarios.reports import figures, scan_paths
 
 VIEWS = [1, 2, 3]
 
@@ -147,28 +147,28 @@ def stream(world: World) -> Stream:
 
 def test_scan_paths_with_and_without_a_picture(tmp_path: Path) -> None:
     for world, columns in ((PicturedWorld(), 5), (CountingWorld(), 4)):
-        figure = scanpath.scanpaths(world, stream(world), (0, 2))
+        figure = scan_paths.scanpaths(world, stream(world), (0, 2))
         saved(figure, tmp_path / "scan.png")
         assert len(figure.axes) == 2 * columns
     world = PicturedWorld()
     seen = stream(world)
-    picture = scanpath.scanpaths(world, seen, (1,)).axes[0]
-    boxes = [patch for patch in picture.patches if isinstance(patch, scanpath.Rectangle)]
+    picture = scan_paths.scanpaths(world, seen, (1,)).axes[0]
+    boxes = [patch for patch in picture.patches if isinstance(patch, scan_paths.Rectangle)]
     assert [box.get_x() for box in boxes] == pytest.approx((seen.poses[1, :, 0] * 2).tolist())
     assert [text.get_text() for text in picture.texts][-4:] == ["1", "2", "3", "4"]
     with pytest.raises(ValueError, match="row 3 was asked for, expected 0 to 2"):
-        scanpath.scanpaths(world, seen, (3,))
+        scan_paths.scanpaths(world, seen, (3,))
 
 
 def test_animation_grows_view_by_view(tmp_path: Path) -> None:
     world = PicturedWorld()
-    scanpath.animate(world, stream(world), tmp_path / "new" / "path.gif", row=1)
+    scan_paths.animate(world, stream(world), tmp_path / "new" / "path.gif", row=1)
     frames = iio.imread(tmp_path / "new" / "path.gif")
     assert len(frames) >= 4
     assert all((a != b).any() for a, b in pairwise(frames[:4]))
-    scanpath.animate(CountingWorld(), stream(CountingWorld()), tmp_path / "plain.gif")
+    scan_paths.animate(CountingWorld(), stream(CountingWorld()), tmp_path / "plain.gif")
     with pytest.raises(ValueError, match=r"written as \.gif, found '\.mp4'"):
-        scanpath.animate(world, stream(world), tmp_path / "path.mp4")
+        scan_paths.animate(world, stream(world), tmp_path / "path.mp4")
 
 
 def test_no_global_figure_is_left_behind(found: dict) -> None:

@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fakes.object_datasets import objects
 from gymnasium.vector import AutoresetMode
-from shapes import objects
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.evaluate import Arena
-from gazeworld.agents.features import FULL, Features, quiet
-from gazeworld.agents.generalisation import _boxed, elsewhere, generalisation, score_rotation
-from gazeworld.agents.measures import Pair, Pairs
 from gazeworld.agents.policy import make_policy
+from gazeworld.agents.probes.evaluate import Arena
+from gazeworld.agents.probes.features import FULL, Features, quiet
+from gazeworld.agents.probes.generalisation import _boxed, elsewhere, generalisation, score_rotation
+from gazeworld.agents.probes.measures import Pair, Pairs
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.objects.rotations import Region
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Quantity
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.models.method import Method

@@ -5,19 +5,28 @@ import math
 
 import pytest
 import torch
-from foreseeing import Knows, Mute, Turns, lift, place, wander
+from fakes.images import noise
+from fakes.methods import Knows, Mute, Turns, lift, place, wander
+from fakes.object_datasets import objects
 from gymnasium.vector import AutoresetMode
-from pictures import noise
-from shapes import objects
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazeworld.agents import imagination as module
-from gazeworld.agents.imagination import ASTRAY, IMAGINED, LAST, MEAN, STEPWISE, horizon_figure, imagination, imagine
+from gazeworld.agents.planning import imagination as module
+from gazeworld.agents.planning.imagination import (
+    ASTRAY,
+    IMAGINED,
+    LAST,
+    MEAN,
+    STEPWISE,
+    horizon_figure,
+    imagination,
+    imagine,
+)
 from gazeworld.agents.policy import make_policy
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.objects import rotations
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, make_method

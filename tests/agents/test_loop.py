@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.images import SOMEWHERE
+from fakes.looping import CONFIG, run, session
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode
-from looping import CONFIG, run, session
-from pictures import SOMEWHERE
 from torch import nn
 
-from gazeworld.agents import checkpoint, loop
 from gazeworld.agents.config import ProbeConfig, TrainConfig
-from gazeworld.agents.optimiser import make_optimiser
 from gazeworld.agents.policy import make_policy
-from gazeworld.envs.draws import Draws
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.agents.training import checkpoint, loop
+from gazeworld.agents.training.optimiser import make_optimiser
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
 
@@ -177,7 +177,7 @@ def test_the_optimiser_spares_biases_norms_and_the_token() -> None:
 
 
 def test_collapse_is_seen() -> None:
-    from gazeworld.agents.monitor import effective_rank, spread
+    from gazeworld.agents.training.collapse_monitor import effective_rank, spread
 
     torch.manual_seed(0)
     assert effective_rank(torch.ones(50, 8)) == 0.0

@@ -6,13 +6,13 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 import torch
-from shapes import objects
+from fakes.object_datasets import objects
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazeworld.agents import neighbours as module
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.neighbours import KINDS, Search, figure, neighbours
+from gazeworld.agents.probes import neighbours as module
+from gazeworld.agents.probes.neighbours import KINDS, Search, figure, neighbours
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.worlds.rotation import RotationWorld

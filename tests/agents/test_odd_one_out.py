@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from shapes import objects
+from fakes.object_datasets import objects
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazeworld.agents import odd_one_out as module
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.features import quiet
-from gazeworld.agents.odd_one_out import Pool, Puzzle, odd_one_out
-from gazeworld.envs.draws import Draws
+from gazeworld.agents.probes import odd_one_out as module
+from gazeworld.agents.probes.features import quiet
+from gazeworld.agents.probes.odd_one_out import Pool, Puzzle, odd_one_out
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.models.method import Method, make_method

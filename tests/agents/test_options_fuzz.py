@@ -15,22 +15,23 @@ import jaxtyping
 import numpy as np
 import pytest
 import torch
+from fakes.images import noise
+from fakes.methods import Reading, counting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pictures import noise
-from reading import Reading, counting
 
-from gazeworld.agents import comparison_plans, embedding, ensemble, neighbours, odd_one_out, probes, reaching
-from gazeworld.agents.config import ProbeConfig, TrainConfig
-from gazeworld.agents.episodes import Remember
-from gazeworld.agents.menu import MENUS, make_menu
-from gazeworld.agents.phases import AgentConfig, PhaseConfig
+from gazeworld.agents.comparison import contestants
+from gazeworld.agents.config import AgentConfig, PhaseConfig, ProbeConfig, TrainConfig
+from gazeworld.agents.planning import ensemble, goal_reaching
+from gazeworld.agents.planning.cem_mppi import PlanConfig
 from gazeworld.agents.policy import POLICIES, Policy, make_policy
-from gazeworld.agents.reward import REWARDS, Reward, make_reward
-from gazeworld.agents.sb3_agents import ALGORITHMS
-from gazeworld.agents.sb3_options import checked_network, checked_options
-from gazeworld.agents.trajectories import PlanConfig
-from gazeworld.envs import shelf
+from gazeworld.agents.probes import neighbours, odd_one_out, readouts, umap_maps
+from gazeworld.agents.rl.algorithms import ALGORITHMS
+from gazeworld.agents.rl.discrete_actions import MENUS, make_menu
+from gazeworld.agents.rl.memory import Remember
+from gazeworld.agents.rl.reward import REWARDS, Reward, make_reward
+from gazeworld.agents.rl.sb3_options import checked_network, checked_options
+from gazeworld.envs import registry
 from gazeworld.envs.files import one_line
 from gazeworld.envs.validation import from_mapping
 from gazeworld.envs.worlds.saccade import SaccadeWorld
@@ -47,12 +48,12 @@ CONFIGS = [
     PhaseConfig,
     PlanConfig,
     ensemble.HeadsConfig,
-    reaching.ReachConfig,
+    goal_reaching.ReachConfig,
     neighbours.Search,
     odd_one_out.Puzzle,
-    embedding.MapConfig,
-    comparison_plans.Compared,
-    probes.Budget,
+    umap_maps.MapConfig,
+    contestants.Compared,
+    readouts.Budget,
 ]
 WORLD: dict[str, Any] = {"view_shape": (1, 8, 8), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
 SMALL: dict[str, Any] = {"encoder": "small", "dim": 8, "width": 4, "hidden": 8, "action_width": 8}
@@ -142,9 +143,9 @@ def built_or_named(build: Callable[[], Any], options: dict[str, Any]) -> None:
 
 
 @fuzzed
-@given(st.sampled_from(shelf.names(METHODS)), st.data())
+@given(st.sampled_from(registry.names(METHODS)), st.data())
 def test_methods(name: str, data: st.DataObject) -> None:
-    kind = shelf.concrete(METHODS, name, Method)
+    kind = registry.concrete(METHODS, name, Method)
     known = inspect.signature(kind).parameters
     usual = {key: value for key, value in {**WORLD, **SMALL}.items() if key in known}
     usual |= {"pairs": 4, "context": 6} if "pairs" in known else {}
@@ -157,9 +158,9 @@ _INHIBITION = {"radius": 0, "shape": "circle", "memory": 0, "strength": 1.0}
 
 
 @fuzzed
-@given(st.sampled_from([name for name in shelf.names(POLICIES) if name != "unseen"]), st.data())
+@given(st.sampled_from([name for name in registry.names(POLICIES) if name != "unseen"]), st.data())
 def test_policies(name: str, data: st.DataObject) -> None:
-    kind = shelf.concrete(POLICIES, name, Policy)
+    kind = registry.concrete(POLICIES, name, Policy)
     options = drawn(data, kind)
     if any(p.kind == p.VAR_KEYWORD for p in inspect.signature(kind).parameters.values()) and data.draw(st.booleans()):
         options[data.draw(st.sampled_from(list(_INHIBITION)))] = data.draw(values)
@@ -168,9 +169,9 @@ def test_policies(name: str, data: st.DataObject) -> None:
 
 
 @fuzzed
-@given(st.sampled_from(shelf.names(REWARDS)), st.data())
+@given(st.sampled_from(registry.names(REWARDS)), st.data())
 def test_rewards(name: str, data: st.DataObject) -> None:
-    options = drawn(data, shelf.concrete(REWARDS, name, Reward))
+    options = drawn(data, registry.concrete(REWARDS, name, Reward))
     env = Remember(counting(2), Reading())
     usual = {"by": "poses"} if name == "coverage" else {}
     built_or_named(lambda: make_reward(name, env, **{**usual, **options}), options)
@@ -188,7 +189,7 @@ def test_menus(name: Any, data: st.DataObject) -> None:
 @given(st.sampled_from(CONFIGS), st.booleans(), st.data())
 def test_configurations(kind: type, from_file: bool, data: st.DataObject) -> None:
     options = drawn(data, kind)
-    needed = {} if kind is not probes.Budget else {"epochs": 3}
+    needed = {} if kind is not readouts.Budget else {"epochs": 3}
     given_all = {**needed, **options}
     build = (lambda: from_mapping(kind, given_all, "x.json")) if from_file else (lambda: kind(**given_all))
     built_or_named(build, options)

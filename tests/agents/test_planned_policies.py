@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from foreseeing import PLACES, Knows, Mute, Turns, at, landed, lift, place, recall, wander
+from fakes.images import noise
+from fakes.methods import PLACES, Knows, Mute, Turns, at, landed, lift, place, recall, wander
+from fakes.object_datasets import objects
 from gymnasium.vector import AutoresetMode
-from pictures import noise
-from shapes import objects
 from torch import Tensor
 
-from gazeworld.agents import checkpoint
-from gazeworld.agents.ensemble import Heads, HeadsConfig, Sizes, fit
-from gazeworld.agents.features import rollouts
-from gazeworld.agents.heads import save
-from gazeworld.agents.loop import collect
+from gazeworld.agents.planning.ensemble import Heads, HeadsConfig, Sizes, fit
+from gazeworld.agents.planning.ensemble_files import save
 from gazeworld.agents.policy import Policy, make_policy
-from gazeworld.agents.signature import signature
-from gazeworld.agents.trained import made_for
-from gazeworld.envs.draws import Draws
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.agents.probes.features import rollouts
+from gazeworld.agents.training import checkpoint
+from gazeworld.agents.training.checkpoint import signature
+from gazeworld.agents.training.loop import collect
+from gazeworld.agents.training.trained_methods import made_for
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld

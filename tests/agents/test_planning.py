@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from counting import CountingWorld
-from foreseeing import PLACES, SIDE, Knows, Mute, Short, Turns, at, landed, place, recall, wander
-from shapes import objects
+from fakes.methods import PLACES, SIDE, Knows, Mute, Short, Turns, at, landed, place, recall, wander
+from fakes.object_datasets import objects
+from fakes.worlds import CountingWorld
 
-from gazeworld.agents.foresight import Foresight
-from gazeworld.agents.planning import Ground, Search, pick, search_of
+from gazeworld.agents.planning.cem_mppi import PlanConfig, follow, plan
+from gazeworld.agents.planning.lookahead import Foresight
+from gazeworld.agents.planning.search import Ground, Search, pick, search_of
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.trajectories import PlanConfig, follow, plan
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.worlds.rotation import RotationWorld
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from pictures import SOMEWHERE, noise
+from fakes.images import SOMEWHERE, noise
 from torch import Tensor
 
 from gazeworld.agents.policy import POLICIES, Memory, Policy, make_policy
-from gazeworld.envs import shelf
-from gazeworld.envs.draws import Draws
+from gazeworld.envs import registry
+from gazeworld.envs.fixation_prior import Inhibition
 from gazeworld.envs.images import Images
-from gazeworld.envs.prior import Inhibition
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import Scene, World
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 
@@ -93,7 +93,7 @@ def test_every_policy_on_the_shelf_is_tested() -> None:
     elsewhere = {"unseen"}  # of objects: test_unseen.py
     elsewhere |= {"sb3"}  # of Stable-Baselines3: test_policy_sb3.py
     elsewhere |= {"novelty", "disagreement", "information", "goal"}  # with a world model: test_planned_policies.py
-    assert {name for name, _ in EVERY} | elsewhere >= set(shelf.names(POLICIES))
+    assert {name for name, _ in EVERY} | elsewhere >= set(registry.names(POLICIES))
 
 
 @pytest.mark.parametrize("padding", ["inside", "zeros"])

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gazeworld.agents.policy import Memory, make_policy
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.images import Images
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 
 

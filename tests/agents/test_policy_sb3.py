@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pictures import noise
+from fakes.images import noise
 from safetensors.torch import load_file, save_file
 
-from gazeworld.agents.episodes import Remember
-from gazeworld.agents.latent import Observe, Recollection
-from gazeworld.agents.loop import collect
 from gazeworld.agents.policies.sb3 import SB3Policy
 from gazeworld.agents.policy import Memory, make_policy
-from gazeworld.agents.reward import make_reward
-from gazeworld.agents.sb3 import SB3VecEnv
-from gazeworld.agents.sb3_agents import make_agent
-from gazeworld.agents.sb3_files import save_agent, save_policy
-from gazeworld.agents.sb3_pilot import Pilot
-from gazeworld.agents.trained import made_for
-from gazeworld.envs.draws import Draws
+from gazeworld.agents.rl.acting import Pilot
+from gazeworld.agents.rl.algorithms import make_agent
+from gazeworld.agents.rl.memory import Remember
+from gazeworld.agents.rl.observations import Observe, Recollection
+from gazeworld.agents.rl.reward import make_reward
+from gazeworld.agents.rl.saving import save_agent, save_policy
+from gazeworld.agents.rl.vec_env import SB3VecEnv
+from gazeworld.agents.training.loop import collect
+from gazeworld.agents.training.trained_methods import made_for
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
@@ -154,7 +154,7 @@ def test_log_probabilities_are_those_of_the_distribution(name: str) -> None:
 
 
 def test_a_category_is_drawn_as_often_as_it_is_likely() -> None:
-    from gazeworld.agents.sb3_pilot import _categorical
+    from gazeworld.agents.rl.acting import _categorical
 
     wanted = torch.tensor([0.5, 0.0, 0.3, 0.2])
     found, log_prob = _categorical(wanted.log().clamp_min(-1e8).expand(20_000, 4), Draws.rows(0, 20_000), False)
@@ -208,7 +208,7 @@ def test_policies_for_something_else_are_refused(saved: Path) -> None:
     ):
         with pytest.raises(ValueError, match=said):
             make_policy("sb3", other, path=str(saved))
-    from shapes import objects
+    from fakes.object_datasets import objects
 
     from gazeworld.envs.worlds.rotation import RotationWorld
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gazeworld.agents.probes import Budget, accuracy, fit_classifier, fit_regressor, fit_ridge, r2
+from gazeworld.agents.probes.readouts import Budget, accuracy, fit_classifier, fit_regressor, fit_ridge, r2
 
 
 def planted(noise: float = 0.0) -> tuple[Tensor, Tensor]:

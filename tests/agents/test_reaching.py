@@ -5,16 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from counting import CountingWorld
-from foreseeing import PLACES, Knows, Turns, at, landed, place, recall, wander
-from pictures import noise
-from shapes import objects
+from fakes.images import noise
+from fakes.methods import PLACES, Knows, Turns, at, landed, place, recall, wander
+from fakes.object_datasets import objects
+from fakes.worlds import CountingWorld
 
-from gazeworld.agents import reaching as module
-from gazeworld.agents.matching import PixelMatching
+from gazeworld.agents.planning import goal_reaching as module
+from gazeworld.agents.planning.goal_reaching import PixelMatching, ReachConfig, Seeks, reach, seekers
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.reaching import ReachConfig, Seeks, reach, seekers
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 

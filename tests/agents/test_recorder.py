@@ -9,9 +9,9 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
-from gazeworld.agents.events import event_files, seconds
-from gazeworld.agents.recorder import Recorder
-from gazeworld.agents.records import training_seconds
+from gazeworld.agents.runs.records import training_seconds
+from gazeworld.agents.training.event_files import event_files, seconds
+from gazeworld.agents.training.recorder import Recorder
 
 
 def recorded(folder: Path, start: int, values: dict[int, float], monkeypatch: pytest.MonkeyPatch, at: float) -> None:

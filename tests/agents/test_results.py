@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from gazeworld.agents.results import new_table, put
+from gazeworld.scenarios.reports.tables import new_table, put
 
 NUMBERS = [f"{k}.25 [{k}.5, {k}.75]" for k in range(6)]
 

@@ -5,20 +5,20 @@ import math
 
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.object_datasets import objects
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode
-from shapes import objects
 from torch import Tensor, nn
 
-from gazeworld.agents import retrieval as module
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.features import rollouts
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.retrieval import Ranks, ranks, retrieval
-from gazeworld.agents.stored import Stored
+from gazeworld.agents.probes import retrieval as module
+from gazeworld.agents.probes.features import rollouts
+from gazeworld.agents.probes.retrieval import Ranks, ranks, retrieval
+from gazeworld.agents.probes.stored_views import Stored
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.models.method import Method, Predicts, frozen, make_method
 

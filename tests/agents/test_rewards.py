@@ -4,20 +4,20 @@ from typing import Any
 
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.images import noise
+from fakes.methods import Reading, Seeing, counting
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode, VectorEnv
-from pictures import noise
-from reading import Reading, Seeing, counting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazeworld.agents.episodes import Remember
-from gazeworld.agents.loop import collect
 from gazeworld.agents.policy import make_policy
-from gazeworld.agents.reward import REWARDS, make_reward, rewards_of
-from gazeworld.envs import shelf
-from gazeworld.envs.draws import Draws
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.agents.rl.memory import Remember
+from gazeworld.agents.rl.reward import REWARDS, make_reward, rewards_of
+from gazeworld.agents.training.loop import collect
+from gazeworld.envs import registry
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError
 
@@ -119,7 +119,7 @@ def test_some_rows_can_begin_again_alone() -> None:
         assert env.now.aggregate[row, 3] == pytest.approx(float(places[-1] - places[0]) / 10, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", shelf.names(REWARDS))
+@pytest.mark.parametrize("name", registry.names(REWARDS))
 def test_every_mode_gives_the_same_rewards(name: str) -> None:
     first, *others = [episodes(rewarded(name, mode)) for mode in MODES]
     assert first.abs().sum() > 0
@@ -127,7 +127,7 @@ def test_every_mode_gives_the_same_rewards(name: str) -> None:
         torch.testing.assert_close(first, other)
 
 
-@pytest.mark.parametrize("name", shelf.names(REWARDS))
+@pytest.mark.parametrize("name", registry.names(REWARDS))
 def test_a_state_comes_back_whole(name: str) -> None:
     trained = rewarded(name)
     episodes(trained, 4)
@@ -300,7 +300,7 @@ def test_rewards_stack_with_their_weights() -> None:
     assert {"reward/coverage", "_reward/coverage", "reward/prediction-error"} <= info.keys()
 
 
-@pytest.mark.parametrize("name", sorted(set(shelf.names(REWARDS)) - {"coverage"}))
+@pytest.mark.parametrize("name", sorted(set(registry.names(REWARDS)) - {"coverage"}))
 def test_a_reward_without_its_model_says_so(name: str) -> None:
     with pytest.raises(ValueError, match=f"reward '{name}' needs a world model, and Remember was made without one"):
         make_reward(name, Remember(counting()))

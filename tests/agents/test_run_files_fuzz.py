@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 import torch
-from counting import CountingWorld
-from finished import leave, probes
+from fakes.runs import leave, probes
+from fakes.worlds import CountingWorld
 
-from gazeworld.agents import checkpoint, heads
-from gazeworld.agents.ensemble import Heads, HeadsConfig, Sizes
-from gazeworld.agents.recorder import _keep_until
-from gazeworld.agents.records import read_lines, read_metrics
-from gazeworld.agents.sb3_files import AGENT, POLICY, read
-from gazeworld.agents.signature import signature
-from gazeworld.agents.trained import load_method, made_for
-from gazeworld.scenarios.command import runs, scenario, table
+from gazeworld.agents.planning import ensemble_files
+from gazeworld.agents.planning.ensemble import Heads, HeadsConfig, Sizes
+from gazeworld.agents.rl.saving import AGENT, POLICY, read
+from gazeworld.agents.runs import run_folder, scenario
+from gazeworld.agents.runs.records import read_lines, read_metrics
+from gazeworld.agents.training import checkpoint
+from gazeworld.agents.training.checkpoint import signature
+from gazeworld.agents.training.recorder import _keep_until
+from gazeworld.agents.training.trained_methods import load_method, made_for
+from gazeworld.scenarios.commands import table
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
 METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "hidden": 16}
@@ -47,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder / "checkpoints", model / "checkpoints")
     loaded = load_method(model, world)[0]
     sizes = Sizes(loaded.aggregate_dim, 8, loaded.view_dim, 0)
-    heads.save(Heads(sizes, HeadsConfig(heads=2, hidden=4), signature(loaded)), folder / "heads")
+    ensemble_files.save(Heads(sizes, HeadsConfig(heads=2, hidden=4), signature(loaded)), folder / "heads")
     policy = {
         "format": 1, "algorithm": "ppo", "policy": {}, "observation": "latent", "aggregate_dim": 8,
         "episode_steps": 3, "menu": None, "world": {"pose_dim": 1}, "steps": 8,
@@ -72,7 +74,7 @@ def resumed(folder: Path) -> None:
 
 STEP = "checkpoints/step-00000007"
 DOORS: dict[str, Callable[[Path], Any]] = {
-    "config.json": lambda folder: (runs.open_run(folder), table.record_of(folder)),
+    "config.json": lambda folder: (run_folder.open_run(folder), table.record_of(folder)),
     "probes.json": table.record_of,
     "metrics.jsonl": lambda folder: (read_metrics(folder), read_lines(folder / "metrics.jsonl")),
     "model/config.json": lambda folder: load_method(folder / "model", CountingWorld()),
@@ -88,7 +90,7 @@ DOORS: dict[str, Callable[[Path], Any]] = {
 
 
 def _heads(folder: Path) -> Heads:
-    return heads.load(folder / "heads", load_method(folder / "model", CountingWorld())[0])
+    return ensemble_files.load(folder / "heads", load_method(folder / "model", CountingWorld())[0])
 
 
 def damaged(data: bytes, name: str, draw: random.Random) -> bytes:

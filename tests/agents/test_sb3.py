@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.images import noise
+from fakes.methods import Reading, counting
+from fakes.object_datasets import objects
+from fakes.worlds import CountingWorld
 from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode
-from pictures import noise
-from reading import Reading, counting
-from shapes import objects
 from stable_baselines3.common.vec_env import VecMonitor
 
-from gazeworld.agents.episodes import Remember, memory_of
-from gazeworld.agents.latent import Observe
-from gazeworld.agents.menu import FixationGrid, make_menu
-from gazeworld.agents.reward import make_reward
-from gazeworld.agents.sb3 import NonFiniteRewardError, SB3VecEnv
-from gazeworld.agents.sb3_agents import make_agent, seeded
-from gazeworld.agents.trained import made_for
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.agents.rl.algorithms import make_agent, seeded
+from gazeworld.agents.rl.discrete_actions import FixationGrid, make_menu
+from gazeworld.agents.rl.memory import Remember, memory_of
+from gazeworld.agents.rl.observations import Observe
+from gazeworld.agents.rl.reward import make_reward
+from gazeworld.agents.rl.vec_env import NonFiniteRewardError, SB3VecEnv
+from gazeworld.agents.training.trained_methods import made_for
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 
@@ -368,7 +368,7 @@ def test_a_missing_extra_is_named(missing: str) -> None:
 import sys
 sys.modules["{missing}"] = None
 from gazeworld.agents import menu, phases, replay, reward
-from gazeworld.agents.extra import MissingExtraError
+from gazeworld.agents.rl.vec_env import MissingExtraError
 from gazeworld.agents.policies import sb3
 import importlib
 for name in ("alternating", "sb3_files", "sb3_pilot", "sb3_agents", "sb3", "bench_sb3"):

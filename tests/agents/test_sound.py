@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from counting import CountingWorld
-from looping import CONFIG, run, session
+from fakes.looping import CONFIG, run, session
+from fakes.worlds import CountingWorld
 from torch import Tensor
 
-from gazeworld.agents import checkpoint, loop
 from gazeworld.agents.config import TrainConfig
-from gazeworld.agents.monitor import NonFiniteEmbeddingsError, effective_rank, spread
-from gazeworld.agents.online import Look, OnlineProbe
+from gazeworld.agents.probes.online import Look, OnlineProbe
+from gazeworld.agents.training import checkpoint, loop
+from gazeworld.agents.training.collapse_monitor import NonFiniteEmbeddingsError, effective_rank, spread
 
 
 def damaged(after: int, name: str = "encoder") -> loop.Session:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import leave, probes
+from fakes.runs import leave, probes
 from rich.console import Console
 
-from gazeworld.agents import heatmap, typeset
-from gazeworld.agents.records import Point, Record, aggregate, read_metrics, read_probes, scores, training_seconds
-from gazeworld.agents.tables import Row, Score, rows, untrained
-from gazeworld.scenarios.command import scenario
+from gazeworld.agents.runs import scenario
+from gazeworld.agents.runs.records import Point, Record, aggregate, read_metrics, read_probes, scores, training_seconds
+from gazeworld.scenarios.reports import heat_maps, table_files
+from gazeworld.scenarios.reports.rows import Row, Score, rows, untrained
 
 R2 = {"relative position": 0.5, "absolute position": 0.25}
 
@@ -55,7 +55,7 @@ def test_seeds_are_one_row_with_mean_and_sample_deviation() -> None:
 def test_one_seed_has_no_deviation() -> None:
     (row,) = rows([record()])
     assert row.scores["z_1"].std is None
-    assert "±" not in typeset.markdown(typeset.sheet([row]))
+    assert "±" not in table_files.markdown(table_files.sheet([row]))
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_ridge_reads_the_other_read_out() -> None:
     assert ridge.scores["relative position"].mean == pytest.approx(0.75)
 
 
-def a_sheet(**options: Any) -> typeset.Sheet:
+def a_sheet(**options: Any) -> table_files.Sheet:
     """Two scenarios, baselines and a row of the paper."""
     turned = probes((0.1, 0.2, 0.3), {"relative rotation": -0.7, "absolute rotation": 0.1})
     runs = [record(0), record(1, (0.5, 0.7)), record(0, scenario="turn_&_co:m3", conditioning="rot", probes=turned)]
     paper = Row("some", "position", "seq-jepa", "paper", scores={aggregate(2): Score(87.41, 0.5, 3)}, table="4")
-    return typeset.sheet([*rows(runs), *untrained(runs), paper], **options)
+    return table_files.sheet([*rows(runs), *untrained(runs), paper], **options)
 
 
 def test_scenarios_share_a_table_and_what_one_did_not_measure_is_a_dash() -> None:
@@ -173,7 +173,7 @@ def test_views_are_chosen() -> None:
 
 
 def test_csv_has_every_digit_and_empty_cells_for_what_is_not_there() -> None:
-    made = list(csv.DictReader(io.StringIO(typeset.comma_separated(a_sheet()))))
+    made = list(csv.DictReader(io.StringIO(table_files.comma_separated(a_sheet()))))
     assert float(made[0]["top-1 z_AGG, M = 1"]) == pytest.approx(45.0)
     assert float(made[0]["top-1 z_AGG, M = 1 std"]) == pytest.approx(statistics.stdev([40, 50]))
     assert made[0]["R² relative rotation"] == ""
@@ -184,11 +184,11 @@ def test_csv_has_every_digit_and_empty_cells_for_what_is_not_there() -> None:
 
 def test_markdown_and_latex_are_well_formed() -> None:
     made = a_sheet()
-    text = typeset.markdown(made)
+    text = table_files.markdown(made)
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in table}) == 1
     assert len(table) == len(made.rows) + 2
-    tex = typeset.latex(made)
+    tex = table_files.latex(made)
     body = [line for line in tex.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") - line.count(r"\&") for line in body} == {len(made.columns) - 1}
     assert r"turn\_\&\_co" in tex
@@ -201,7 +201,7 @@ def test_markdown_and_latex_are_well_formed() -> None:
 def test_a_narrow_terminal_gets_parts_and_no_number_is_cut() -> None:
     made = a_sheet()
     console = Console(width=90, record=True, file=io.StringIO())
-    for part in typeset.panels(made, "Runs", 90):
+    for part in table_files.panels(made, "Runs", 90):
         console.print(part)
     text = console.export_text()
     assert max(len(line) for line in text.splitlines()) <= 90
@@ -212,13 +212,13 @@ def test_a_narrow_terminal_gets_parts_and_no_number_is_cut() -> None:
 
 def test_each_scenario_can_stand_by_itself_with_its_own_columns() -> None:
     made = a_sheet()
-    first, second = typeset.by_scenario(made)
+    first, second = table_files.by_scenario(made)
     assert (*first.rows, *second.rows) == made.rows
     heads = [{column.heading for column in part.columns} for part in (first, second)]
     assert "R² relative rotation" in heads[1] - heads[0]
     assert "R² relative position" in heads[0] - heads[1]
     assert all("scenario" not in names and "top-1 z_AGG, M = 1" in names for names in heads)
-    assert typeset.by_scenario(first) == [first]
+    assert table_files.by_scenario(first) == [first]
 
 
 def test_probes_that_are_missing_cut_or_old_name_the_command(tmp_path: Path) -> None:
@@ -264,14 +264,16 @@ def test_heat_maps_are_of_runs_that_differ_in_training_length_alone(tmp_path: Pa
         for m, name in lengths.items()
         for seed in (0, 1)
     ]
-    (grid,) = heatmap.grids(rows([*runs, record(0, method__dim=32), record(0, method__name="byol", train__observed=1)]))
+    (grid,) = heat_maps.grids(
+        rows([*runs, record(0, method__dim=32), record(0, method__name="byol", train__observed=1)])
+    )
     assert (grid.observed, grid.views) == ([1, 2, 5], [1, 2])
     assert grid.quantities == ["relative position", "absolute position"]
     console = Console(width=150, record=True, file=io.StringIO())
-    console.print(heatmap.table(grid))
+    console.print(heat_maps.table(grid))
     assert "75.0 ± 0.0" in console.export_text()
-    figure = heatmap.figure(grid)
+    figure = heat_maps.figure(grid)
     figure.savefig(tmp_path / "map.png")
     assert {"75.0\n± 0.0", "10.0\n± 0.0"} <= {text.get_text() for text in figure.axes[0].texts}
     assert figure.axes[0].get_position().width > 0.3
-    assert heatmap.grids(rows(runs[:2])) == []
+    assert heat_maps.grids(rows(runs[:2])) == []

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.worlds import CountingWorld
 
-from gazeworld.agents import checkpoint
-from gazeworld.agents.trained import load_method, made_for, read_config
+from gazeworld.agents.training import checkpoint
+from gazeworld.agents.training.trained_methods import load_method, made_for, read_config
 from gazeworld.models.method import CheckpointError
 
 METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "hidden": 16}

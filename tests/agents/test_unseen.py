@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from pictures import noise
-from shapes import objects
+from fakes.images import noise
+from fakes.object_datasets import objects
 
-from gazeworld.agents.loop import collect
 from gazeworld.agents.policy import Memory, make_policy
-from gazeworld.envs.draws import Draws
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.agents.training.loop import collect
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes.object_datasets import CLASSES, colours, latent, write_tree
 from PIL import Image
-from trees import CLASSES, colours, latent, write_tree
 
-from gazeworld.envs import shelf
+from gazeworld.envs import registry
 from gazeworld.envs.images import DataError
 from gazeworld.envs.images import load as load_any
 from gazeworld.envs.objects.gallery import Objects, statistics
 
 FIRST = "02691156/56object0"
-load = shelf.module("gazeworld.envs.sources", "3diebench").load
+load = registry.module("gazeworld.envs.sources", "3diebench").load
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def read(root: Path, split: str = "train", **options: object) -> Objects:
 
 
 def test_it_is_on_the_shelf() -> None:
-    assert {"3diebench", "packed"} <= set(shelf.names("gazeworld.envs.sources"))
+    assert {"3diebench", "packed"} <= set(registry.names("gazeworld.envs.sources"))
 
 
 @pytest.mark.parametrize("index", ["", "none"])

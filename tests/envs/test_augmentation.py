@@ -9,21 +9,21 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from fakes.images import SOMEWHERE, draws, images, noise, scene
+from fakes.object_datasets import objects
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-from pictures import SOMEWHERE, draws, images, noise, scene
 from PIL import Image
-from shapes import objects
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms import functional as F
 
 from gazeworld.envs.conformance import check_vector_env
-from gazeworld.envs.protocol import Protocol
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import make_world
 from gazeworld.envs.worlds import augmentation
+from gazeworld.envs.worlds._augment_protocol import Protocol
 from gazeworld.envs.worlds.augmentation import ACTIONS, AugmentationWorld
 
 PERMUTATIONS = list(itertools.permutations(range(4)))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gazeworld.envs.cache import cached
-from gazeworld.envs.objects import writing
+from gazeworld.envs.object_datasets import tree_records
 
 
 class Counter:
@@ -186,8 +186,8 @@ def test_files_are_open_to_whom_the_umask_lets_in(folder: Path, umask: int) -> N
     before = os.umask(umask)
     try:
         cached({"a": 1}, (3,), np.float32, Counter())
-        writing.fail(folder.parent / "set", "chair/a", "it is broken")
-        writing.save(folder.parent / "set", writing.Record("chair/b"), *views(), quality=90)
+        tree_records.fail(folder.parent / "set", "chair/a", "it is broken")
+        tree_records.save(folder.parent / "set", tree_records.Record("chair/b"), *views(), quality=90)
     finally:
         os.umask(before)
     files = [path for path in folder.parent.rglob("*") if path.is_file()]

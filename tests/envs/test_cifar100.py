@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from archives import FINE, cifar_pixels, pickled, write_cifar100
+from fakes.archives import FINE, cifar_pixels, pickled, write_cifar100
 
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.images import DataError, load
 from gazeworld.envs.pickles import PickleError, plain
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.worlds.augmentation import AugmentationWorld
 
 FOLDERS = {False: "cifar-100-python", True: "cifar-100-binary"}

@@ -10,13 +10,13 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.images import noise
+from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
-from pictures import noise
 
 from gazeworld.envs.conformance import check_vector_env
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 
 MODES = list(AutoresetMode)
 

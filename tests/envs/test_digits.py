@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from gazeworld.envs import images
-from gazeworld.envs.handwriting import digits_of
 from gazeworld.envs.images import load
 from gazeworld.envs.sources import digits
+from gazeworld.envs.sources._digit_scenes import digits_of
 
 SMALL = {"side": 24, "variants": 2}
 

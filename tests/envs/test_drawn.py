@@ -7,10 +7,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gazeworld.envs.conformance import check_vector_env
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.images import DataError, load
 from gazeworld.envs.objects import views
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 
 TINY = {"per_family": 3, "size": 24, "views": 4}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gazeworld.envs.draws import Draws
+from gazeworld.envs.rng import Draws
 
 N = 4000
 

@@ -8,13 +8,13 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.worlds import CountingWorld
 from gymnasium.error import ClosedEnvironmentError
 
 import gazeworld.envs  # noqa: F401 (registers the ids)
-from gazeworld.envs.single import ActiveVisionEnv
+from gazeworld.envs.single_env import ActiveVisionEnv
 from gazeworld.envs.validation import OptionError
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 
 IDS = ["gazeworld/Saccade-v0", "gazeworld/Rotation-v0", "gazeworld/Augmentation-v0"]
 

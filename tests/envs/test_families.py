@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from gazeworld.envs.objects import shapes
-from gazeworld.envs.objects.families import FAMILIES, items, solid
-from gazeworld.envs.objects.kit import Kit
-from gazeworld.envs.objects.mesh import Mesh
-from gazeworld.envs.objects.normals import welded
+from gazeworld.envs.meshes import shapes
+from gazeworld.envs.meshes.mesh import Mesh, welded
+from gazeworld.envs.meshes.shapes import Kit
+from gazeworld.envs.meshes.solids import FAMILIES, items, solid
 
 
 def volume(triangles: np.ndarray) -> float:

@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from archives import write_cifar100, write_tiny_imagenet
-from packing import SIZE, tree_at
+from fakes.archives import write_cifar100, write_tiny_imagenet
+from fakes.object_datasets import SIZE, tree_at, write_tree
 from PIL import Image
-from trees import write_tree
 
 from gazeworld.envs import cache, saliency
 from gazeworld.envs.images import load
-from gazeworld.envs.objects import summary, writing
-from gazeworld.envs.objects.pack import pack
+from gazeworld.envs.object_datasets import tree_records, tree_summary
+from gazeworld.envs.object_datasets.pack_tree import pack
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "40"))
 
@@ -112,16 +111,18 @@ def divided(root: Path) -> None:
 
 
 def rendered(root: Path) -> None:
-    summary.begin(root, {"size": 16, "views": 2}, "by hand")
-    writing.save(root, writing.Record("a/x"), np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 7), np.float32), 90)
+    tree_summary.begin(root, {"size": 16, "views": 2}, "by hand")
+    tree_records.save(
+        root, tree_records.Record("a/x"), np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 7), np.float32), 90
+    )
 
 
 def settings(root: Path) -> list[Any]:
-    found = writing.read_record(root, "a/x")
-    writing.whole(root, "a/x", 1, "")
-    writing.records(root)
-    summary.begin(root, {"size": 16, "views": 2}, "by hand")
-    summary.finish(root, ["a/x"])
+    found = tree_records.read_record(root, "a/x")
+    tree_records.whole(root, "a/x", 1, "")
+    tree_records.records(root)
+    tree_summary.begin(root, {"size": 16, "views": 2}, "by hand")
+    tree_summary.finish(root, ["a/x"])
     return [found]
 
 

@@ -13,10 +13,9 @@ import pytest
 from PIL import Image
 
 from gazeworld.envs.images import DataError, load
-from gazeworld.envs.objects import furniture
-from gazeworld.envs.objects.furniture import CATALOGUE, FOLDER, category_of, walk
-from gazeworld.envs.objects.loading import walk as walk_meshes
-from gazeworld.envs.objects.properties import properties
+from gazeworld.envs.meshes import furniture
+from gazeworld.envs.meshes.furniture import CATALOGUE, FOLDER, category_of, properties, walk
+from gazeworld.envs.meshes.mesh_files import walk as walk_meshes
 
 # An L: long to +x, its foot to +y (upwards), its front a little pyramid to +z.
 MODEL = """mtllib chair.mtl

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes.object_datasets import colours, write_tree
 from PIL import Image
-from trees import colours, write_tree
 
 from gazeworld.envs.images import DataError
 from gazeworld.envs.objects import gallery as module
@@ -229,7 +229,7 @@ def test_objects_know_their_size() -> None:
 )
 def test_objects_that_do_not_belong_together_are_refused(changes: dict[str, object], message: str) -> None:
     if "items" in changes:
-        from gazeworld.envs.objects.mesh import Item
+        from gazeworld.envs.meshes.mesh import Item
 
         changes = {"items": (Item("a", "a/0", lambda: pytest.fail("loaded")),)}
     with pytest.raises(DataError, match=rf"made/train: .*{message}"):

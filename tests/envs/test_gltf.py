@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelling import Gltf, area, extent, png, quarters, save
+from fakes.meshes import Gltf, area, extent, png, quarters, save
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects.loading import load_mesh
-from gazeworld.envs.objects.mesh import Mesh
-from gazeworld.envs.objects.paint import encoded
+from gazeworld.envs.meshes.materials import encoded
+from gazeworld.envs.meshes.mesh import Mesh
+from gazeworld.envs.meshes.mesh_files import load_mesh
 
 CORNERS = [(0, 0, 0), (2, 0, 0), (2, 1, 0), (0, 1, 0)]
 QUAD = [0, 1, 2, 0, 2, 3]

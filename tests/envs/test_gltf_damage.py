@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from modelling import Gltf, png, quarters, save
+from fakes.meshes import Gltf, png, quarters, save
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects.loading import load_mesh
-from gazeworld.envs.objects.mesh import Mesh
+from gazeworld.envs.meshes.mesh import Mesh
+from gazeworld.envs.meshes.mesh_files import load_mesh
 
 CORNERS = [(0, 0, 0), (2, 0, 0), (2, 1, 0), (0, 1, 0)]
 QUAD = [0, 1, 2, 0, 2, 3]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trees import CLASSES, latent, write_index, write_tree
+from fakes.object_datasets import CLASSES, latent, write_index, write_tree
 
 from gazeworld.envs.images import DataError
+from gazeworld.envs.object_datasets.pack_tree import pack
+from gazeworld.envs.object_datasets.tree import drawn_by, fingerprint, read_latents, read_tree
+from gazeworld.envs.object_datasets.tree_index import members
 from gazeworld.envs.objects import splits
-from gazeworld.envs.objects.index import members
-from gazeworld.envs.objects.layout import drawn_by, fingerprint, read_latents, read_tree
-from gazeworld.envs.objects.pack import pack
 from gazeworld.envs.sources import packed
 
 FIRST = "02691156/56object0"
@@ -300,15 +300,15 @@ def test_what_drew_the_views_is_read(tmp_path: Path) -> None:
 
 def test_a_list_of_a_rendered_set_is_read_as_it_was_written(tmp_path: Path) -> None:
     """What `summary.finish` writes beside rendered objects is what is read here."""
-    from gazeworld.envs.objects import summary, writing
+    from gazeworld.envs.object_datasets import tree_records, tree_summary
 
     settings = {"size": 8}
-    summary.begin(tmp_path, settings, "embree")
+    tree_summary.begin(tmp_path, settings, "embree")
     keys = [f"{c}/{i}" for c in ("chair", "table") for i in range(5)]
     for key in keys:
         images, latents = np.zeros((2, 8, 8, 3), np.uint8), np.ones((2, 7), np.float32)
-        writing.save(tmp_path, writing.Record(key, 2, config="c", renderer="embree 4"), images, latents, 90)
-    summary.finish(tmp_path, keys)
+        tree_records.save(tmp_path, tree_records.Record(key, 2, config="c", renderer="embree 4"), images, latents, 90)
+    tree_summary.finish(tmp_path, keys)
     listed, indexed, walked = (members(tmp_path, index) for index in ("", str(tmp_path), "none"))
     assert listed.names == indexed.names
     assert listed.labels == indexed.labels

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packing import SIZE, N, V, tree_at
+from fakes.object_datasets import SIZE, N, V, tree_at
 
 from gazeworld.envs.files import DataError, read_json
-from gazeworld.envs.objects import summary, writing
-from gazeworld.envs.objects.pack import pack
+from gazeworld.envs.object_datasets import tree_records, tree_summary
+from gazeworld.envs.object_datasets.pack_tree import pack
 from gazeworld.envs.sources import packed
 
 
@@ -123,15 +123,15 @@ def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
 def test_settings_of_a_set_that_are_none_are_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "render.json").write_text(content)
     with pytest.raises(DataError, match=r"render\.json: "):
-        summary.begin(tmp_path, {"size": 16}, "any")
+        tree_summary.begin(tmp_path, {"size": 16}, "any")
 
 
 @pytest.mark.parametrize(
     "change", [{"key": "other/x"}, {"views": "3"}, {"views": True}, {"checksum": 1}, {"failed": None}, {"more": 1}]
 )
 def test_a_record_that_was_edited_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
-    writing.fail(tmp_path, "chair/a", "it is broken")
+    tree_records.fail(tmp_path, "chair/a", "it is broken")
     path = tmp_path / ".records" / "chair" / "a.json"
-    assert writing.read_record(tmp_path, "chair/a") == writing.Record("chair/a", failed="it is broken")
+    assert tree_records.read_record(tmp_path, "chair/a") == tree_records.Record("chair/a", failed="it is broken")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert writing.read_record(tmp_path, "chair/a") is None
+    assert tree_records.read_record(tmp_path, "chair/a") is None

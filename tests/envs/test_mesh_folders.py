@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modelling import BOX, PAINTED, Gltf, png, quarters, save
+from fakes.meshes import BOX, PAINTED, Gltf, png, quarters, save
 
 from gazeworld.envs.images import DataError, load
-from gazeworld.envs.objects.loading import load_mesh, walk
+from gazeworld.envs.meshes.mesh_files import load_mesh, walk
 
 TRIANGLE = [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelling import BOX, PAINTED, area, extent, png, quarters, save
+from fakes.meshes import BOX, PAINTED, area, extent, png, quarters, save
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects.loading import load_mesh
-from gazeworld.envs.objects.mesh import Mesh
-from gazeworld.envs.objects.paint import linear
+from gazeworld.envs.meshes.materials import linear
+from gazeworld.envs.meshes.mesh import Mesh
+from gazeworld.envs.meshes.mesh_files import load_mesh
 
 # A U of width 1 and height 1, a notch of 1/2 x 3/4 in its upper side, beginning where a fan goes wrong.
 NOTCHED = [(0.0, 0.0), (1, 0), (1, 1), (0.75, 1), (0.75, 0.25), (0.25, 0.25), (0.25, 1), (0, 1)]

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from modelling import BOX, PAINTED, SQUARE, area, png, quarters, save
+from fakes.meshes import BOX, PAINTED, SQUARE, area, png, quarters, save
 from PIL import Image
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects import cutout
-from gazeworld.envs.objects.loading import from_trimesh, load_mesh
-from gazeworld.envs.objects.paint import linear
+from gazeworld.envs.meshes import surfaces
+from gazeworld.envs.meshes.materials import linear
+from gazeworld.envs.meshes.mesh_files import from_trimesh, load_mesh
 
 
 def test_colours_opacity_and_gloss_of_a_library(tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_transparent_parts_of_textures_are_cut_out(tmp_path: Path, where: str) -
 def test_faint_textures_are_let_through_and_fine_ones_keep_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
     corners = np.array([[(0, 0, 0), (1, 0, 0), (1, 1, 0)], [(0, 0, 0), (1, 1, 0), (0, 1, 0)]], float)
     uv = corners[..., :2]
-    faint = cutout.cut(corners, uv, np.full((8, 8), 60, np.uint8))
+    faint = surfaces.cut(corners, uv, np.full((8, 8), 60, np.uint8))
     assert len(faint.face) == 2
     assert faint.alpha == pytest.approx(60 / 255)
-    monkeypatch.setattr(cutout, "BUDGET", 300)
+    monkeypatch.setattr(surfaces, "BUDGET", 300)
     noise = (np.random.default_rng(0).random((256, 256)) < 0.3) * 255
-    fine = cutout.cut(corners, uv, noise.astype(np.uint8))
+    fine = surfaces.cut(corners, uv, noise.astype(np.uint8))
     piece = fine.of(corners)
     kept = np.linalg.norm(np.cross(piece[:, 1] - piece[:, 0], piece[:, 2] - piece[:, 0]), axis=1).sum() / 2
     assert kept == pytest.approx(0.3, abs=0.08)

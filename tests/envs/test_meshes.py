@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from modelling import BOX, SQUARE, area, extent, save
+from fakes.meshes import BOX, SQUARE, area, extent, save
 
 from gazeworld.envs.images import DataError, load
-from gazeworld.envs.objects import loading
-from gazeworld.envs.objects.loading import from_trimesh, load_mesh, walk
-from gazeworld.envs.objects.normals import creased, welded
-from gazeworld.envs.objects.polygons import triangulated
+from gazeworld.envs.meshes import mesh_files
+from gazeworld.envs.meshes.mesh import creased, welded
+from gazeworld.envs.meshes.mesh_files import from_trimesh, load_mesh, walk
+from gazeworld.envs.meshes.polygons import triangulated
 
 
 def test_a_box_without_normals_is_sharp_and_stands_upright(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_damage_that_no_reader_looks_for_is_named(tmp_path: Path, monkeypatch: p
         def read(data: bytes, besides: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(loading.wavefront, "read", read)
+        monkeypatch.setattr(mesh_files.wavefront, "read", read)
         with pytest.raises(DataError, match=rf"a\.obj: cannot be read \({type(error).__name__}: {error}\)"):
             load_mesh(save(tmp_path / "a.obj", BOX))
 

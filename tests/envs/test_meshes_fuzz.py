@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelling import Gltf, png, quarters, save
+from fakes.meshes import Gltf, png, quarters, save
 from PIL import Image
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects import furniture
-from gazeworld.envs.objects.loading import load_mesh
-from gazeworld.envs.objects.mesh import Mesh
+from gazeworld.envs.meshes import furniture
+from gazeworld.envs.meshes.mesh import Mesh
+from gazeworld.envs.meshes.mesh_files import load_mesh
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "60"))
 LIMIT = 60  # seconds after which a file counts as one that hangs

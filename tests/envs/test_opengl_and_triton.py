@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from drawing import made
+from fakes.meshes import made
 
 RENDERS_THEN_COMPILES = """
 from gazeworld.envs.objects.renderer import make_renderer

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from counting import CountingWorld
+from fakes.worlds import CountingWorld
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gazeworld.envs import shelf
+from gazeworld.envs import registry
 from gazeworld.envs.files import printable
 from gazeworld.envs.images import load
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import WORLDS, World, make_world
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "60"))
@@ -91,11 +91,11 @@ def sensible(name: str, value: Any) -> bool:
     return not (name in LONG and isinstance(value, int | np.integer) and 64 < value < 10**6)
 
 
-@pytest.mark.parametrize("world", shelf.names(WORLDS))
+@pytest.mark.parametrize("world", registry.names(WORLDS))
 @fuzzed
 @given(st.data())
 def test_options_of_worlds(world: str, data: st.DataObject) -> None:
-    kind = shelf.concrete(WORLDS, world, World)
+    kind = registry.concrete(WORLDS, world, World)
     name = data.draw(st.sampled_from([n for n in options_of(kind) if n not in ("source", "source_options")]))
     value = data.draw(odd)
     small = {"source_options": {"variants": 1}} if world != "rotation" else {"source_options": {"per_family": 2}}
@@ -103,11 +103,11 @@ def test_options_of_worlds(world: str, data: st.DataObject) -> None:
     refused_by_name(lambda: make_world(world, **{**source, **small, name: value}), name, value)
 
 
-@pytest.mark.parametrize("source", shelf.names(SOURCES))
+@pytest.mark.parametrize("source", registry.names(SOURCES))
 @fuzzed
 @given(st.data())
 def test_options_of_sources(source: str, data: st.DataObject) -> None:
-    found = shelf.module(SOURCES, source)
+    found = registry.module(SOURCES, source)
     layout = vars(found).get("Layout")
     names = options_of(found.load) + (options_of(layout) if layout else [])
     name, value = data.draw(st.sampled_from(names)), data.draw(odd)

@@ -11,14 +11,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from packing import SIZE, N, V, files, tree_at
+from fakes.object_datasets import SIZE, N, V, files, tree_at, write_tree
 from PIL import Image
-from trees import write_tree
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects import pack as module
-from gazeworld.envs.objects import plan as planning
-from gazeworld.envs.objects.pack import pack, verify
+from gazeworld.envs.object_datasets import pack_tree as module
+from gazeworld.envs.object_datasets import pack_tree as planning
+from gazeworld.envs.object_datasets.pack_tree import pack, verify
 from gazeworld.envs.sources import packed
 
 
@@ -80,7 +79,7 @@ def test_packing_goes_on_after_an_error(
 def test_packing_goes_on_after_a_kill(tree: Path, whole: Path, tmp_path: Path, decodings: list[str]) -> None:
     out = tmp_path / "store"
     code = (
-        "import os, signal, sys; from pathlib import Path; from gazeworld.envs.objects.pack import pack\n"
+        "import os, signal, sys; from pathlib import Path; from gazeworld.envs.object_datasets.pack_tree import pack\n"
         "kill = lambda done, n: os.kill(os.getpid(), signal.SIGKILL) if done == 5 else None\n"
         f"pack(Path({str(tree)!r}), Path({str(out)!r}), {SIZE}, progress=kill)"
     )

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from packing import SIZE, N, V, files, tree_at
-from trees import write_tree
+from fakes.object_datasets import SIZE, N, V, files, tree_at, write_tree
 
-from gazeworld.envs import shelf
+from gazeworld.envs import registry
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects import pack as module
-from gazeworld.envs.objects import plan as planning
-from gazeworld.envs.objects.pack import pack, verify
+from gazeworld.envs.object_datasets import pack_tree as module
+from gazeworld.envs.object_datasets import pack_tree as planning
+from gazeworld.envs.object_datasets.pack_tree import pack, verify
 from gazeworld.envs.sources import packed
 
 
@@ -35,7 +34,7 @@ def whole(tree: Path) -> Path:
 @pytest.mark.parametrize("split", ["train", "test", "val", "all"])
 @pytest.mark.parametrize("views", [0, 2])
 def test_a_store_holds_what_the_tree_does(tree: Path, whole: Path, split: str, views: int) -> None:
-    folder = shelf.module("gazeworld.envs.sources", "3diebench").load(split, str(tree), size=SIZE, views=views)
+    folder = registry.module("gazeworld.envs.sources", "3diebench").load(split, str(tree), size=SIZE, views=views)
     store = packed.load(split, str(whole), views=views)
     assert store.gallery.shape == folder.gallery.shape
     n, v = store.gallery.shape[:2]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from archives import pickled
+from fakes.archives import pickled
 
 from gazeworld.envs.pickles import PickleError, plain
 

@@ -6,11 +6,11 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from gazeworld.envs import alias, prior, saliency
-from gazeworld.envs.draws import Draws
+from gazeworld.envs import alias_tables, fixation_prior, saliency
+from gazeworld.envs.fixation_prior import FixationPrior, prior_of
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.images import DataError, Images
-from gazeworld.envs.prior import FixationPrior, prior_of
+from gazeworld.envs.rng import Draws
 
 SIDE = 12
 DRAWS = 10_000
@@ -77,8 +77,8 @@ def test_masses_of_a_table_are_those_it_was_built_from() -> None:
     weights[1, 17] = 1e-20  # all mass in one cell
     weights[2] = 3.0  # uniform
     weights[3, ::2] = 0
-    found = alias.masses(alias.build(weights))
-    total = SIDE**2 * alias.UNIT
+    found = alias_tables.masses(alias_tables.build(weights))
+    total = SIDE**2 * alias_tables.UNIT
     assert (found.sum(1) == total).all()
     exact = weights.double() / weights.double().sum(1, keepdim=True) * total
     assert (found - exact).abs().max() <= 1
@@ -87,11 +87,13 @@ def test_masses_of_a_table_are_those_it_was_built_from() -> None:
 
 def test_long_rows_take_wider_entries() -> None:
     weights = torch.rand(1, 70_000, generator=torch.Generator().manual_seed(0))
-    table = alias.build(weights)
+    table = alias_tables.build(weights)
     assert table.dtype == torch.int64
-    assert alias.build(weights[:, :65_536]).dtype == torch.int32
-    assert (alias.masses(table) - weights.double() / weights.double().sum() * 70_000 * alias.UNIT).abs().max() <= 1
-    cells = alias.draw(table, torch.zeros(2000, dtype=torch.int64), Draws.rows(0, 2000), 5)
+    assert alias_tables.build(weights[:, :65_536]).dtype == torch.int32
+    assert (
+        alias_tables.masses(table) - weights.double() / weights.double().sum() * 70_000 * alias_tables.UNIT
+    ).abs().max() <= 1
+    cells = alias_tables.draw(table, torch.zeros(2000, dtype=torch.int64), Draws.rows(0, 2000), 5)
     assert cells.min() >= 0
     assert 65_536 < cells.max() < 70_000
 
@@ -124,8 +126,8 @@ def test_draws_with_inhibition_are_exact_on_every_road(
     lattice: Lattice, how: Inhibition, road: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Two candidates are often rejected: then the second and third roads carry many of the draws.
-    monkeypatch.setattr(prior, "FEW", 4 if road == "few" else 1)
-    monkeypatch.setattr(prior, "MANY", 1 if road == "dense" else 8)
+    monkeypatch.setattr(fixation_prior, "FEW", 4 if road == "few" else 1)
+    monkeypatch.setattr(fixation_prior, "MANY", 1 if road == "dense" else 8)
     maps, tops = hilly(), two_visits(lattice)
     found = FixationPrior(maps, lattice).sample(
         torch.full((DRAWS,), 2), Draws.rows(11, DRAWS), visits(lattice, tops, DRAWS), how
@@ -218,8 +220,8 @@ def test_where_no_place_is_left_inhibition_is_ignored() -> None:
 
 
 def test_rows_do_not_depend_on_their_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prior, "FEW", 1)  # all three roads are taken
-    monkeypatch.setattr(prior, "MANY", 2)
+    monkeypatch.setattr(fixation_prior, "FEW", 1)  # all three roads are taken
+    monkeypatch.setattr(fixation_prior, "MANY", 2)
     lattice, how = LATTICES[0], Inhibition(radius=4.0)
     p = FixationPrior(hilly(7), lattice)
     scenes, rng = torch.arange(400) % 7, Draws.rows(3, 400)
@@ -275,8 +277,8 @@ def source(n: int) -> Images:
 def test_tables_come_from_the_cache_the_second_time(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("GAZEWORLD_CACHE", str(tmp_path))
     built = []
-    real = alias.build
-    monkeypatch.setattr(alias, "build", lambda mass: (built.append(len(mass)), real(mass))[1])
+    real = alias_tables.build
+    monkeypatch.setattr(alias_tables, "build", lambda mass: (built.append(len(mass)), real(mass))[1])
     images, scenes, rng = source(300), torch.arange(300), Draws.rows(0, 300)
     first = prior_of(images, "image-signature", LATTICES[0]).sample(scenes, rng)
     again = prior_of(images, "image-signature", LATTICES[0]).sample(scenes, rng)

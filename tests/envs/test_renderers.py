@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from drawing import RED, ball, both, box, draw, ground, latents, made, pixel, shot
+from fakes.meshes import RED, ball, both, box, draw, ground, latents, made, pixel, shot
 from scipy.spatial.transform import Rotation
 
+from gazeworld.envs.meshes.mesh import Material, Mesh
 from gazeworld.envs.objects import renderer as renderers
 from gazeworld.envs.objects import stage
-from gazeworld.envs.objects.mesh import Material, Mesh
 from gazeworld.envs.objects.renderer import Renderer, UnavailableError, make_renderer, outward
 from gazeworld.envs.objects.stage import Lamps, Shots
-from gazeworld.envs.shelf import UnknownNameError
+from gazeworld.envs.registry import UnknownNameError
 
 SIZE = 64
 

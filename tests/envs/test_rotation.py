@@ -5,14 +5,14 @@ import math
 import gymnasium
 import pytest
 import torch
+from fakes.object_datasets import objects
 from scipy.spatial.transform import Rotation
-from shapes import objects
 from torch import Tensor
 
 from gazeworld.envs.conformance import check_vector_env
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.objects import rotations
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene
 from gazeworld.envs.worlds.rotation import ACTIONS, RotationWorld
 

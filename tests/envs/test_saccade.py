@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pictures import SOMEWHERE, draws, images, noise, ramp, scene
+from fakes.images import SOMEWHERE, draws, images, noise, ramp, scene
 from torch import Tensor
 
-from gazeworld.envs.crops import Crops
+from gazeworld.envs.fixation_prior import HasPriors
 from gazeworld.envs.images import Images
-from gazeworld.envs.prior import HasPriors
 from gazeworld.envs.world import make_world
+from gazeworld.envs.worlds._crops import Crops
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 
 SHAPES = [(24, 8, "inside"), (24, 7, "inside"), (24, 8, "zeros"), (23, 7, "zeros"), (24, 24, "inside"), (9, 1, "zeros")]

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gazeworld.envs.handwriting import digits_of
 from gazeworld.envs.images import load, statistics
 from gazeworld.envs.sources import search
+from gazeworld.envs.sources._digit_scenes import digits_of
 
 SMALL = {"side": 32, "variants": 1}
 CLEAN = {"background": 0.0, "noise": 0.0, "tilt": 0.0, "wobble": 0.0, "stray": 0.0}

@@ -10,17 +10,17 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from fakes.images import noise
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from pictures import noise
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
 
 import gazeworld.envs
-from gazeworld.envs import ActiveVisionEnv, ActiveVisionVectorEnv, shelf
+from gazeworld.envs import ActiveVisionEnv, ActiveVisionVectorEnv, registry
 
 SMALL: dict[str, Any] = {"split": "test", "source_options": {"variants": 1}}  # digits that are drawn in no time
-WORLDS = shelf.names("gazeworld.envs.worlds")
+WORLDS = registry.names("gazeworld.envs.worlds")
 
 
 def name(world: str) -> str:

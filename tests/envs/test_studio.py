@@ -7,18 +7,18 @@ import math
 from pathlib import Path
 from typing import Any
 
-import filming
 import numpy as np
 import pytest
 import torch
-from filming import CONFIG, Painter, broken, files, item, items, render
+from fakes.renderer import CONFIG, Painter, broken, files, item, items, render, triangle
 from PIL import Image
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects import latents, rotations, sheet, splits, studio
-from gazeworld.envs.objects.mesh import Item
+from gazeworld.envs.meshes.mesh import Item
+from gazeworld.envs.object_datasets import contact_sheet, render_tree
+from gazeworld.envs.object_datasets.render_tree import Report, StudioConfig
+from gazeworld.envs.objects import rotations, splits, stage
 from gazeworld.envs.objects.rotations import Region
-from gazeworld.envs.objects.studio import Report, StudioConfig
 
 N = 12  # objects of items()
 
@@ -51,7 +51,7 @@ def test_an_image_shows_what_its_latents_say(tmp_path: Path) -> None:
 
 
 def test_latents_have_the_papers_ranges_and_belong_to_the_object() -> None:
-    many = torch.cat([latents.of_object(Region("paper"), f"chair/{i}", 0, 50) for i in range(40)])
+    many = torch.cat([stage.of_object(Region("paper"), f"chair/{i}", 0, 50) for i in range(40)])
     low = torch.tensor([-math.pi / 2] * 3 + [0.0] * 4)
     high = torch.tensor([math.pi / 2] * 3 + [1, math.pi / 4, 2 * math.pi, 1])
     assert (many >= low - 1e-6).all()
@@ -59,11 +59,11 @@ def test_latents_have_the_papers_ranges_and_belong_to_the_object() -> None:
     assert (many.amin(0) < low + 0.01 * (high - low)).all()
     assert (many.amax(0) > high - 0.01 * (high - low)).all()
     assert ((many.mean(0) - (low + high) / 2) / (high - low)).abs().max() < 0.03
-    one = latents.of_object(Region("paper"), "chair/0", 0, 50)
-    assert torch.equal(one[:7], latents.of_object(Region("paper"), "chair/0", 0, 7))
+    one = stage.of_object(Region("paper"), "chair/0", 0, 50)
+    assert torch.equal(one[:7], stage.of_object(Region("paper"), "chair/0", 0, 7))
     for other in (("chair/1", 0), ("chair/0", 1)):
-        assert not torch.equal(one, latents.of_object(Region("paper"), *other, 50))
-    turned = latents.of_object(Region("held-out"), "chair/0", 0, 50)
+        assert not torch.equal(one, stage.of_object(Region("paper"), *other, 50))
+    turned = stage.of_object(Region("held-out"), "chair/0", 0, 50)
     assert Region("held-out", radius=1.05).contains(rotations.from_euler(turned[:, :3])).all()
 
 
@@ -152,9 +152,9 @@ def test_another_set_in_the_same_folder_is_refused(tmp_path: Path, change: dict[
 def test_a_renderer_with_other_samples_or_size_is_refused(tmp_path: Path) -> None:
     render(tmp_path / "set", things=items(1))
     with pytest.raises(ValueError, match="samples 4, asked for samples 2"):
-        studio.render(items(1), tmp_path / "set", CONFIG, Painter(16, 2))
+        render_tree.render(items(1), tmp_path / "set", CONFIG, Painter(16, 2))
     with pytest.raises(ValueError, match="draws 32 px, expected the set's 16"):
-        studio.render(items(1), tmp_path / "set", CONFIG, Painter(32))
+        render_tree.render(items(1), tmp_path / "set", CONFIG, Painter(32))
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
 )
 def test_keys_that_would_leave_the_folder_are_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(ValueError, match="expected a name of the form class/object"):
-        render(tmp_path / "set", things=[Item(key.partition("/")[0], key, lambda: filming.triangle(key))])
+        render(tmp_path / "set", things=[Item(key.partition("/")[0], key, lambda: triangle(key))])
     assert not (tmp_path / "set").exists()
 
 
@@ -181,7 +181,7 @@ def test_two_objects_of_one_name_or_in_the_wrong_class_are_refused(tmp_path: Pat
     with pytest.raises(ValueError, match=r"object 'chair/00' of class 'chair'"):
         render(tmp_path / "set", things=[item("chair/00"), item("chair/00")])
     with pytest.raises(ValueError, match=r"object 'chair/00' of class 'sofa'"):
-        render(tmp_path / "set", things=[Item("sofa", "chair/00", lambda: filming.triangle("x"))])
+        render(tmp_path / "set", things=[Item("sofa", "chair/00", lambda: triangle("x"))])
 
 
 def test_selecting_classes_and_a_few_of_each() -> None:
@@ -214,7 +214,7 @@ def test_impossible_settings_are_named(change: dict[str, Any], words: str) -> No
 
 def test_a_contact_sheet_shows_every_class(tmp_path: Path) -> None:
     render(tmp_path / "set", things=items(3, ("chair", "table", "window and door")))
-    path = sheet.contact_sheet(tmp_path / "set", tmp_path / "deep/sheet.png", objects=2, views=3, size=24)
+    path = contact_sheet.contact_sheet(tmp_path / "set", tmp_path / "deep/sheet.png", objects=2, views=3, size=24)
     with Image.open(path) as image:
         page = np.asarray(image)
     assert page.shape[0] == 3 * 28 + 4
@@ -232,11 +232,11 @@ def test_a_contact_sheet_shows_every_class(tmp_path: Path) -> None:
 
 def test_a_contact_sheet_of_nothing_or_of_damage(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone: no such folder"):
-        sheet.contact_sheet(tmp_path / "gone", tmp_path / "sheet.png")
+        contact_sheet.contact_sheet(tmp_path / "gone", tmp_path / "sheet.png")
     (tmp_path / "set").mkdir()
     with pytest.raises(DataError, match="no object found"):
-        sheet.contact_sheet(tmp_path / "set", tmp_path / "sheet.png")
+        contact_sheet.contact_sheet(tmp_path / "set", tmp_path / "sheet.png")
     render(tmp_path / "two", things=items(1))
     (tmp_path / "two/table/00/image_2.jpg").write_bytes(b"half")
     with pytest.raises(DataError, match=r"table/00/image_2\.jpg: cannot be decoded"):
-        sheet.contact_sheet(tmp_path / "two", tmp_path / "sheet.png")
+        contact_sheet.contact_sheet(tmp_path / "two", tmp_path / "sheet.png")

@@ -10,16 +10,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import filming
 import numpy as np
 import pytest
-from filming import broken, files, items, render
+from fakes import renderer
+from fakes.renderer import broken, files, items, render
 from PIL import Image
 
 from gazeworld.envs.images import DataError
-from gazeworld.envs.objects import splits, summary, writing
-from gazeworld.envs.objects.loading import walk
-from gazeworld.envs.objects.studio import StudioConfig
+from gazeworld.envs.meshes.mesh_files import walk
+from gazeworld.envs.object_datasets import tree_records, tree_summary
+from gazeworld.envs.object_datasets.render_tree import StudioConfig
+from gazeworld.envs.objects import splits
 
 N = 12  # objects of items()
 
@@ -42,8 +43,8 @@ def test_shards_together_are_the_whole(done: dict[str, bytes], tmp_path: Path) -
 @pytest.mark.parametrize(("where", "at"), [("draw", 7), ("write", 37)])
 def test_a_kill_and_a_restart_give_the_same_bytes(done: dict[str, bytes], tmp_path: Path, where: str, at: int) -> None:
     out = tmp_path / "set"
-    paths = os.pathsep.join(str(path) for path in (Path(filming.__file__).parent, *sys.path))
-    script = [sys.executable, filming.__file__, str(out), where, str(at)]
+    paths = os.pathsep.join(str(path) for path in (Path(renderer.__file__).parent.parent, *sys.path))
+    script = [sys.executable, renderer.__file__, str(out), where, str(at)]
     process = subprocess.run(script, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, check=False)
     assert process.returncode == -9, process.stderr
     there = files(out)
@@ -99,15 +100,15 @@ def test_a_damaged_object_is_drawn_again_and_only_that(done: dict[str, bytes], t
 
 
 def test_what_another_shard_finishes_meanwhile_is_listed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, write, meanwhile = tmp_path / "set", summary._write, ["chair/00", "table/05"]
+    out, write, meanwhile = tmp_path / "set", tree_summary._write, ["chair/00", "table/05"]
 
     def slowly(*arguments: Any) -> None:
         if meanwhile:
-            record = writing.Record(meanwhile.pop(), views=5)
-            writing.save(out, record, np.zeros((5, 8, 8, 3), np.uint8), np.zeros((5, 7), np.float32), 95)
+            record = tree_records.Record(meanwhile.pop(), views=5)
+            tree_records.save(out, record, np.zeros((5, 8, 8, 3), np.uint8), np.zeros((5, 7), np.float32), 95)
         write(*arguments)
 
-    monkeypatch.setattr(summary, "_write", slowly)
+    monkeypatch.setattr(tree_summary, "_write", slowly)
     render(out, StudioConfig(size=16, views=5, shard=(1, 2)))
     split = json.loads((out / "split.json").read_text())
     assert {"chair/00", "chair/01", "table/05"} <= {*split["train"], *split["test"]}
@@ -144,11 +145,11 @@ def test_an_object_that_somebody_took_away_is_not_listed(tmp_path: Path) -> None
 
 
 def test_of_two_runs_at_once_the_last_one_stays(tmp_path: Path) -> None:
-    record = writing.Record("chair/00", views=2, config="x")
+    record = tree_records.Record("chair/00", views=2, config="x")
     numbers = np.zeros((2, 7), np.float32)
     for value in (0, 200):
-        writing.save(tmp_path, record, np.full((2, 8, 8, 3), value, np.uint8), numbers, 95)
-        assert writing.whole(tmp_path, "chair/00", 2, "x")
+        tree_records.save(tmp_path, record, np.full((2, 8, 8, 3), value, np.uint8), numbers, 95)
+        assert tree_records.whole(tmp_path, "chair/00", 2, "x")
     with Image.open(tmp_path / "chair/00/image_1.jpg") as image:
         assert np.asarray(image).min() == 200
     assert [path.name for path in (tmp_path / "chair").iterdir()] == ["00"]
@@ -191,9 +192,9 @@ def test_a_full_disk_is_one_sentence_and_leaves_whole_objects_only(
 def test_records_are_refused_rather_than_trusted(tmp_path: Path) -> None:
     """A record of another configuration does not vouch for a folder."""
     render(tmp_path / "set", things=items(1))
-    assert not writing.whole(tmp_path / "set", "chair/00", 5, "another")
-    assert not writing.whole(tmp_path / "set", "chair/00", 4, writing.records(tmp_path / "set")[0].config)
-    assert writing.whole(tmp_path / "set", "chair/00", 5, writing.records(tmp_path / "set")[0].config)
+    assert not tree_records.whole(tmp_path / "set", "chair/00", 5, "another")
+    assert not tree_records.whole(tmp_path / "set", "chair/00", 4, tree_records.records(tmp_path / "set")[0].config)
+    assert tree_records.whole(tmp_path / "set", "chair/00", 5, tree_records.records(tmp_path / "set")[0].config)
 
 
 def test_what_another_shard_finishes_while_it_is_swept_is_no_error(

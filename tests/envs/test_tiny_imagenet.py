@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from archives import WORDS, tiny_colour, write_tiny_imagenet
+from fakes.archives import WORDS, tiny_colour, write_tiny_imagenet
 from PIL import Image
 
-from gazeworld.envs.draws import Draws
 from gazeworld.envs.images import DataError, load
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.sources import tiny_imagenet
 from gazeworld.envs.worlds.augmentation import AugmentationWorld
 

@@ -5,12 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from counting import CountingWorld
-from driving import N, actions, make, rollout
+from fakes.worlds import CountingWorld, N, actions, make, rollout
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 
 MODES = list(AutoresetMode)
 SMALL = {"split": "test", "source_options": {"variants": 1}}  # digits that are drawn in no time

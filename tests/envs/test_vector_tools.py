@@ -9,12 +9,12 @@ from types import ModuleType
 import gymnasium
 import numpy as np
 import pytest
-from driving import N, actions, make
+from fakes.worlds import N, actions, make
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import RecordEpisodeStatistics, RecordVideo
 
 from gazeworld.envs import render
-from gazeworld.envs.vector import ActiveVisionVectorEnv
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 
 MODES = list(AutoresetMode)
 SMALL = {"split": "test", "source_options": {"variants": 1}}  # digits that are drawn in no time

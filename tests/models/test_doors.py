@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from gazeworld.envs import shelf
+from gazeworld.envs import registry
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import OptionError
 from gazeworld.models.method import METHODS, Method, Predicts, make_method
 
-NAMES = shelf.names(METHODS)
+NAMES = registry.names(METHODS)
 SIDE = 16
 WORLD: dict[str, Any] = {"view_shape": (3, SIDE, SIDE), "action_dim": 2, "mean": (0.4,) * 3, "std": (0.2,) * 3}
 
@@ -94,7 +94,7 @@ def test_counting_first_changes_no_weights() -> None:
     method = small("seq-jepa")
     torch.manual_seed(3)
     options = {"encoder": "small", "dim": 24, "width": 4}
-    same = shelf.concrete(METHODS, "seq-jepa", Method)(**WORLD, **options)
+    same = registry.concrete(METHODS, "seq-jepa", Method)(**WORLD, **options)
     assert all(torch.equal(x, y) for x, y in zip(method.parameters(), same.parameters(), strict=True))
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from gazeworld.envs.stream import Stream
-from gazeworld.models.encoder import ENCODERS, make_encoder
+from gazeworld.models.encoders import ENCODERS, make_encoder
 from gazeworld.models.method import make_method
 
 SIDES = range(1, 41)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
 from gazeworld.models import losses
-from gazeworld.models.joint import Hypernetwork, TransformerProjector, make_projector, mlp
+from gazeworld.models.joint_embedding import Hypernetwork, TransformerProjector, make_projector, mlp
 from gazeworld.models.method import Method, Predicts, make_method
 
 WORLD = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gazeworld.envs import shelf
+from gazeworld.envs import registry
 from gazeworld.envs.stream import Stream
 from gazeworld.models.method import METHODS, Method, Predicts, make_method
 
-NAMES = shelf.names(METHODS)
+NAMES = registry.names(METHODS)
 WORLD = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
 SMALL = {
     "encoder": "small",
@@ -31,7 +31,7 @@ SMALL = {
 
 
 def make(name: str, seed: int = 0, **options: object) -> Method:
-    known = inspect.signature(shelf.concrete(METHODS, name, Method)).parameters
+    known = inspect.signature(registry.concrete(METHODS, name, Method)).parameters
     torch.manual_seed(seed)
     return make_method(name, **WORLD, **{k: v for k, v in SMALL.items() if k in known}, **options)
 
@@ -200,7 +200,9 @@ def test_predictions_live_where_goals_do_and_mind_the_action(name: str) -> None:
     assert not torch.allclose(predicted, method.predict(aggregate, -stream.actions[:, 0]))
 
 
-TWO_PROJECTORS = [n for n in NAMES if "projector" in inspect.signature(shelf.concrete(METHODS, n, Method)).parameters]
+TWO_PROJECTORS = [
+    n for n in NAMES if "projector" in inspect.signature(registry.concrete(METHODS, n, Method)).parameters
+]
 
 
 def test_the_methods_of_table_8_have_a_transformer_projector() -> None:
@@ -254,7 +256,7 @@ def test_a_file_on_the_shelf_is_a_method(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
     importlib.invalidate_caches()
     try:
-        assert shelf.names(METHODS) == sorted([*NAMES, "shrink-it"])
+        assert registry.names(METHODS) == sorted([*NAMES, "shrink-it"])
         method, stream = make_method("shrink-it", **WORLD, dim=5), stream_of(4, 3)
         assert method.represent(stream.views, stream.actions).aggregate.shape == (4, 5)
         before = stepped(method, stream)

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from gazeworld.models.schedule import learning_rate, momentum
+from gazeworld.agents.training.optimiser import learning_rate
+from gazeworld.models.momentum import momentum
 
 
 def test_learning_rate_warms_up_and_returns() -> None:

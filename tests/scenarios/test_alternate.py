@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from gazeworld.agents import alternating
 from gazeworld.agents.rewards.recognition import RecognitionReward
-from gazeworld.agents.trained import load_method
+from gazeworld.agents.rl import alternate as turns
+from gazeworld.agents.runs import build, run_folder, scenario
+from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.scenarios import saccade_digits
-from gazeworld.scenarios.command import alternate as command
-from gazeworld.scenarios.command import build, runs, scenario
-from gazeworld.scenarios.command.cli import main
-from gazeworld.scenarios.command.steering_arguments import alternate_defaults
+from gazeworld.scenarios.commands import train_jointly as command
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands._steering_arguments import alternate_defaults
 
 WORDS = [
     "--train.batch", "8", "--train.observed", "2", "--train.log-every", "2", "--probe.online", "0",
@@ -64,7 +64,7 @@ def test_a_run_is_left_that_the_other_commands_take(tmp_path: Path, capsys: pyte
     assert config["agent"]["menu"] == {"name": "fixations", "side": 4}
     assert config["made_by"]["command"]
     assert "phase 2: " in capsys.readouterr().out
-    opened = runs.open_run(run)  # what evaluate, watch and compare begin with
+    opened = run_folder.open_run(run)  # what evaluate, watch and compare begin with
     assert load_method(run, build.world_of(opened.scenario, "test", "cpu"))[1] == 4
     assert main(["watch", str(run), "--scenes", "1", "--policy", "learnt"]) == 0
     assert (run / "figures/scanpaths-learnt.png").is_file()
@@ -75,14 +75,14 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     monkeypatch.setattr(command, "save_curves", lambda *_: None)  # pictures take most of the time
     assert alternate(tmp_path / "whole") == 0
-    policy_phase = alternating._policy_phase
+    policy_phase = turns._policy_phase
 
     def pressed(*given: object) -> dict[str, float]:
         os.kill(os.getpid(), signal.SIGINT)
         return policy_phase(*given)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(alternating, "_policy_phase", pressed)
+        patch.setattr(turns, "_policy_phase", pressed)
         assert alternate(tmp_path / "cut") == 130
     out = capsys.readouterr().out
     assert "stopped after phase 1 of 2; everything is saved" in out
@@ -196,15 +196,15 @@ def test_a_run_of_another_scenario_is_not_resumed(alternated: Path, capsys: pyte
 def test_what_is_not_finite_ends_it_with_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policy_phase = alternating._policy_phase
+    policy_phase = turns._policy_phase
 
-    def spoils(pair: alternating.Duet, *given: object) -> dict[str, float]:
+    def spoils(pair: turns.Duet, *given: object) -> dict[str, float]:
         values = policy_phase(pair, *given)  # type: ignore[arg-type]
         pair.agent.policy.action_net.bias.data.fill_(torch.nan)
         return values
 
     with monkeypatch.context() as patch:
-        patch.setattr(alternating, "_policy_phase", spoils)
+        patch.setattr(turns, "_policy_phase", spoils)
         assert alternate(tmp_path / "policy") == 1
     said = capsys.readouterr().err
     assert "the policy's weights (action_net.bias …) are not finite after phase 1" in said

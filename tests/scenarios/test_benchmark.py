@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from trees import write_tree
+from fakes.object_datasets import write_tree
 
-from gazeworld.agents import generalisation
 from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.probes import generalisation
+from gazeworld.agents.runs import scenario
 from gazeworld.models.method import make_method
-from gazeworld.scenarios.command import doing, scenario
-from gazeworld.scenarios.command.cli import main
+from gazeworld.scenarios.commands import train
+from gazeworld.scenarios.commands._main import main
 
 CLASSES = {"02691156": 6, "03001627": 6}
 SHORT = "--train.epochs 0 --train.steps 2 --train.batch 4 --train.no-compile --train.precision 32-true --no-evaluate"
@@ -50,6 +51,6 @@ def test_a_stored_set_is_another_region(trees: Path, kind: str, source: str) -> 
     one = scenario.load("rotation-3diebench").changed(world={"root": str(trees / "packed")})
     options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 16, "hidden": 16}
     method = make_method("seq-jepa", view_shape=(3, 32, 32), action_dim=4, mean=(0.5,) * 3, std=(0.5,) * 3, **options)
-    place = doing.arena(one, ProbeConfig(views=2), method, region=f"ood={trees / kind}")
+    place = train.arena(one, ProbeConfig(views=2), method, region=f"ood={trees / kind}")
     assert place.test.world.objects.name == source
     assert place.test.world.view_shape == (3, 32, 32)

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gazeworld.agents import loop
-from gazeworld.scenarios.command import doing, runs, scenario
-from gazeworld.scenarios.command.arguments import TrainArguments
-from gazeworld.scenarios.command.cli import main
-from gazeworld.scenarios.command.comparing_arguments import SweepArguments
-from gazeworld.scenarios.command.data_arguments import PackArguments
+from gazeworld.agents.runs import run_folder, scenario, train_run
+from gazeworld.agents.training import loop
+from gazeworld.scenarios.commands import train
+from gazeworld.scenarios.commands._arguments import TrainArguments
+from gazeworld.scenarios.commands._comparing_arguments import SweepArguments
+from gazeworld.scenarios.commands._data_arguments import PackArguments
+from gazeworld.scenarios.commands._main import main
 
 TINY = [
     "--train.steps", "4", "--train.batch", "8", "--train.log-every", "2", "--train.save-every", "2",
@@ -198,7 +199,7 @@ def test_checkpoints_that_do_not_fit(run: Path, tmp_path: Path, capsys: pytest.C
 )
 def test_help_needs_no_torch(command: list[str]) -> None:
     code = (
-        "import sys\nfrom gazeworld.scenarios.command.cli import main\n"
+        "import sys\nfrom gazeworld.scenarios.commands._main import main\n"
         f"try:\n    main({[*command, '--help']!r})\nexcept SystemExit as stop:\n    assert not stop.code\n"
         "assert 'torch' not in sys.modules"
     )
@@ -222,7 +223,7 @@ def test_help_begins_with_what_the_command_is_for(
 
 
 def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", "saccade-digits"]
+    words = [sys.executable, "-m", "gazeworld.scenarios.commands._main", "train", "saccade-digits"]
     words += [
         "--runs",
         str(tmp_path),
@@ -301,12 +302,12 @@ def test_regions_are_looked_for_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = {"source_options": {"per_family": 2, "size": 16, "views": 4, "renderer": "embree"}}
-    train = {"steps": 1, "batch": 4, "observed": 2}
-    found = scenario.load("rotation-solids").changed(world=small, train=train, probe={"online": 0})
+    settings = {"steps": 1, "batch": 4, "observed": 2}
+    found = scenario.load("rotation-solids").changed(world=small, train=settings, probe={"online": 0})
     found = dataclasses.replace(found, method={**found.method, "dim": 8, "width": 4, "action_width": 4, "hidden": 16})
-    run = runs.Run(tmp_path / "run", "rotation-solids", found)
-    runs.start_or_resume(run, "cpu", resume=False, console=Console(quiet=True))
-    monkeypatch.setattr(doing, "evaluate", None)
+    run = run_folder.Run(tmp_path / "run", "rotation-solids", found)
+    train_run.start_or_resume(run, "cpu", resume=False, console=Console(quiet=True))
+    monkeypatch.setattr(train, "evaluate", None)
     stored = tmp_path / "stored"
     stored.mkdir()
     for region, sentence in (
@@ -321,7 +322,7 @@ def test_regions_are_looked_for_before_anything_is_measured(
 @pytest.mark.parametrize("extra", [[], [":no-conditioning", "--train.precision", "bf16-mixed"]])
 def test_two_processes_share_a_batch(extra: list[str], tmp_path: Path) -> None:
     variant, options = "".join(extra[:1]), extra[1:]
-    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", f"saccade-digits{variant}", *TINY]
+    words = [sys.executable, "-m", "gazeworld.scenarios.commands._main", "train", f"saccade-digits{variant}", *TINY]
     words += ["--runs", str(tmp_path), "--name", "two", "--processes", "2", "--no-evaluate", *options]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr

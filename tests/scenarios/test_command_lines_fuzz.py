@@ -19,10 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from gazeworld.scenarios.command import arguments, bench_arguments, comparing_arguments, data_arguments, scenario
-from gazeworld.scenarios.command import steering_arguments as steering
-from gazeworld.scenarios.command.cli import COMMANDS, main
-from gazeworld.scenarios.command.places import File, Folder, Name
+from gazeworld.agents.runs import scenario
+from gazeworld.scenarios.commands import _arguments, _bench_arguments, _comparing_arguments, _data_arguments
+from gazeworld.scenarios.commands import _steering_arguments as steering
+from gazeworld.scenarios.commands._main import COMMANDS, main
+from gazeworld.scenarios.commands._places import File, Folder, Name
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
 SMALL = [
@@ -35,29 +36,29 @@ JUNK = ["", "x", "1.5.2", "1e3x", "--", "∞", "\udcff", "None", "[1]", "1 2", "
 LONG = "n" * 300
 NOWHERE = ["file", "file/inside", "/proc/nowhere", LONG, "a\0b", "~no-such-user/x", "/dev/null/x", "x/" * 3000]
 TRAINING = {
-    "train": (["train", "saccade-digits", *SMALL], arguments.TrainArguments),
+    "train": (["train", "saccade-digits", *SMALL], _arguments.TrainArguments),
     "alternate": (["alternate", "saccade-digits", *SMALL, "--train.steps", "20"], steering.AlternateArguments),
-    "bench step": (["bench", "step", "saccade-digits", *SMALL], bench_arguments.StepArguments),
+    "bench step": (["bench", "step", "saccade-digits", *SMALL], _bench_arguments.StepArguments),
 }
 LOOKING = {
     "steer": (["steer", "RUN"], steering.SteerArguments),
-    "compare": (["compare", "RUN"], comparing_arguments.CompareArguments),
-    "heads": (["heads", "RUN"], comparing_arguments.HeadsArguments),
-    "reach": (["reach", "RUN"], comparing_arguments.ReachArguments),
-    "imagine": (["imagine", "RUN"], comparing_arguments.ImagineArguments),
-    "table": (["table", "RUN"], comparing_arguments.TableArguments),
-    "report": (["report", "RUN"], comparing_arguments.ReportArguments),
-    "watch": (["watch", "RUN"], arguments.WatchArguments),
-    "evaluate": (["evaluate", "RUN"], arguments.EvaluateArguments),
+    "compare": (["compare", "RUN"], _comparing_arguments.CompareArguments),
+    "heads": (["heads", "RUN"], _comparing_arguments.HeadsArguments),
+    "reach": (["reach", "RUN"], _comparing_arguments.ReachArguments),
+    "imagine": (["imagine", "RUN"], _comparing_arguments.ImagineArguments),
+    "table": (["table", "RUN"], _comparing_arguments.TableArguments),
+    "report": (["report", "RUN"], _comparing_arguments.ReportArguments),
+    "watch": (["watch", "RUN"], _arguments.WatchArguments),
+    "evaluate": (["evaluate", "RUN"], _arguments.EvaluateArguments),
 }
 MAKING = {
-    "sweep": (["sweep", "saccade-digits"], comparing_arguments.SweepArguments),
-    "render": (["data", "render", "--out", "out", "--source", "solids"], data_arguments.RenderArguments),
-    "pack": (["data", "pack", "tree", "--out", "out"], data_arguments.PackArguments),
-    "rollout": (["bench", "rollout"], bench_arguments.RolloutArguments),
-    "views": (["bench", "views"], bench_arguments.ViewsArguments),
-    "sb3": (["bench", "sb3"], bench_arguments.SB3Arguments),
-    "methods": (["bench", "methods", "saccade-digits"], bench_arguments.MethodsArguments),
+    "sweep": (["sweep", "saccade-digits"], _comparing_arguments.SweepArguments),
+    "render": (["data", "render", "--out", "out", "--source", "solids"], _data_arguments.RenderArguments),
+    "pack": (["data", "pack", "tree", "--out", "out"], _data_arguments.PackArguments),
+    "rollout": (["bench", "rollout"], _bench_arguments.RolloutArguments),
+    "views": (["bench", "views"], _bench_arguments.ViewsArguments),
+    "sb3": (["bench", "sb3"], _bench_arguments.SB3Arguments),
+    "methods": (["bench", "methods", "saccade-digits"], _bench_arguments.MethodsArguments),
 }
 NAMES = {
     "device": ["gpu1", "cuda:-1", "cuda:x", "cpu:y", "", "quantum", "cuda:99"],
@@ -251,7 +252,7 @@ def test_words_of_no_meaning_are_refused_or_helped(place: Path, words: list[str]
 
 
 def test_every_bound_is_tried_from_outside() -> None:
-    found = dict(options_of(arguments.TrainArguments))
+    found = dict(options_of(_arguments.TrainArguments))
     assert {"-1", str(2**32)} <= {*found["--seed"]}
     assert "0" in found["--processes"]
     assert {"nan", "inf", "0"} & {*found["--train.lr"]}

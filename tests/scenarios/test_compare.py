@@ -7,21 +7,22 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from foreseeing import Turns
+from fakes.methods import Turns
+from fakes.object_datasets import objects
 from rich.console import Console
-from shapes import objects
 
-from gazeworld.agents import comparison
-from gazeworld.agents.heads import load
-from gazeworld.agents.phases import AgentConfig
-from gazeworld.agents.sb3_agents import agent_for
-from gazeworld.agents.sb3_files import save_policy
-from gazeworld.agents.trained import load_method
+from gazeworld.agents.comparison import contest
+from gazeworld.agents.config import AgentConfig
+from gazeworld.agents.planning.ensemble_files import load
+from gazeworld.agents.rl.algorithms import agent_for
+from gazeworld.agents.rl.saving import save_policy
+from gazeworld.agents.runs import build, run_folder, scenario, train_run
+from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.envs.worlds.rotation import RotationWorld
-from gazeworld.scenarios.command import build, equip, runs, scenario
-from gazeworld.scenarios.command.cli import main
-from gazeworld.scenarios.command.compare import gaze_of
-from gazeworld.scenarios.command.comparing_arguments import HeadsArguments, ReachArguments
+from gazeworld.scenarios.commands import fit_ensemble
+from gazeworld.scenarios.commands._comparing_arguments import HeadsArguments, ReachArguments
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands.compare import gaze_of
 
 FEW = ["--views", "3", "--scenes", "60", "--test-scenes", "40", "--resamples", "50", "--device", "cpu"]
 SOME = ["--policies", "uniform,disagreement,oracle"]
@@ -36,17 +37,17 @@ def tiny(folder: Path, seed: int = 0) -> Path:
         probe={"online": 0, "views": 3, "epochs_linear": 2},
         seed=seed,
     )
-    runs.start_or_resume(
-        runs.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
+    train_run.start_or_resume(
+        run_folder.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
     )
     return folder
 
 
 def learnt(run: Path, folder: Path, **world: object) -> Path:
     """A policy that has learnt nothing, made for the world model of a run."""
-    found = runs.open_run(run).scenario.changed(world=world)
+    found = run_folder.open_run(run).scenario.changed(world=world)
     there = build.world_of(found, "train", "cpu")
-    method, _ = load_method(run, build.world_of(runs.open_run(run).scenario, "train", "cpu"))
+    method, _ = load_method(run, build.world_of(run_folder.open_run(run).scenario, "train", "cpu"))
     config = AgentConfig(environments=2, episode_steps=2, menu={"name": "fixations", "side": 4}, rewards=())
     save_policy(agent_for(config, there, method), folder)
     return folder
@@ -86,8 +87,8 @@ def test_a_comparison_leaves_numbers_and_figures_and_is_not_made_twice(
     for name in ("curves", "heat_maps", "saccades", "overlap"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert not (made / "r-0/heads").exists(), "heads that were not asked for stay in OUT"
-    monkeypatch.setattr(comparison, "visit", lambda *_: pytest.fail("looked again"))
-    monkeypatch.setattr("gazeworld.scenarios.command.compare._draw", lambda *_: None)
+    monkeypatch.setattr(contest, "visit", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr("gazeworld.scenarios.commands.compare._draw", lambda *_: None)
     assert main(words) == 0
     assert json.loads((tmp_path / "compare.json").read_text()) == found
 
@@ -110,8 +111,8 @@ def test_seeds_are_averaged_and_crossed_with_another_training(
     assert main(both) == 2
     assert "cannot be averaged: one of them has no own" in capsys.readouterr().err
     with pytest.MonkeyPatch.context() as patch:  # a run that holds a policy has one contestant more
-        patch.setattr("gazeworld.scenarios.command.compare.policy_folder", lambda _: None)
-        patch.setattr("gazeworld.scenarios.command.compare._draw", lambda *_: None)
+        patch.setattr("gazeworld.scenarios.commands.compare.policy_folder", lambda _: None)
+        patch.setattr("gazeworld.scenarios.commands.compare._draw", lambda *_: None)
         assert main([*both, "--learned", "p"]) == 0
     averaged = json.loads((tmp_path / "b/compare.json").read_text())
     assert [run["seed"] for run in averaged["runs"]] == [0, 1]
@@ -163,7 +164,7 @@ def test_runs_of_other_scenarios_are_not_averaged(
 
 
 def test_the_gaze_of_a_scenario() -> None:
-    digits = runs.Run(Path("x"), "saccade-digits", scenario.load("saccade-digits"))
+    digits = run_folder.Run(Path("x"), "saccade-digits", scenario.load("saccade-digits"))
     assert (gaze_of(digits).map, gaze_of(digits).inhibition.radius) == ("contrast", 8.0)
     uniform = replace(digits, scenario=scenario.load("saccade-digits:uniform"))
     assert gaze_of(uniform).map == "contrast", "the world's own where the policy has none of the scene"
@@ -179,7 +180,7 @@ def test_heads_are_fitted_and_found_by_policies(made: Path, tmp_path: Path, caps
     out = capsys.readouterr().out
     assert "cosine of the model's own predictor" in out
     assert "top-1 of the label head" in out
-    world = build.world_of(runs.open_run(run).scenario, "test", "cpu")
+    world = build.world_of(run_folder.open_run(run).scenario, "test", "cpu")
     found = load(run / "heads", load_method(run, world)[0])
     assert (found.config.heads, found.config.hidden, found.sizes.classes) == (2, 16, 10)
     assert main([*words, "--epochs", "0", "--device", "cpu"]) == 2
@@ -211,10 +212,10 @@ def test_views_of_objects_are_reached_with_replans(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = RotationWorld(objects(n=12, v=8))
-    place = equip.Opened(runs.open_run(made / "r-0"), world, Turns(world), 7)
-    monkeypatch.setattr(equip, "opened", lambda *_: place)
-    monkeypatch.setattr(equip, "untrained", lambda _: Turns(world))
-    assert equip.reach(ReachArguments(made / "r-0", out=tmp_path, device="cpu"), Console()) == 0
+    place = fit_ensemble.Opened(run_folder.open_run(made / "r-0"), world, Turns(world), 7)
+    monkeypatch.setattr(fit_ensemble, "opened", lambda *_: place)
+    monkeypatch.setattr(fit_ensemble, "untrained", lambda _: Turns(world))
+    assert fit_ensemble.reach(ReachArguments(made / "r-0", out=tmp_path, device="cpu"), Console()) == 0
     found = json.loads((tmp_path / "reach.json").read_text())
     assert found["actions"] == [1, 2, 3, 4, 5]
     assert found["unit"] == "degrees"

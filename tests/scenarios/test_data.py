@@ -13,14 +13,14 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 import tyro
-from filming import Painter, broken, files, items
+from fakes.renderer import Painter, broken, files, items
 from PIL import Image
 from rich.console import Console
 
 from gazeworld.envs.images import DataError
 from gazeworld.envs.objects import rotations
-from gazeworld.scenarios.command import data
-from gazeworld.scenarios.command.data_arguments import PackArguments, RenderArguments
+from gazeworld.scenarios.commands import data
+from gazeworld.scenarios.commands._data_arguments import PackArguments, RenderArguments
 
 SMALL: dict[str, Any] = {"size": 16, "views": 3, "renderer": "painter"}
 
@@ -215,7 +215,7 @@ def test_packing_stops_and_goes_on(desk: Desk, tmp_path: Path, monkeypatch: pyte
 
 def test_help_imports_no_torch() -> None:
     code = (
-        "import sys, tyro\nfrom gazeworld.scenarios.command import data_arguments as d\n"
+        "import sys, tyro\nfrom gazeworld.scenarios.commands import data_arguments as d\n"
         "for kind in (d.RenderArguments, d.PackArguments):\n"
         "    try:\n        tyro.cli(kind, args=['--help'])\n"
         "    except SystemExit as stop:\n        assert not stop.code\n"

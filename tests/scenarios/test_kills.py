@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from killing import killed
+from fakes.killing import killed
 from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
 
-from gazeworld.agents import checkpoint
-from gazeworld.agents.recorder import Recorder
-from gazeworld.agents.results import write
-from gazeworld.scenarios.command.cli import main
+from gazeworld.agents.training import checkpoint
+from gazeworld.agents.training.recorder import Recorder
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.reports.tables import write
 
 QUICK = [
     "--train.steps", "4", "--train.batch", "4", "--train.save-every", "2", "--train.log-every", "1", "--train.keep",
@@ -105,7 +105,7 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(
         raise ValueError("no step for you")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gazeworld.agents.loop.update", failing)
+        patch.setattr("gazeworld.agents.training.loop.update", failing)
         assert main(words(tmp_path / "runs", "a")) == 2
     assert "no step for you" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

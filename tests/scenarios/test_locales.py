@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gazeworld.agents import checkpoint
-from gazeworld.agents.interrupt import hang_up, interruptible, listen
+from gazeworld.agents.training import checkpoint
+from gazeworld.agents.training.interrupt import hang_up, interruptible, listen
 
-WORDS = [sys.executable, "-m", "gazeworld.scenarios.command.cli"]
+WORDS = [sys.executable, "-m", "gazeworld.scenarios.commands._main"]
 TRAIN = [
     "train", "saccade-digits", "--train.batch", "8", "--train.log-every", "1", "--train.threads", "1",
     "--probe.online", "0", "--no-evaluate", "--device", "cpu",

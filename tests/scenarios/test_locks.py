@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from gazeworld.agents import checkpoint, heads, lock, loop
-from gazeworld.scenarios.command import equip
-from gazeworld.scenarios.command.cli import main
+from gazeworld.agents.planning import ensemble_files
+from gazeworld.agents.runs import lock
+from gazeworld.agents.training import checkpoint, loop
+from gazeworld.scenarios.commands import fit_ensemble
+from gazeworld.scenarios.commands._main import main
 
 QUICK = [
     "--train.steps", "3", "--train.batch", "4", "--train.save-every", "2", "--probe.online", "0", "--no-evaluate",
@@ -85,7 +87,7 @@ def test_a_new_folder_goes_to_one_of_two(
 
 
 def test_two_processes_that_begin_at_once_leave_one_run(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "gazeworld.scenarios.command.cli", "train", "saccade-digits", *QUICK]
+    words = [sys.executable, "-m", "gazeworld.scenarios.commands._main", "train", "saccade-digits", *QUICK]
     words += ["--runs", str(tmp_path), "--name", "a", "--seed"]
     both = [subprocess.Popen([*words, str(i)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for i in range(2)]
     said = [process.communicate(timeout=240)[1].decode() for process in both]
@@ -100,7 +102,7 @@ def test_heads_wait_for_no_other_heads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert train(tmp_path, "--train.observed", "2") == 0
-    save, codes = heads.save, list[int]()
+    save, codes = ensemble_files.save, list[int]()
     words = ["heads", str(tmp_path / "a"), "--scenes", "20", "--epochs", "1", "--label-epochs", "0", "--hidden", "4"]
 
     def meanwhile(*given: Any) -> None:
@@ -109,7 +111,7 @@ def test_heads_wait_for_no_other_heads(
             assert main([*words, "--device", "cpu"]) == 2
         save(*given)
 
-    monkeypatch.setattr(equip.heads, "save", meanwhile)
+    monkeypatch.setattr(fit_ensemble.heads, "save", meanwhile)
     (tmp_path / "a/.heads-draft-7").mkdir()
     assert main([*words, "--device", "cpu"]) == 0
     assert "being written by" in capsys.readouterr().err

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from gazeworld.scenarios.command import places
-from gazeworld.scenarios.command.arguments import TrainArguments
-from gazeworld.scenarios.command.bench_arguments import RolloutArguments
-from gazeworld.scenarios.command.cli import main
-from gazeworld.scenarios.command.parsing import parsed
-from gazeworld.scenarios.command.steering_arguments import spec
+from gazeworld.scenarios.commands import _places
+from gazeworld.scenarios.commands._arguments import TrainArguments
+from gazeworld.scenarios.commands._bench_arguments import RolloutArguments
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands._parsing import parsed
+from gazeworld.scenarios.commands._steering_arguments import spec
 
 
 @pytest.mark.parametrize("name", ["a/b", "/", ".", "..", "a\0b", "a\nb", "\x7f", "n" * 201, "é" * 101])
 def test_a_name_is_that_of_one_folder(name: str) -> None:
     with pytest.raises(ValueError, match=r"^name is .*expected the name of one folder: at most 200 bytes"):
-        places.require_name("name", name)
+        _places.require_name("name", name)
 
 
 @pytest.mark.parametrize("name", ["", "a", "a b", ".hidden", "-x", "n" * 200, "é", "\udcff", "…"])
 def test_every_other_name_is_taken(name: str) -> None:
-    places.require_name("name", name)
+    _places.require_name("name", name)
 
 
 def test_a_folder_that_cannot_be_is_told_and_none_is_made(tmp_path: Path) -> None:
@@ -29,8 +29,8 @@ def test_a_folder_that_cannot_be_is_told_and_none_is_made(tmp_path: Path) -> Non
     file.write_text("")
     for bad in (file, file / "inside/deeper", Path("/proc/nowhere")):
         with pytest.raises(ValueError, match=f"^runs is '{bad}', expected a folder"):
-            places.require_folder("runs", bad)
-    places.require_folder("runs", tmp_path / "a/b/c")
+            _places.require_folder("runs", bad)
+    _places.require_folder("runs", tmp_path / "a/b/c")
     assert os.listdir(tmp_path) == ["file"]
 
 
@@ -38,18 +38,18 @@ def test_a_file_is_written_over_a_file_or_into_a_folder_and_nowhere_else(tmp_pat
     file = tmp_path / "file"
     file.write_text("kept")
     for good in (file, tmp_path, tmp_path / "new/page.html"):
-        places.require_file("out", good)
+        _places.require_file("out", good)
     with pytest.raises(ValueError, match=r"^out is '/dev/null', expected a file or a folder"):
-        places.require_file("out", Path("/dev/null"))
+        _places.require_file("out", Path("/dev/null"))
     with pytest.raises(ValueError, match=r"^out is '.*file/page', expected a folder"):
-        places.require_file("out", file / "page")
+        _places.require_file("out", file / "page")
     assert file.read_text() == "kept"
 
 
 @pytest.mark.parametrize("path", ["a\0b", "n" * 256, "n/" * 2100])
 def test_a_path_that_no_file_system_takes_is_told(path: str) -> None:
     with pytest.raises(ValueError, match=r"^root is .*expected a path without NUL, of at most 4095 bytes"):
-        places.require_path("root", Path(path))
+        _places.require_path("root", Path(path))
 
 
 def test_homes_stand_for_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from gazeworld.agents import checkpoint
 from gazeworld.agents.config import TrainConfig
-from gazeworld.scenarios.command import build, scenario
-from gazeworld.scenarios.command.cli import main
+from gazeworld.agents.runs import build, scenario
+from gazeworld.agents.training import checkpoint
+from gazeworld.scenarios.commands._main import main
 
 WORDS = [
     "train", "saccade-digits", "--train.batch", "8", "--train.log-every", "1", "--train.threads", "1",
@@ -27,7 +27,7 @@ TWO = ["--processes", "2"]
 
 def ran(runs: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
     """A training to its end, in processes of its own."""
-    command = [sys.executable, "-m", "gazeworld.scenarios.command.cli", *WORDS, "--runs", str(runs), "--name", name]
+    command = [sys.executable, "-m", "gazeworld.scenarios.commands._main", *WORDS, "--runs", str(runs), "--name", name]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=False, timeout=150)
 
@@ -59,7 +59,7 @@ def children(process: int) -> list[int]:
 @contextmanager
 def training(runs: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     """The first of two processes of an endless training that has made some steps; afterwards nothing is left of it."""
-    command = [sys.executable, "-m", "gazeworld.scenarios.command.cli", *WORDS, *TWO, "--runs", str(runs)]
+    command = [sys.executable, "-m", "gazeworld.scenarios.commands._main", *WORDS, *TWO, "--runs", str(runs)]
     command += ["--name", "a", "--train.steps", "1000000", "--train.save-every", "5", *words]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -154,7 +154,7 @@ def test_what_fails_in_another_process_is_said_by_the_first(tmp_path: Path, monk
     (tmp_path / "sitecustomize.py").write_text(
         "import os\n"
         "if os.environ.get('LOCAL_RANK') == '1':\n"
-        "    import torch, gazeworld.agents.loop as loop\n"
+        "    import torch, gazeworld.agents.training.loop as loop\n"
         "    real = loop.update\n"
         "    def update(session, stream, step):\n"
         "        loss = real(session, stream, step)\n"
@@ -190,7 +190,7 @@ def test_what_cannot_be_shared_out_is_refused_before_anything_is_started(
     def begin(*words: object, **options: object) -> None:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr("gazeworld.scenarios.command.processes.subprocess.Popen", begin)
+    monkeypatch.setattr("gazeworld.agents.runs.processes.subprocess.Popen", begin)
     words = [*WORDS, "--runs", str(tmp_path), "--name", "a", "--train.steps", "2", *REFUSED[sentence]]
     assert main(words) == 2
     told = capsys.readouterr().err

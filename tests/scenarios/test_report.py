@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from finished import leave, probes
+from fakes.runs import leave, probes
 
-from gazeworld.agents.figures import new
-from gazeworld.scenarios.command import scenario
-from gazeworld.scenarios.command.cli import main
+from gazeworld.agents.runs import scenario
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.reports.figures import new
 
 VOID = {"meta", "img", "br"}
 

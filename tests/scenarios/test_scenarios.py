@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import write_cifar100, write_tiny_imagenet
+from fakes.archives import write_cifar100, write_tiny_imagenet
+from fakes.object_datasets import write_tree
 from rich.console import Console
-from trees import write_tree
 
-from gazeworld.agents.loop import collect
-from gazeworld.envs import shelf
-from gazeworld.envs.draws import Draws
-from gazeworld.envs.objects.pack import pack
+from gazeworld.agents.runs import build, run_folder, scenario, train_run
+from gazeworld.agents.runs.scenario import SCENARIOS
+from gazeworld.agents.training.loop import collect
+from gazeworld.envs import registry
+from gazeworld.envs.object_datasets.pack_tree import pack
+from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
-from gazeworld.scenarios.command import build, runs, scenario
-from gazeworld.scenarios.command.scenario import SCENARIOS
 
 HEADS = ("Claim", "Source", "Command")
 
@@ -68,9 +68,9 @@ def test_names_come_from_files_and_their_variants() -> None:
         assert scenario.load(name) == scenario.load(name.replace("-", "_"))
 
 
-@pytest.mark.parametrize("name", shelf.names(SCENARIOS))
+@pytest.mark.parametrize("name", registry.names(SCENARIOS))
 def test_docstrings_state_claim_source_and_command(name: str) -> None:
-    text = shelf.module(SCENARIOS, name).__doc__ or ""
+    text = registry.module(SCENARIOS, name).__doc__ or ""
     assert scenario.summary(name)
     assert all(f"\n{head}\n" in text for head in HEADS)
 
@@ -82,7 +82,9 @@ def test_json_and_back(name: str, tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_answered_with_what_there_is() -> None:
-    with pytest.raises(shelf.UnknownNameError, match=r"unknown scenario 'saccade-digit'; there are: .*saccade-digits"):
+    with pytest.raises(
+        registry.UnknownNameError, match=r"unknown scenario 'saccade-digit'; there are: .*saccade-digits"
+    ):
         scenario.load("saccade-digit")
 
 
@@ -116,11 +118,11 @@ def shortened(name: str, folder: Path) -> scenario.Scenario:
 @pytest.mark.parametrize("name", [name for name in scenario.names() if not is_large(name)])
 def test_three_steps(name: str, tmp_path: Path) -> None:
     short = shortened(name, tmp_path)
-    run = runs.Run(tmp_path / "run", name, short)
-    runs.start_or_resume(run, "cpu", resume=False, console=Console(file=StringIO()))
+    run = run_folder.Run(tmp_path / "run", name, short)
+    train_run.start_or_resume(run, "cpu", resume=False, console=Console(file=StringIO()))
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 1, 2, 3, 3]
-    assert runs.open_run(tmp_path / "run").scenario == short
+    assert run_folder.open_run(tmp_path / "run").scenario == short
     made_by = json.loads((tmp_path / "run/config.json").read_text())["made_by"]
     assert {"command", "versions", "fingerprint", "device"} <= made_by.keys()
 

@@ -13,14 +13,16 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from gazeworld.agents import checkpoint, sb3_start
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.rewards.recognition import RecognitionReward
-from gazeworld.agents.sb3_agents import agent_for
-from gazeworld.agents.trained import load_method
-from gazeworld.scenarios.command import build, runs, scenario, steer, steering
-from gazeworld.scenarios.command.cli import main
-from gazeworld.scenarios.command.steering_arguments import AgentArguments, pairs, spec
+from gazeworld.agents.rl import train_policy as training
+from gazeworld.agents.rl.algorithms import agent_for
+from gazeworld.agents.runs import build, run_folder, scenario, train_run
+from gazeworld.agents.training import checkpoint
+from gazeworld.agents.training.trained_methods import load_method
+from gazeworld.scenarios.commands import train_policy
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands._steering_arguments import AgentArguments, pairs, spec
 
 SMALL = [
     "--agent.environments", "8", "--agent.episode-steps", "2", "--agent.menu", "fixations:side=4", "--prepare", "60",
@@ -39,8 +41,8 @@ def tiny(folder: Path, **world: object) -> Path:
         train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
         probe={"online": 0, "views": 3},
     )
-    runs.start_or_resume(
-        runs.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
+    train_run.start_or_resume(
+        run_folder.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
     )
     return folder
 
@@ -93,7 +95,7 @@ def test_a_policy_is_left_with_all_that_made_it(run: Path) -> None:
 
 
 def test_the_folder_serves_as_a_policy_and_does_what_was_learnt(run: Path) -> None:
-    world = build.world_of(runs.open_run(run).scenario, "test", "cpu")
+    world = build.world_of(run_folder.open_run(run).scenario, "test", "cpu")
     assert make_policy("sb3", world, path=str(run / "policies/p"))
     last = checkpoint.latest(run / "policies/p/checkpoints")
     assert last is not None
@@ -120,14 +122,14 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stretches = []
-    train = steering.stretch
+    train = training.stretch
 
-    def once(live: steering.Steering, steps: int) -> dict[str, float]:
+    def once(live: training.Steering, steps: int) -> dict[str, float]:
         stretches.append(steps)
         os.kill(os.getpid(), signal.SIGINT)
         return train(live, steps)
 
-    monkeypatch.setattr(steering, "stretch", once)
+    monkeypatch.setattr(training, "stretch", once)
     assert main(["steer", str(copied), "--name", "p", "--steps", "480", *SMALL]) == 130
     out = capsys.readouterr().out
     assert stretches == [48]
@@ -137,18 +139,18 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 
 
 def test_the_first_layer_standardises_what_is_observed(fresh: Path) -> None:
-    world = build.world_of(runs.open_run(fresh).scenario, "train", "cpu")
+    world = build.world_of(run_folder.open_run(fresh).scenario, "train", "cpu")
     method, _ = load_method(fresh, world)
-    config = steer.agent_config(AgentArguments(environments=8, episode_steps=2), world, 2, method.aggregate_dim)
+    config = train_policy.agent_config(AgentArguments(environments=8, episode_steps=2), world, 2, method.aggregate_dim)
     wide = method.aggregate_dim + 3
     config = dataclasses.replace(config, policy={"net_arch": [wide, wide]})
     agent = agent_for(config, world, method)
     second = agent.policy.mlp_extractor.policy_net[2].weight.clone()
-    seen = sb3_start.rehearse(agent, 3)
+    seen = training.rehearse(agent, 3)
     assert seen is not None
     assert seen.shape[1] == method.aggregate_dim + 3
     before = agent.policy.mlp_extractor.policy_net[0].weight.clone()
-    sb3_start.standardise(agent, seen)
+    training.standardise(agent, seen)
     for network in (agent.policy.mlp_extractor.policy_net, agent.policy.mlp_extractor.value_net):
         out = network[0](torch.as_tensor(seen)).detach()
         torch.testing.assert_close(out.mean(0), torch.zeros(out.shape[1]), atol=1e-3, rtol=0)

@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import leave, probes
+from fakes.runs import leave, probes
 from safetensors.torch import load_file
 
-from gazeworld.agents import loop
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.recorder import Recorder
+from gazeworld.agents.runs import scenario
+from gazeworld.agents.training import loop
+from gazeworld.agents.training.recorder import Recorder
 from gazeworld.envs.world import World
-from gazeworld.scenarios.command import doing, scenario, sweep_plan
-from gazeworld.scenarios.command.cli import main
-from gazeworld.scenarios.command.comparing_arguments import SweepArguments
-from gazeworld.scenarios.command.sweep import Work, left
-from gazeworld.scenarios.command.sweep_plan import Plan, plan
+from gazeworld.scenarios.commands import _sweep_plan, train
+from gazeworld.scenarios.commands._comparing_arguments import SweepArguments
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands._sweep_plan import Plan, plan
+from gazeworld.scenarios.commands.sweep import Work, left
 
 TINY = (
     "train.steps=2", "train.batch=4", "train.log_every=1", "train.save_every=1", "train.probe_every=2",
@@ -133,8 +134,8 @@ def test_a_sweep_trains_probes_compares_and_is_done(
     assert made_by["command"].startswith("gazeworld sweep saccade-digits ")
     assert main(["report", str(tmp_path / "runs/saccade-digits-m2-0")]) == 0  # reads what probing writes today
     assert "path integration" in (tmp_path / "runs/saccade-digits-m2-0/report.html").read_text()
-    monkeypatch.setattr(doing, "train", None)  # nothing may be trained again
-    monkeypatch.setattr(doing, "probe", None)
+    monkeypatch.setattr(train, "train", None)  # nothing may be trained again
+    monkeypatch.setattr(train, "probe", None)
     assert main(words(tmp_path, "--observed", "1,2", "--methods", "seq-jepa")) == 0
     assert "2 done already" in capsys.readouterr().out
     run = planned(observed="1,2", changes=TINY, runs=tmp_path / "runs").runs[0]
@@ -151,7 +152,7 @@ def test_a_sweep_trains_probes_compares_and_is_done(
 def test_ctrl_c_stops_the_sweep_and_the_same_command_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doing, "probe", probed)
+    monkeypatch.setattr(train, "probe", probed)
     assert main([*words(tmp_path / "whole"), "train.steps=3"]) == 0
     capsys.readouterr()
     cut = [*words(tmp_path / "cut", "--seeds", "0,1"), "train.steps=3"]
@@ -164,7 +165,7 @@ def test_ctrl_c_stops_the_sweep_and_the_same_command_goes_on(
     run = planned(seeds="0,1", changes=(*TINY, "train.steps=3"), runs=tmp_path / "cut/runs").runs[0]
     assert left(run) is Work.RESUME
     with monkeypatch.context() as patch:
-        patch.setattr(doing, "probe", interrupted)
+        patch.setattr(train, "probe", interrupted)
         assert main(cut) == 130
     assert left(run) is Work.PROBE
     assert main(cut) == 0
@@ -193,7 +194,7 @@ def test_ctrl_c_before_anything_is_recorded_is_no_failure(
     assert "stopped; to go on: " in out
     assert "failed" not in out
     assert "[2/2]" not in out
-    monkeypatch.setattr(doing, "probe", probed)
+    monkeypatch.setattr(train, "probe", probed)
     assert main([*cut, "probe.scenes=20"]) == 0, "other probes are no other training"
 
 
@@ -219,15 +220,15 @@ def probed(folder: Path, config: ProbeConfig, *_: object) -> int:
 def test_a_failure_is_reported_and_loses_no_other_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = doing.train
+    trains = train.train
 
     def fails_once(name: str, chosen: Any, console: Any) -> int:
         if chosen.seed == 0:
             raise RuntimeError("out of memory")
-        return train(name, chosen, console)
+        return trains(name, chosen, console)
 
-    monkeypatch.setattr(doing, "train", fails_once)
-    monkeypatch.setattr(doing, "probe", probed)
+    monkeypatch.setattr(train, "train", fails_once)
+    monkeypatch.setattr(train, "probe", probed)
     assert main(words(tmp_path, "--seeds", "0,1")) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "[1/2] saccade-digits-0 failed: RuntimeError: out of memory" in out
@@ -237,7 +238,7 @@ def test_a_failure_is_reported_and_loses_no_other_run(
 
 
 def test_a_method_that_adds_actions_is_fitted_where_they_do_not_add(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_plan, "_world", lambda asked, worlds: World)
+    monkeypatch.setattr(_sweep_plan, "_world", lambda asked, worlds: World)
     made = planned("saccade-digits", methods="conv-jepa")
     assert [run.scenario.train.observed for run in made.runs] == [4]
     monkeypatch.setattr(World, "additive", False)

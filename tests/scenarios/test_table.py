@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import leave, probes
+from fakes.runs import leave, probes
 
-from gazeworld.agents.records import aggregate
-from gazeworld.agents.tables import NONE
-from gazeworld.scenarios.command import published, scenario
-from gazeworld.scenarios.command.cli import main
-from gazeworld.scenarios.command.table import conditioning, folders_of
+from gazeworld.agents.runs import scenario
+from gazeworld.agents.runs.records import aggregate
+from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands.table import conditioning, folders_of
+from gazeworld.scenarios.reports import paper_numbers
+from gazeworld.scenarios.reports.rows import NONE
 
 R2 = {"relative position": 0.5, "absolute position": 0.25}
 
@@ -95,14 +96,14 @@ def test_the_papers_tables_are_all_there() -> None:
     counts = {"3diebench": {"1": 12, "4": 7, "7": 5, "12": 4}, "stl10": {"3": 6, "12": 4}}
     counts |= {name: {"2": 27, "12": 7} for name in ("cifar100", "tiny-imagenet")}
     for name, tables in counts.items():
-        found = published.rows_of(name, "some")
+        found = paper_numbers.rows_of(name, "some")
         assert {table: sum(row.table == table for row in found) for table in tables} == tables
         assert len(found) == sum(tables.values())
         for row in found:
             assert all(0 < s.mean < 100 if key.startswith("z") else -1 < s.mean < 1 for key, s in row.scores.items())
     (row,) = [
         r
-        for r in published.rows_of("3diebench", "some")
+        for r in paper_numbers.rows_of("3diebench", "some")
         if r.table == "1" and r.observed == 3 and r.conditioning == "rot"
     ]
     assert {name: score.mean for name, score in row.scores.items()} == {
@@ -112,7 +113,7 @@ def test_the_papers_tables_are_all_there() -> None:
 
 @pytest.mark.parametrize("name", scenario.names())
 def test_the_data_set_that_a_scenario_names_is_one_of_the_papers(name: str) -> None:
-    for row in published.published(name.partition(":")[0]):
+    for row in paper_numbers.published(name.partition(":")[0]):
         assert row.kind == "paper"
         assert row.base == name.partition(":")[0]
 
@@ -148,7 +149,7 @@ def test_folders_of_runs_are_opened_and_others_refused(runs: Path) -> None:
 
 
 def test_help_needs_no_torch() -> None:
-    code = "import sys\nfrom gazeworld.scenarios.command.cli import main\n"
+    code = "import sys\nfrom gazeworld.scenarios.commands._main import main\n"
     for command in ("table", "report", "sweep"):
         code += f"try:\n    main(['{command}', '--help'])\nexcept SystemExit as stop:\n    assert not stop.code\n"
     code += "assert 'torch' not in sys.modules"

@@ -1,0 +1,197 @@
+"""Who takes part in a comparison of fixation policies: the controls, the planners, what was learnt, and the oracle."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval
+
+from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.validation import Epochs, Natural, Options, Rows, Seed
+from gazeworld.envs.world import World
+from gazeworld.models.method import Method
+
+from ..planning.ensemble import Heads
+from ..planning.search import Grid
+from ..policy import Choice, Memory, Policy, make_policy
+from ..training.checkpoint import latest
+
+SALIENCY, CENTRE, ORACLE = "saliency", "centre", "oracle"
+CONTROLS = ("uniform", "centre", "other-map", SALIENCY, "grid")
+PLANNED = ("novelty", "disagreement", "information")
+NEED_HEADS = ("disagreement", "information")
+STANDARD = (*CONTROLS, *PLANNED, ORACLE)
+
+Kind = Literal["control", "planned", "learned", "oracle"]
+
+_LABELS = {
+    "uniform": "uniform + IoR",
+    "centre": "centre prior + IoR",
+    "other-map": "another image's map + IoR",
+    "saliency": "saliency + IoR",
+    "grid": "3 × 3 grid",
+    "novelty": "planned: novelty",
+    "disagreement": "planned: disagreement",
+    "information": "planned: information",
+    "oracle": "greedy oracle",
+}
+
+
+@dataclass(frozen=True)
+class Compared(Options):
+    """How policies are compared. Raises ValueError for numbers that make no sense."""
+
+    views: Annotated[int, Interval(ge=2, le=2**12)] = 5
+    """largest number of glimpses; everything is measured for M = 1 … views"""
+    scenes: Natural = 2000
+    """scenes of the split that probes are trained on, spread evenly over it (0: all)"""
+    test_scenes: Natural = 2000
+    """scenes of the split that probes are scored on (0: all)"""
+    shared: Literal["controls", "uniform", "all"] = "controls"
+    """whose streams the shared probe is trained on; `all` is everybody but the oracle"""
+    epochs: Epochs = 300
+    """epochs of probes; the shared one has as many steps as one probe of a policy's own"""
+    batch: Rows = 256
+    """samples per step of a probe"""
+    resamples: Rows = 2000
+    """resamples of the paired bootstrap"""
+    grid: Grid = 9
+    """places per axis from which planners and oracle choose"""
+    seed: Seed = 0
+    """seed of fixations, probes and bootstrap"""
+
+
+@dataclass(frozen=True)
+class Gaze:
+    """What a scenario says of fixations: its own kind of map, and inhibition of return for everybody."""
+
+    map: str = "image-signature"
+    inhibition: Inhibition = field(default_factory=Inhibition)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A policy in a comparison: its name and kind, and the name and options that `make_policy` builds it from.
+
+    `elsewhere` shows it the map of another image, half the source away. The oracle has no options: it needs a probe.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    policy: dict[str, Any]
+    elsewhere: bool = False
+
+    def make(self, world: World, method: Method, heads: Heads | None) -> Policy:
+        """The policy in a world, given the world model and, if it needs them, heads."""
+        options = dict(self.policy)
+        policy: Any = make_policy(options.pop("name"), world, **options)
+        policy.attach(method)
+        if self.name in NEED_HEADS:
+            policy.equip(heads)
+        return Apart(Elsewhere(policy, world) if self.elsewhere else policy, self.name)
+
+    def key(self) -> dict[str, Any]:
+        """Everything that its fixations depend on, JSON-able; the weights of what was learnt by their digest."""
+        found: dict[str, Any] = {"policy": self.policy, "elsewhere": self.elsewhere}
+        if self.kind == "learned":
+            found["weights"] = digest(Path(self.policy["path"]))
+        return found
+
+
+class Apart(Policy):
+    """A policy with draws of its own: with everybody's, two that draw from maps would look alike for no other reason.
+
+    First fixations are the environment's, and the same for all.
+    """
+
+    def __init__(self, policy: Policy, name: str) -> None:
+        self._policy, self._number = policy, zlib.crc32(name.encode())
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """What the policy does."""
+        return self._policy.act(memory, rng.fold(self._number))
+
+
+class Elsewhere(Policy):
+    """A policy that takes each scene for the one half the source away: it has the map of another image."""
+
+    def __init__(self, policy: Policy, world: World) -> None:
+        if world.size < 2:
+            raise ValueError("another image's map was asked for, but there is only one image")
+        self._policy, self._world = policy, world
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """What the policy would do in the other scene."""
+        size = self._world.size
+        other = (memory.scenes + size // 2) % size
+        return self._policy.act(Memory(memory.views, memory.actions, memory.poses, other), rng)
+
+
+def standard(gaze: Gaze, grid: int) -> dict[str, Contestant]:
+    """Controls, planners and the oracle, by name, for a scenario's map and inhibition of return."""
+    inhibition = asdict(gaze.inhibition)
+    maps = {"uniform": "uniform", "centre": "centre", "other-map": gaze.map, SALIENCY: gaze.map}
+    found = {
+        name: Contestant(
+            name,
+            _LABELS[name],
+            "control",
+            {"name": "saliency", "map": kind, **inhibition},
+            elsewhere=name == "other-map",
+        )
+        for name, kind in maps.items()
+    }
+    found["grid"] = Contestant("grid", _LABELS["grid"], "control", {"name": "grid", "side": 3})
+    for name in PLANNED:
+        found[name] = Contestant(name, _LABELS[name], "planned", {"name": name, "grid": grid, **inhibition})
+    found[ORACLE] = Contestant(ORACLE, _LABELS[ORACLE], "oracle", {"name": ORACLE, "grid": grid, **inhibition})
+    return found
+
+
+def learned(name: str, folder: Path, *, deterministic: bool, model: str = "") -> Contestant:
+    """What an agent of Stable-Baselines3 has learnt; `model` is the run whose world model it looks with ("": the one
+    of the comparison). Raises ValueError for a folder without a policy."""
+    digest(folder)
+    options = {"name": "sb3", "path": str(folder), "deterministic": deterministic}
+    return Contestant(name, f"learnt: {name}", "learned", options | ({"model": model} if model else {}))
+
+
+def choose(names: Sequence[str], there: dict[str, Contestant]) -> list[Contestant]:
+    """Those named (none: all), and saliency with inhibition of return, which everybody is compared with.
+
+    Raises ValueError for names that there are not.
+    """
+    if strange := [name for name in names if name not in there]:
+        raise ValueError(f"unknown policies {', '.join(strange)}; there are: {', '.join(there)}")
+    wanted = {*names, SALIENCY} if names else set(there)
+    return [one for name, one in there.items() if name in wanted]
+
+
+def policy_folder(folder: Path) -> Path | None:
+    """Where in a folder (of a policy or of a run) policy.json lies, or None."""
+    if (folder / "policy.json").is_file():
+        return folder
+    newest = latest(folder / "checkpoints")
+    return newest.path if newest is not None and (newest.path / "policy.json").is_file() else None
+
+
+def digest(folder: Path) -> str:
+    """Identifies a saved policy. Raises ValueError where there is none."""
+    found = policy_folder(folder)
+    if found is None:
+        raise ValueError(f"{folder}: no learnt policy; expected a folder with policy.json, or a run that holds one")
+    seen = hashlib.sha256()
+    for name in ("policy.json", "policy.safetensors"):
+        seen.update((found / name).read_bytes())
+    return seen.hexdigest()[:16]
+
+
+def fingerprint(key: dict[str, Any]) -> str:
+    """A short name for everything that a result depends on."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,162 @@
+"""Menus: worlds whose next pose is chosen from a numbered list, with a mask of what may be chosen."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float32, Int64
+from torch import Tensor
+
+from gazeworld.envs import registry
+from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.validation import Amount, Natural, OptionError, Side, Validated, shown
+from gazeworld.envs.world import World
+from gazeworld.envs.worlds.rotation import stored_views
+
+from ..planning.search import require_lattice
+
+
+class Menu(Validated, ABC):
+    """A list of `size` poses per scene, from which the next one is chosen by number."""
+
+    size: int
+    world: World
+
+    @abstractmethod
+    def targets(self, scenes: Int64[Tensor, " b"]) -> Float32[Tensor, "b k p"]:
+        """The poses that can be chosen in each scene."""
+
+    @abstractmethod
+    def free(
+        self, scenes: Int64[Tensor, " b"], visited: Float32[Tensor, "b t p"], seen: Bool[Tensor, "b t"]
+    ) -> Bool[Tensor, "b k"]:
+        """Which of them may be chosen after the visits that `seen` marks, the first of which is the oldest."""
+
+    @abstractmethod
+    def exhausted(self) -> str:
+        """What to do when nothing may be chosen any more, for an error message."""
+
+    def masks(
+        self, scenes: Int64[Tensor, " b"], visited: Float32[Tensor, "b t p"], seen: Bool[Tensor, "b t"]
+    ) -> Bool[Tensor, "b k"]:
+        """The same as `free`. Raises ValueError naming the first row that has nothing left to choose."""
+        free = self.free(scenes, visited, seen)
+        none = ~free.any(1)
+        if bool(none.any()):
+            row = int(none.nonzero()[0, 0])
+            raise ValueError(
+                f"row {row} has none of {self.size} choices left after {int(seen[row].sum())} views; {self.exhausted()}"
+            )
+        return free
+
+    def action(
+        self, scenes: Int64[Tensor, " b"], pose: Float32[Tensor, "b p"], choice: Int64[Tensor, " b"]
+    ) -> Float32[Tensor, "b a"]:
+        """The action that leads from a pose to the one chosen. Raises ValueError for a number that is not on it."""
+        lowest, highest = choice.aminmax()
+        if int(lowest) < 0 or int(highest) >= self.size:
+            raise ValueError(f"choices {int(lowest)} … {int(highest)}, expected 0 … {self.size - 1}")
+        rows = torch.arange(len(choice), device=choice.device)
+        return self.world.difference(pose, self.targets(scenes)[rows, choice])
+
+
+class FixationGrid(Menu):
+    """A grid of `side` × `side` fixations, evenly spread over the legal ones, with inhibition of return as its mask.
+
+    Numbers run row by row. A place may not be chosen if it lies within `radius` px (0: half a glimpse) of one of the
+    last `memory` fixations (0: all): circle or square, as in `gazeworld.envs.fixations.Inhibition`. Without `ior`
+    everything may be chosen. A grid of 9 × 9 is GFNet's order of size and the first build that the plan names.
+    Raises ValueError for a world that is not one of fixations or has fewer places than the grid.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        side: Side = 9,
+        ior: bool = True,
+        radius: Amount = 0.0,
+        shape: Literal["circle", "square"] = "circle",
+        memory: Natural = 0,
+    ) -> None:
+        lattice = require_lattice(world, "a grid of fixations")
+        if side > lattice.count:
+            raise OptionError(
+                f"side is {side}: a grid of {side} x {side} fixations, expected 1 … {lattice.count} places per axis"
+            )
+        self.world, self.side, self.size, self._lattice = world, side, side * side, lattice
+        self._inhibition = Inhibition(radius, shape, memory) if ior else None
+        tops = lattice.spread(side)  # k 2
+        # Computed on the CPU whatever the device is: a GPU divides differently.
+        self._poses, self._tops = lattice.poses(tops).to(world.device), tops.to(world.device)
+
+    def targets(self, scenes: Int64[Tensor, " b"]) -> Float32[Tensor, "b k 2"]:
+        """The grid, the same in every scene."""
+        return self._poses.expand(len(scenes), -1, -1)
+
+    def free(
+        self, scenes: Int64[Tensor, " b"], visited: Float32[Tensor, "b t 2"], seen: Bool[Tensor, "b t"]
+    ) -> Bool[Tensor, "b k"]:
+        """Places that no remembered fixation inhibits."""
+        settings = self._inhibition
+        if settings is None:
+            return torch.ones(len(scenes), self.size, dtype=torch.bool, device=visited.device)
+        remembered = seen & (seen.flip(1).cumsum(1).flip(1) <= settings.memory) if settings.memory else seen
+        offset = self._tops - self._lattice.tops(visited)[:, :, None]  # b t k 2
+        square = settings.shape == "square"
+        distance = offset.abs().amax(-1) ** 2 if square else offset.square().sum(-1)
+        near = distance <= (settings.radius or self._lattice.glimpse / 2) ** 2
+        return ~(near & remembered[:, :, None]).any(1)
+
+    def exhausted(self) -> str:
+        """What can be changed."""
+        return (
+            f"inhibition of return forbids the whole {self.side} x {self.side} grid: take a finer grid, "
+            "a smaller radius, a shorter memory or shorter episodes"
+        )
+
+
+class ViewList(Menu):
+    """The stored views of each object, with those seen already masked unless `repeat`.
+
+    Raises ValueError for a world without stored views.
+    """
+
+    def __init__(self, world: World, repeat: bool = False) -> None:
+        views = stored_views(world)
+        if views is None:
+            raise ValueError(f"a list of views needs a world of stored views, and {type(world).__name__} is none")
+        self.world, self._poses, self._repeat = world, views.poses, repeat  # n v p
+        self.size = views.poses.shape[1]
+
+    def targets(self, scenes: Int64[Tensor, " b"]) -> Float32[Tensor, "b k p"]:
+        """The poses of the objects' views."""
+        return self._poses.index_select(0, scenes)
+
+    def free(
+        self, scenes: Int64[Tensor, " b"], visited: Float32[Tensor, "b t p"], seen: Bool[Tensor, "b t"]
+    ) -> Bool[Tensor, "b k"]:
+        """Views that have not been seen."""
+        same = (self.targets(scenes)[:, :, None] == visited[:, None]).all(-1) & seen[:, None]  # b k t
+        return ~same.any(-1) | self._repeat
+
+    def exhausted(self) -> str:
+        """What can be changed."""
+        return "all views of the object have been seen: take shorter episodes or repeat=True"
+
+
+MENUS: dict[str, Callable[..., Menu]] = {"fixations": FixationGrid, "views": ViewList}
+
+
+def make_menu(world: World, options: dict[str, Any] | None) -> Menu | None:
+    """The menu that JSON-able options (`name` and its own) describe, or None for None.
+
+    Raises ValueError for a menu or an option that there is not.
+    """
+    if options is None:
+        return None
+    rest = dict(options)
+    name = rest.pop("name", None)
+    if not isinstance(name, str) or name not in MENUS:
+        raise OptionError(f"unknown menu {shown(name)}; there are: {', '.join(sorted(MENUS))}")
+    return registry.built(f"menu {name!r}", MENUS[name], world, **rest)

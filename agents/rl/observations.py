@@ -1,0 +1,176 @@
+"""What a policy observes: the agent's flat latent state, or pixels."""
+
+import math
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Dict, Space
+from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from gazeworld.envs.vector_env import ActiveVisionVectorEnv
+from gazeworld.envs.world import Scene, World
+from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.models.method import Method, frozen
+
+from ..config import Observation
+from ..policy import Memory
+from .memory import Moment, memory_of, model_of
+
+KINDS: tuple[Observation, ...] = get_args(Observation)
+"""`latent`: the aggregate z_AGG of everything seen so far, the last pose and the share of the episode that is over, in
+one vector. `latent+periphery`: the same with the whole image, reduced to a few pixels a side and divided by 255, at its
+end, so that a policy sees from the corner of its eye where things are. `pixels`: the environment's own dictionary of
+view, pose and what else the world observes. `flat-pixels`: the last view divided by 255, the last pose and the share of
+the episode, in one vector."""
+
+
+class Observe(VectorWrapper):
+    """Shows a policy one of the KINDS instead of the environment's observations, at ends of episodes, too.
+
+    It may stand anywhere above Remember. Raises ValueError for an unknown kind, where no Remember is beneath, for
+    `latent` where that has no world model, and for a periphery in a world that has none.
+    """
+
+    def __init__(self, env: VectorEnv, kind: str = "latent") -> None:
+        who = f"observation {kind!r}"
+        check_kind(kind)
+        self.memory, self.kind = memory_of(env, who), kind
+        super().__init__(env)
+        width = model_of(self.memory, who).aggregate_dim if with_model(kind) else 0
+        self.single_observation_space = space_of(kind, self.memory.base, width)
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin episodes, in all rows or in those of `options["reset_mask"]`."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._shown(observation, self.memory.now, self.memory.scenes), info
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Move all sensors."""
+        observation, reward, terminated, truncated, info = self.env.step(actions)
+        if "final_obs" in info:
+            change = self.memory.change
+            assert change is not None
+            info = {**info, "final_obs": self._shown(info["final_obs"], change.after, change.scenes)}
+        shown = self._shown(observation, self.memory.now, self.memory.scenes)
+        return shown, reward, terminated, truncated, info
+
+    def _shown(self, observation: dict[str, Any], moment: Moment, scenes: Int64[Tensor, " n"]) -> Any:
+        if self.kind == "pixels":
+            return observation
+        return flat(self.kind, moment, self.memory.base.world, scenes, self.memory.base.episode_steps)
+
+
+def check_kind(kind: str) -> None:
+    """Raise ValueError unless there is this kind of observation."""
+    if kind not in KINDS:
+        raise ValueError(f"unknown observation {kind!r}; there are: {', '.join(KINDS)}")
+
+
+def with_model(kind: str) -> bool:
+    """Whether this kind of observation holds what a world model makes of what was seen."""
+    return kind in ("latent", "latent+periphery")
+
+
+def with_periphery(kind: str, world: World) -> SaccadeWorld | None:
+    """The world, if this kind of observation shows its periphery. Raises ValueError for a world that has none."""
+    if kind != "latent+periphery":
+        return None
+    if not isinstance(world, SaccadeWorld):
+        raise ValueError(f"observation {kind!r} needs a world with a periphery, and {type(world).__name__} has none")
+    return world
+
+
+def latent_width(kind: str, world: World, aggregate_dim: int) -> int:
+    """Numbers in an observation that holds latent states. Raises ValueError as `with_periphery` does."""
+    wide = with_periphery(kind, world)
+    return aggregate_dim + world.pose_dim + 1 + (0 if wide is None else math.prod(wide.periphery_shape))
+
+
+def space_of(kind: str, env: ActiveVisionVectorEnv, aggregate_dim: int) -> Space[Any]:
+    """The space of one kind of observation, of one environment. Raises ValueError as `with_periphery` does."""
+    check_kind(kind)
+    if kind == "pixels":
+        found = env.single_observation_space
+        assert isinstance(found, Dict)
+        return found
+    if with_model(kind):
+        return Box(-np.inf, np.inf, (latent_width(kind, env.world, aggregate_dim),), np.float32)
+    lowest, highest = env.world.pose_bounds
+    views = int(np.prod(env.world.view_shape))
+    poses = [1.0] * env.world.pose_dim
+    low = np.array([0.0] * views + [lowest * p for p in poses] + [0.0], np.float32)
+    high = np.array([1.0] * views + [highest * p for p in poses] + [1.0], np.float32)
+    return Box(low, high, dtype=np.float32)
+
+
+def flat(
+    kind: str, moment: Moment, world: World, scenes: Int64[Tensor, " n"], episode_steps: int
+) -> Float32[Tensor, "n s"]:
+    """The vector of any observation but `pixels`, of rows that look at these scenes.
+
+    The share of the episode stays at 1 in episodes longer than `episode_steps`.
+    """
+    check_kind(kind)
+    first = moment.aggregate if with_model(kind) else moment.view.permute(0, 2, 3, 1).flatten(1).float() / 255
+    share = torch.as_tensor(np.minimum(moment.steps / episode_steps, 1.0), device=first.device).float()
+    parts = [first.float(), moment.pose, share[:, None]]
+    wide = with_periphery(kind, world)
+    if wide is not None:
+        parts.append(wide.periphery(scenes).flatten(1).float() / 255)
+    return torch.cat(parts, 1)
+
+
+class Recollection:
+    """What a Memory looked like after each of its views, as Moments; each view is encoded once while episodes grow.
+
+    Encodings are used again only if the method is the same with the same weights, and the earlier views are equal.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[Method, int] | None = None
+        self._views: Tensor | None = None
+        self._encoded: Tensor | None = None
+
+    def moments(self, method: Method | None, memory: Memory, first: int = 0) -> list[Moment]:
+        """The moments from the view numbered `first` on; without a method they have no encodings."""
+        n, t = memory.views.shape[:2]
+        encoded = memory.poses.new_zeros(n, t, 0) if method is None else self._encodings(method, memory)
+        found = []
+        for i in range(first, t):
+            aggregate = memory.poses.new_zeros(n, 0)
+            if method is not None:
+                with frozen(method):
+                    aggregate = method.aggregate(encoded[:, : i + 1], memory.actions[:, :i]).float()
+            steps = np.full(n, i, dtype=np.int64)
+            found.append(Moment(memory.views[:, i], memory.poses[:, i], encoded[:, i], aggregate.clone(), steps))
+        return found
+
+    def _encodings(self, method: Method, memory: Memory) -> Tensor:
+        # Versions count in-place changes, of which loading consists, and training but for fused optimisers: so nothing
+        # is kept beyond an episode, which begins with one view.
+        now = (method, sum(x._version for x in (*method.parameters(), *method.buffers())))
+        t, kept = memory.views.shape[1], 0
+        if t > 1 and self._known == now and self._views is not None and self._encoded is not None:
+            s = self._views.shape[1]
+            if s <= t and torch.equal(self._views, memory.views[:, :s]):
+                kept = s
+        with frozen(method):
+            fresh = method.encode(memory.views[:, kept:]).float() if kept < t else None
+        parts = [] if self._encoded is None or not kept else [self._encoded]
+        encoded = torch.cat([*parts, fresh.clone()], 1) if fresh is not None else parts[0]
+        self._known, self._views, self._encoded = now, memory.views.clone(), encoded
+        return encoded
+
+
+def pixels(env_keys: list[str], world: World, memory: Memory, i: int) -> dict[str, Tensor]:
+    """The environment's own observation of the view numbered i of a memory, views as h w c."""
+    pose = memory.poses[:, i]
+    unknown: Int64[Tensor, " b"] = torch.full_like(memory.scenes, -1)
+    extra = world.observe(Scene(memory.scenes, unknown, pose), pose)
+    everything = {"view": memory.views[:, i].permute(0, 2, 3, 1), "pose": pose, **extra}
+    return {key: everything[key] for key in env_keys}

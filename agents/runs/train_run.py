@@ -1,0 +1,121 @@
+"""A run on disk: `runs/<name>/` with config.json, metrics.jsonl, TensorBoard events, checkpoints and figures."""
+
+import importlib.metadata
+import json
+import platform
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.console import Console
+
+from ..training import checkpoint
+from ..training.loop import Session, restore, train
+from ..training.recorder import Recorder
+from ..file_schemas import Made, read_fields
+from ..training.trained_methods import read_config
+from gazeworld.envs.files import DataError, write_text
+from gazeworld.envs.validation import OptionError
+from gazeworld.envs.world import World
+
+from . import build
+from . import provenance
+from . import scenario
+from .run_folder import RUN, writing
+from .processes import together
+from .run_folder import require_plain, require_same_scenario
+from .scenario import Scenario
+from .run_folder import Run
+from .run_folder import Run
+from .run_folder import Run
+from .run_folder import write_config
+from .run_folder import Run
+from .run_folder import open_run
+from .run_folder import Run
+from .run_folder import require_same_data
+from .provenance import made_by
+
+
+def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, processes: int = 1) -> tuple[Run, bool]:
+    """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
+
+    Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none that
+    plain training began, or one of another scenario or with other settings than the run asks for; BusyError, which is
+    one, if another process trains there.
+    """
+    with writing(run.folder, RUN, resume=resume):
+        return _begun(_resumed(run) if resume else run, device, resume=resume, console=console, processes=processes)
+
+
+def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:
+    """Train with so many processes; what cannot work fails before others are started."""
+    fabric = build.fabric_of(run.scenario, device, processes)
+    world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
+    if not resume:
+        build.check_regions(run.scenario, world)
+    build.check_shares(run.scenario, world, processes)
+    with together(processes, build.is_external(fabric), lambda: checkpoint.last_good(run.checkpoints)):
+        return _trained(run, fabric, world, resume=resume, console=console)
+
+
+def _trained(run: Run, fabric: Fabric, world: World, *, resume: bool, console: Console) -> tuple[Run, bool]:
+    """Train with all processes of a Fabric; the first has the console and the folder."""
+    fabric.launch()
+    if run.scenario.train.threads:  # after the launch, which sets a number of its own
+        torch.set_num_threads(run.scenario.train.threads)
+    if not fabric.is_global_zero:
+        console = Console(quiet=True)
+    session = build.session_of(run.scenario, fabric, world)
+    steps = build.steps_of(run.scenario, world.size)
+    start = 0
+    if resume:
+        session = _restore(run, session, world, console)
+        start = session.resumed[-1]["step"]
+    if not resume and fabric.is_global_zero:
+        write_config(run, fabric, world)
+    console.print(
+        f"{run.name}: {world.size} scenes, {sum(p.numel() for p in session.module.parameters()):,} parameters, "
+        f"steps {start} → {steps}, on {fabric.device}",
+        highlight=False,
+    )
+    with tempfile.TemporaryDirectory() as scratch:  # the other processes have nothing to record
+        folder = run.folder if fabric.is_global_zero else Path(scratch)
+        recorder = Recorder(folder, start=start, steps=steps, console=console)
+        try:
+            done = train(session, build.config_with(run.scenario, steps), run.checkpoints, recorder, start)
+        finally:
+            recorder.close()
+    return run, done == steps
+
+
+def _resumed(asked: Run) -> Run:
+    """The run that lies in the folder, which must be what is asked for."""
+    there = open_run(asked.folder)
+    require_plain(asked.folder)
+    require_same_scenario(asked.folder, asked.name, asked.scenario, there.scenario)
+    return there
+
+
+def _restore(run: Run, session: Session, world: World, console: Console) -> Session:
+    """The session as it was saved last, or as it began; it notes from where, and with what, it goes on."""
+    require_same_data(run.folder, world)
+    found = checkpoint.latest(run.checkpoints)
+    before: list[dict[str, Any]] = []
+    if found is not None:
+        restore(session, found)
+        before = found.state().get("resumed", [])
+    made = {key: value for key, value in made_by(session.fabric, world).items() if key != "fingerprint"}
+    last = before[-1] if before else read_config(run.folder)["made_by"]
+    if last.get("processes", 1) != made["processes"]:
+        console.print(
+            f"{run.folder}: processes so far: {last.get('processes', 1)}, now: {made['processes']}; from here on "
+            "numbers differ from those of the run as it began",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    return replace(session, resumed=(*before, {"step": found.step if found else 0, **made}))

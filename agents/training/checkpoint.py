@@ -1,0 +1,282 @@
+"""Checkpoints: safetensors for tensors, JSON for the rest, written whole or not at all, read without running code."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gazeworld.envs.files import DataError, naming
+from gazeworld.models.method import CheckpointError
+
+from ..file_schemas import State, read_fields
+
+_STATE = "state.json"
+_MODEL = "model.safetensors"
+_OPTIMISER = "optimizer.safetensors"
+_NAME = re.compile(r"step-(\d{8,18})")
+_DRAFT = ".draft-"
+
+
+class NonFiniteWeightsError(CheckpointError):
+    """A file of weights that holds NaN or infinite numbers; the message names both."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder `step-00001234` that holds the model, the optimiser and `state.json`."""
+
+    path: Path
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps done when it was written."""
+        return int(self.path.name.removeprefix("step-"))
+
+    def state(self) -> dict[str, Any]:
+        """What `state.json` says: the step, the method's name and so on. Raises CheckpointError for a damaged one."""
+        file = _existing(self.path / _STATE)
+        try:
+            found = read_fields(file, State)
+        except DataError as error:
+            raise CheckpointError(str(error)) from error
+        if found["step"] != self.step:
+            raise CheckpointError(f"{file}: step is {found['step']}, expected {self.step}, as its folder is called")
+        return found
+
+
+def save(
+    folder: Path,
+    step: int,
+    method: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    state: dict[str, Any],
+    *,
+    keep: int,
+) -> Checkpoint:
+    """Write `folder/step-<step>` atomically and delete all but the newest `keep` checkpoints (0: keep all)."""
+    with drafted(folder, step, keep) as draft:
+        write(draft, method, optimiser, {"step": step, **state})
+    return Checkpoint(folder / f"step-{step:08d}")
+
+
+@contextmanager
+def drafted(folder: Path, step: int, keep: int) -> Iterator[Path]:
+    """Lends a folder to write a checkpoint into, which then becomes `folder/step-<step>` at once, whole or not at all.
+
+    Afterwards all but the newest `keep` checkpoints are deleted (0: none is).
+    """
+    final, draft = folder / f"step-{step:08d}", folder / f"{_DRAFT}{step:08d}-{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        with told(draft, final):
+            yield draft
+            for file in draft.iterdir():
+                flush(file)
+        if final.exists():
+            _drop(final)
+        os.replace(draft, final)
+        flush(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    for old in every(folder)[:-keep] if keep else []:
+        _drop(old.path)
+
+
+@contextmanager
+def told(draft: Path, final: Path) -> Iterator[None]:
+    """Errors of the system in writing a draft speak of what it would have become, and of what is not lost."""
+    try:
+        with naming(draft):
+            yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        name = Path(os.path.relpath(error.filename, draft)) if error.filename else Path()
+        raise OSError(f"{final / name}: cannot be written: {error.strerror}; what was saved before is whole") from error
+
+
+def _drop(path: Path) -> None:
+    """Delete a checkpoint; first it gets another name, so that a kill leaves no half of it that counts as whole."""
+    old = path.with_name(f"{_DRAFT}old-{path.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    os.replace(path, old)
+    shutil.rmtree(old)
+
+
+def sweep(folder: Path) -> None:
+    """Delete the drafts that a kill left among checkpoints; only for whom the folder is locked."""
+    for draft in folder.glob(f"{_DRAFT}*"):
+        shutil.rmtree(draft)
+
+
+def write(draft: Path, method: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Put method, optimiser and `state.json` into the draft of a checkpoint."""
+    # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
+    put({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
+    put(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
+    (draft / _STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+
+
+def put(tensors: dict[str, Tensor], file: Path) -> None:
+    """Write a safetensors file. Raises OSError naming the file where there is no room for it."""
+    try:
+        file.touch()
+        readers = file.stat().st_mode & 0o777  # whom the user's umask lets read; safetensors itself lets the owner only
+        save_file(tensors, file)
+        file.chmod(readers)
+    except SafetensorError as error:  # how safetensors reports errors of the system
+        found = re.search(r"os error (\d+)", str(error))
+        if found is None:
+            raise OSError(f"{file}: cannot be written: {error}") from error
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(file)) from error
+
+
+def every(folder: Path) -> list[Checkpoint]:
+    """All whole checkpoints of a folder, oldest first; drafts that a kill left behind are not among them."""
+    found = (Checkpoint(p) for p in folder.glob("step-*") if _NAME.fullmatch(p.name) and p.is_dir())
+    return sorted(found, key=lambda c: c.step)
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint, or None."""
+    found = every(folder)
+    return found[-1] if found else None
+
+
+def last_good(folder: Path, what: str = "checkpoint") -> str:
+    """Where what was saved last lies, for errors about numbers that are not finite."""
+    found = latest(folder)
+    return f"last good {what}: {found.path if found else 'none yet'}"
+
+
+def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
+    """Fill the method's weights and buffers.
+
+    Raises CheckpointError if the file is damaged, or was written by another method or for other sizes.
+    """
+    file = checkpoint.path / _MODEL
+    tensors, own = read(file), method.state_dict()
+    missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    if missing or surplus:
+        raise CheckpointError(
+            f"{file}: this checkpoint is of another method or configuration: "
+            f"{len(missing)} tensors are missing ({missing[:1]} …), {len(surplus)} are unknown ({surplus[:1]} …)"
+        )
+    require_shapes(own, tensors, str(file))
+    method.load_state_dict(tensors)
+
+
+def require_shapes(own: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
+    """Raise CheckpointError naming the first of the same tensors that has another shape or type of numbers.
+
+    `where` begins the message.
+    """
+    for name, tensor in own.items():
+        if tensor.dtype != found[name].dtype:
+            raise CheckpointError(f"{where}: {name} holds {found[name].dtype}, expected {tensor.dtype}")
+        if tensor.shape != found[name].shape:
+            raise CheckpointError(
+                f"{where}: {name} has shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)}"
+            )
+
+
+def load_optimiser(checkpoint: Checkpoint, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Restore the optimiser's state exactly, matched by parameter name."""
+    file = checkpoint.path / _OPTIMISER
+    tensors, names = read(file), {p: n for n, p in method.named_parameters()}
+    expected = {names[p] for group in optimiser.param_groups for p in group["params"]}
+    found = {key.rpartition("/")[0] for key in tensors}
+    if found and found != expected:
+        raise CheckpointError(
+            f"{file}: optimiser state for {len(found)} parameters, expected {len(expected)} of this method"
+        )
+    by_name: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        name, _, slot = key.rpartition("/")
+        by_name.setdefault(name, {})[slot] = tensor
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for parameter in parameters if by_name else []:
+        _require_slots(by_name[names[parameter]], parameter, f"{file}: {names[parameter]}")
+    state = {i: _laid_out(by_name[names[p]], p) for i, p in enumerate(parameters)} if by_name else {}
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _require_slots(slots: dict[str, Tensor], parameter: Tensor, where: str) -> None:
+    """Raise CheckpointError unless there are the moments and the count of steps that Adam keeps of a parameter."""
+    wanted = {"step": torch.zeros((), dtype=torch.float32), "exp_avg": parameter, "exp_avg_sq": parameter}
+    if slots.keys() != wanted.keys():
+        raise CheckpointError(f"{where} has the state {', '.join(sorted(slots))}, expected {', '.join(sorted(wanted))}")
+    require_shapes(wanted, slots, where)
+
+
+def _laid_out(slots: dict[str, Tensor], parameter: Tensor) -> dict[str, Tensor]:
+    """Moments in the memory layout of their parameter (channels-last kernels), which fused updates want."""
+    return {k: torch.empty_like(parameter).copy_(v) if v.ndim else v for k, v in slots.items()}
+
+
+def _optimiser_tensors(method: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    names: dict[Tensor, str] = {p: n for n, p in method.named_parameters()}
+    return {
+        f"{names[parameter]}/{slot}": value.detach().cpu().contiguous()
+        for parameter, slots in optimiser.state.items()
+        for slot, value in slots.items()
+    }
+
+
+def read(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises CheckpointError for one that is missing or damaged, NonFiniteWeightsError for one that holds NaN or infinite
+    numbers: whatever uses weights gets them from here.
+    """
+    existing = _existing(file)
+    try:
+        tensors = load_file(existing)
+    except (SafetensorError, OSError, KeyError, AttributeError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{file}: not a whole safetensors file ({file.stat().st_size} bytes): {error}") from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() or tensor.is_complex():
+            kind = tensor if tensor.element_size() > 1 else tensor.float()  # torch cannot tell of numbers of 8 bits
+            bad = int((~torch.isfinite(kind)).sum())
+            if bad:
+                raise NonFiniteWeightsError(
+                    f"{file}: {name} holds {bad} of {tensor.numel()} numbers that are NaN or infinite, expected finite "
+                    "ones: the file is damaged, or training had failed"
+                )
+    return tensors
+
+
+def _existing(file: Path) -> Path:
+    if not file.is_file():
+        raise CheckpointError(f"{file}: no such file; expected a checkpoint written by gazeworld train")
+    return file
+
+
+def flush(path: Path) -> None:
+    """Force a file or folder to disk, so that the rename never outruns the data."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def signature(module: nn.Module) -> str:
+    """What tells one set of weights from another: 16 hexadecimal digits of the SHA-256 of all its tensors."""
+    seen = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        seen.update(name.encode())
+        seen.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return seen.hexdigest()[:16]

@@ -1,0 +1,207 @@
+"""Figures of a comparison: accuracy against glimpses, where policies look, how far they jump, how alike they are."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from gazeworld.agents.comparison.contest import RETRAINED, SHARED
+from gazeworld.agents.comparison.contestants import SALIENCY
+from gazeworld.agents.comparison.fixation_maps import fixation_map
+from gazeworld.agents.comparison.verdicts import WHOLE
+
+from .figures import new
+
+_STYLES = {
+    "saliency": ("#c62828", "-o"),
+    "centre": ("#ef6c00", "--s"),
+    "other-map": ("#b08800", "--D"),
+    "uniform": ("#616161", "--v"),
+    "grid": ("#9e9e9e", "--P"),
+    "novelty": ("#1565c0", "-^"),
+    "disagreement": ("#00838f", "-<"),
+    "information": ("#2e7d32", "->"),
+    "oracle": ("black", ":*"),
+}
+_LEARNED = ("#6a1b9a", "#d81b60", "#8e24aa", "#5e35b1")
+_TITLES = {RETRAINED: "retrained probes", SHARED: "one shared probe"}
+
+
+def style(found: dict[str, Any], name: str) -> tuple[str, str]:
+    """Colour and line of a policy, the same in every figure."""
+    if name in _STYLES:
+        return _STYLES[name]
+    own = [other for other in found["policies"] if other not in _STYLES]
+    return _LEARNED[own.index(name) % len(_LEARNED)], "-h"
+
+
+def curves(found: dict[str, Any]) -> Figure:
+    """Accuracy against glimpses, and the difference to saliency with its interval, for both kinds of probes."""
+    figure = new(11.5, 8.2)
+    grid = figure.subplots(2, 2, sharex=True)
+    for line, (probe, title) in zip(grid, _TITLES.items(), strict=True):
+        _accuracy(line[0], found, probe)
+        line[0].set_title(f"accuracy, {title}", fontsize=10)
+        _differences(line[1], found, probe)
+        line[1].set_title(f"difference to saliency + IoR, {title}", fontsize=10)
+    for axes in grid[1]:
+        axes.set_xlabel("glimpses M")
+    handles, labels = grid[1, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
+    return figure
+
+
+def _accuracy(axes: Axes, found: dict[str, Any], probe: str) -> None:
+    views = found["views"]
+    everybody = {**found["accuracy"][probe]}
+    if probe == RETRAINED and "oracle" in found["accuracy"][SHARED]:
+        everybody["oracle"] = found["accuracy"][SHARED]["oracle"]  # it has no other probe
+    for name, scores in everybody.items():
+        colour, line = style(found, name)
+        low, high = 100 * np.array(scores["interval"]).T
+        axes.fill_between(views, low, high, color=colour, alpha=0.12, lw=0)
+        axes.plot(views, 100 * np.array(scores["mean"]), line, color=colour, ms=5, lw=1.5, label=_label(found, name))
+    whole = 100 * found["whole image"]["best top-1"]
+    axes.axhline(whole, color="black", lw=1, label="whole image")
+    axes.axhline(WHOLE * whole, color="black", lw=1, ls=(0, (4, 3)), label=f"{100 * WHOLE:.0f} % of it")
+    axes.set_xticks(views)
+    axes.set_ylabel("top-1 (%)")
+    axes.grid(alpha=0.25)
+
+
+def _differences(axes: Axes, found: dict[str, Any], probe: str) -> None:
+    views = found["views"][1:]
+    rivals = [name for name in found[f"difference to {SALIENCY}"][probe] if name != "oracle"]
+    for i, name in enumerate(rivals):
+        scores = found[f"difference to {SALIENCY}"][probe][name]
+        colour, line = style(found, name)
+        mean = 100 * np.array(scores["mean"][1:])
+        low, high = 100 * np.array(scores["interval"][1:]).T
+        beside = np.array(views) + 0.07 * (i - (len(rivals) - 1) / 2)  # or bars would hide each other
+        axes.errorbar(beside, mean, [mean - low, high - mean], fmt=line[-1], color=colour, ms=5, lw=1.3, capsize=2)
+        axes.plot(beside, mean, line[:-1], color=colour, lw=0.8, alpha=0.5)
+    axes.axhline(0, color=_STYLES[SALIENCY][0], lw=1.2)
+    axes.set_ylabel("points, 95 % interval")
+    axes.grid(alpha=0.25, axis="y")
+
+
+def _label(found: dict[str, Any], name: str) -> str:
+    return found["policies"][name]["label"]
+
+
+def heat_maps(found: dict[str, Any], poses: dict[str, Float64[Tensor, "n m 2"]]) -> Figure:
+    """Where each policy looks after the first fixation, which is the same for all and stands first."""
+    first = next(iter(poses.values()))[:, :1]
+    panels = {"first fixation (all)": fixation_map(first, 0.04)}
+    panels |= {_label(found, name): fixation_map(where[:, 1:], 0.04) for name, where in poses.items()}
+    lines = -(-len(panels) // 6)
+    columns = -(-len(panels) // lines)
+    figure = new(2.3 * columns + 0.9, 2.55 * lines)
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    cells = next(iter(panels.values())).numel()
+    # A grid's few places are many times as dense as anything else, and would leave the others dark.
+    top = 1.3 * cells * float(torch.stack([one.max() for one in panels.values()]).median())
+    image = None
+    for axes, (title, density) in zip(grid, panels.items(), strict=False):
+        image = axes.imshow(density.numpy() * cells, cmap="magma", vmin=0, vmax=top, extent=(0, 1, 1, 0))
+        axes.set_title(title, fontsize=8)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    assert image is not None
+    bar = figure.colorbar(image, ax=list(grid), shrink=0.8, pad=0.02, extend="max")
+    bar.set_label("density (uniform = 1)", fontsize=8)
+    return figure
+
+
+def saccade_lengths(found: dict[str, Any]) -> Figure:
+    """Histograms of saccade lengths, one panel per policy, that of saliency behind each."""
+    everybody = found["saccades"]
+    lines = -(-len(everybody) // 5)
+    columns = -(-len(everybody) // lines)
+    figure = new(2.5 * columns, 2.2 * lines)
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, (name, one) in zip(grid.ravel(), everybody.items(), strict=False):
+        colour, _ = style(found, name)
+        base = everybody.get(SALIENCY)
+        if base is not None and name != SALIENCY:
+            axes.stairs(base["share"], base["edges"], color=_STYLES[SALIENCY][0], lw=1, alpha=0.8)
+        axes.stairs(one["share"], one["edges"], fill=True, color=colour, alpha=0.55)
+        axes.axvline(one["mean"], color="black", lw=1, ls=":")
+        axes.set_title(f"{_label(found, name)}\nmean {one['mean']:.1f} px", fontsize=8)
+        axes.tick_params(labelbottom=True)
+        axes.grid(alpha=0.25)
+    last = max(edge for one in everybody.values() for edge, x in zip(one["edges"][1:], one["share"], strict=True) if x)
+    grid[0, 0].set_xlim(0, last)
+    for axes in grid.ravel()[len(everybody) :]:
+        axes.set_visible(False)
+    figure.supxlabel("length of a saccade in pixels (red line: saliency + IoR)", fontsize=9)
+    figure.supylabel("share", fontsize=9)
+    return figure
+
+
+def overlaps(found: dict[str, Any]) -> Figure:
+    """How much two policies look at the same places: over all scenes, and scene by scene."""
+    names = [_label(found, name) for name in found["overlap"]["policies"]]
+    figure = new(4.2 + 0.95 * len(names), 2.6 + 0.42 * len(names))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, kind in zip(panels, ("everywhere", "scene by scene"), strict=True):
+        values = np.array(found["overlap"][kind])
+        axes.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+        for i, row in enumerate(values):
+            for j, value in enumerate(row):
+                axes.text(j, i, f"{value:.2f}"[1 - (value >= 0.995) :], ha="center", va="center", fontsize=7,
+                          color="white" if value < 0.6 else "black")  # fmt: skip
+        axes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_title(f"overlap, {kind}", fontsize=9)
+    return figure
+
+
+def two_by_two(found: dict[str, Any]) -> Figure:
+    """Four curves: colours say what the world model was trained with, lines what it is tested with."""
+    cells, views = found["two by two"], found["views"]
+    figure = new(10.5, 4.2)
+    for axes, (probe, title) in zip(figure.subplots(1, 2, sharey=True), _TITLES.items(), strict=True):
+        for colour, (row, columns) in zip(("#c62828", "#1565c0"), cells[probe]["accuracy"].items(), strict=True):
+            for line, (column, scores) in zip(("-o", "--s"), columns.items(), strict=True):
+                low, high = 100 * np.array(scores["interval"]).T
+                axes.fill_between(views, low, high, color=colour, alpha=0.1, lw=0)
+                text = f"trained with {row}, tested with {column}"
+                axes.plot(views, 100 * np.array(scores["mean"]), line, color=colour, label=text, ms=5, lw=1.5)
+        axes.set_title(title, fontsize=10)
+        axes.set_xticks(views)
+        axes.set_xlabel("glimpses M")
+        axes.set_ylabel("top-1 (%)")
+        axes.grid(alpha=0.25)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def reaching(found: dict[str, Any]) -> Figure:
+    """Share of goals reached after 1, 2 … actions, with chance."""
+    figure = new(7.6, 4.0)
+    axes = figure.add_subplot()
+    actions = found["actions"]
+    for i, (name, one) in enumerate(found["values"].items()):
+        mean = 100 * np.array(one["reached"])
+        low, high = 100 * np.array(one["interval"]).T
+        beside = np.array(actions) + 0.05 * (i - (len(found["values"]) - 1) / 2)
+        axes.errorbar(beside, mean, [mean - low, high - mean], fmt="-o", color=colormaps["tab10"](i), ms=5,
+                      lw=1.5, capsize=3, label=name)  # fmt: skip
+    axes.plot(actions, 100 * np.array(found["chance"]), "k:", lw=1.4, label="chance")
+    axes.set_xticks(actions)
+    axes.set_xlabel("actions")
+    axes.set_ylabel("goals reached (%), 95 % interval")
+    axes.set_ylim(0, 102)
+    axes.set_title(found["task"], fontsize=9, loc="left")
+    axes.grid(alpha=0.25)
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    return figure

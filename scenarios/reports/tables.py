@@ -1,0 +1,153 @@
+"""What becomes of an evaluation's result: a table for people and `probes.json` for everything else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Column, Table
+
+from gazeworld.agents.probes.features import FULL, NO_ACTIONS, NO_VISION
+from gazeworld.envs.files import write_text
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    """Write JSON so that the file is whole or as it was before.
+
+    Raises ValueError for numbers that are not finite, which JSON cannot hold.
+    """
+    write_text(path, json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def show(results: dict[str, Any], console: Console) -> None:
+    """Print everything that was measured, with what it was measured on; 80 columns are enough for 6 views."""
+    put(console, _recognition(results))
+    if results["position"]:
+        put(console, _position(results))
+    for name, entry in results["path_integration"].items():
+        put(console, _paths(entry, name, wide=console.width >= 120))
+
+
+def put(console: Console, *tables: Table) -> None:
+    """Print tables so that no number and no word is cut: where a terminal is too narrow, lines run over."""
+    for table in tables:
+        whole = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+        for column in table.columns:  # rich would rather break words, and cut numbers, than run over
+            if whole > console.width:
+                spared = min(_slack(column), whole - console.width)
+                column.width, whole = _widest(column) - spared, whole - spared
+                table.width = max(whole, console.width)
+        console.print(table, crop=False)
+
+
+def _slack(column: Column) -> int:
+    """By how many characters a column can be narrower without breaking a word."""
+    words = (cell_len(word) for cell in (column.header, *column.cells) for word in str(cell).split())
+    return 0 if column.no_wrap else _widest(column) - max(words, default=0)
+
+
+def _widest(column: Column) -> int:
+    lines = (cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).splitlines())
+    return max(lines, default=0)
+
+
+_WIDEST = 1000  # columns that a table may ask for
+_TENSORS = {"aggregate": "z_AGG", "single": "z_M alone", "pooled": "mean z"}
+
+
+def _recognition(results: dict[str, Any]) -> Table:
+    named = results["recognition"]
+    entry = named["policy"]["aggregate"]
+    base = results["chance"]["top-1 of the majority class"]
+    table = new_table(
+        "Recognition: top-1 (%) of linear classifiers after M views",
+        f"z_AGG: aggregate of the first M views; z_M alone: view M; mean z: mean of z_1 … z_M; "
+        f"chance {100 * base:.1f} %; {_splits(entry)}",
+        ("fixations", "tensor", "model"),
+        [f"M = {m}" for m in entry["views"]],
+    )
+    for where, kinds in named.items():
+        place = kinds["fixations"]["name"] if where == "policy" else where
+        for kind, label in _TENSORS.items():
+            for model, values in kinds.get(kind, {"values": {}})["values"].items():
+                table.add_row(place, label, model, *(f"{100 * v:.1f}" for v in values))
+        table.add_section()
+    return table
+
+
+def _position(results: dict[str, Any]) -> Table:
+    entries = results["position"]
+    told = "absolute from z_1" if any(kind.startswith("absolute") for kind in entries) else "all streams begin alike"
+    table = new_table(
+        "Where: R² of the paper's regressors (Adam) and of a linear one in closed form (ridge)",
+        f"relative from (z_1, z_2), {told}; {_splits(next(iter(entries.values())))}",
+        ("read out", "model"),
+        ["Adam", "ridge", "error, mean / median"],
+    )
+    for kind, entry in entries.items():
+        for model, heads in entry["values"].items():
+            first, second = (heads[head] for head in entry["heads"])
+            table.add_row(kind, model, f"{first['mean']:.3f}", f"{second['mean']:.3f}", _angles(first))
+        if "perfect" in entry:
+            table.add_row(kind, "perfect decoder", f"{entry['perfect']['mean']:.3f}", "", "0° / 0°")
+            table.add_row(kind, "constant answer", "", "", _angles(entry["constant"]))
+        table.add_section()
+    return table
+
+
+def _angles(score: dict[str, Any]) -> str:
+    if "degrees" not in score:
+        return ""
+    return f"{score['degrees']['mean']:.1f}° / {score['degrees']['median']:.1f}°"
+
+
+def _paths(entry: dict[str, Any], name: str, *, wide: bool) -> Table:
+    title = f"Path integration {name.replace('_', ' ')}"
+    if "noise" in entry:
+        title += f" (σ = {entry['noise']} per action and axis)"
+    heads = entry["heads"] if wide else entry["heads"][:1]
+    table = new_table(
+        f"{title}: R² of regressors ({'Adam / ridge' if wide else 'Adam; ridge stands in probes.json'})",
+        f"from z_AGG of M views and the embedding of the next action; {_splits(entry)}",
+        ("model", "input"),
+        [f"M = {m}" for m in entry["views"]],
+    )
+    for model, values in entry["values"].items():
+        if model == "dead_reckoning":
+            table.add_row("none", "commanded actions composed", *(_short(v) for v in values["mean"]))
+            continue
+        table.add_row(model, "full", *_cells([values[head][FULL] for head in heads]))
+        for ablation in (NO_ACTIONS, NO_VISION):
+            for reading, label in (("at_inference", "at inference"), ("retrained_head", "head retrained")):
+                curves = [values[head][ablation][reading] for head in heads]
+                table.add_row(model, f"{ablation.replace('_', ' ')}, {label}", *_cells(curves))
+        table.add_section()
+    return table
+
+
+def _cells(curves: list[dict[str, Any]]) -> list[str]:
+    return [" / ".join(_short(v) for v in scores) for scores in zip(*(c["mean"] for c in curves), strict=True)]
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value > -10 else "< −10"
+
+
+def new_table(title: str, caption: str, names: tuple[str, ...], scores: list[str]) -> Table:
+    """An empty table whose first columns hold names and whose others hold scores."""
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in scores:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _splits(entry: dict[str, Any]) -> str:
+    train, test = entry["heads trained on"], entry["scored on"]
+    return (
+        f"heads trained on {train['streams']} streams of the {train['split']} split, "
+        f"scored on {test['streams']} of the {test['split']} split"
+    )
