@@ -8,19 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies.parallel import ParallelStrategy
 
-from ..probes.features import calibrate
-from ..config import TrainConfig
-from ..probes.features import scored
-from ..training.loop import Session
-from ..probes.online import Look, OnlineProbe
-from ..training.optimiser import make_optimiser
-from ..policy import Policy, make_policy
-from ..training.trained_methods import made_for
 from gazeworld.envs import registry
 from gazeworld.envs.objects.rotations import REGIONS
 from gazeworld.envs.stream import Stream
@@ -30,8 +21,14 @@ from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import METHODS, Method
 from gazeworld.models.synchronised import synchronise
 
+from ..config import TrainConfig
+from ..policy import Policy, make_policy
+from ..probes.features import calibrate, scored
+from ..probes.online import Look, OnlineProbe
+from ..training.loop import Session, env_of
+from ..training.optimiser import make_optimiser
+from ..training.trained_methods import made_for
 from .scenario import Scenario
-from ..training.loop import env_of
 
 CALIBRATE = 512
 """Scenes whose views set the batch statistics of an untrained model."""

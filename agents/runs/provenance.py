@@ -1,48 +1,28 @@
-"""The command line that is being carried out, for the record that every run keeps."""
+"""What a run or a policy was made with, for the record that each keeps: command, versions, device, data.
 
-import sys
-from collections.abc import Sequence
-from contextvars import ContextVar
-from pathlib import Path
-
-from gazeworld.envs.files import typed
+Imports no torch, so that the command line can note its words before it knows what they ask for.
+"""
 
 import importlib.metadata
 import json
 import platform
-import tempfile
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from lightning_fabric import Fabric
-from rich.console import Console
-from ..training import checkpoint
-from ..training.loop import Session
-from ..training.loop import restore
-from ..training.loop import train
-from ..training.recorder import Recorder
-from ..file_schemas import Made
-from ..file_schemas import read_fields
-from ..training.trained_methods import read_config
-from gazeworld.envs.files import DataError
-from gazeworld.envs.files import write_text
-from gazeworld.envs.validation import OptionError
-from gazeworld.envs.world import World
-from . import build
-from . import provenance
-from . import scenario
-from .run_folder import RUN
-from .run_folder import writing
-from .processes import together
-from .run_folder import require_plain
-from .run_folder import require_same_scenario
-from .scenario import Scenario
+from gazeworld.envs.files import typed, write_text
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from gazeworld.envs.world import World
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
+_PACKAGES = ("gazeworld", "torch", "torchvision", "gymnasium", "numpy", "lightning-fabric", "scikit-learn")
 _WORDS: ContextVar[tuple[str, ...] | None] = ContextVar("words", default=None)
 
 
@@ -61,13 +41,13 @@ def command() -> str:
     words = _WORDS.get()
     return typed(*([Path(sys.argv[0]).name, *sys.argv[1:]] if words is None else ["gazeworld", *words]))
 
-_PACKAGES = ("gazeworld", "torch", "torchvision", "gymnasium", "numpy", "lightning-fabric", "scikit-learn")
 
-
-def made_by(fabric: Fabric, world: World) -> dict[str, Any]:
+def made_by(fabric: "Fabric", world: "World") -> dict[str, Any]:
     """The command, the time, versions, device and data that something was made with."""
+    import torch
+
     return {
-        "command": provenance.command(),
+        "command": command(),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

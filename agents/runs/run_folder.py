@@ -4,67 +4,28 @@ One rule for `train`, `alternate`, `steer` and `sweep`: a folder without a check
 config.json holds nothing that could go on. Whatever a kill left there is cleared when it is begun again.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from lightning_fabric import Fabric
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
-from ..training import checkpoint
-from . import lock
-from .records import read_metrics
-from ..training.trained_methods import read_config
-from gazeworld.envs.files import read_json
-
-from . import provenance
-
-import json
-from pathlib import Path
-from typing import Any
-
-from ..training import checkpoint
-from .records import flat
-from ..training.trained_methods import read_config
-
-from . import scenario
-from .scenario import Scenario
-
-import importlib.metadata
-import json
-import platform
-import tempfile
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
-
-import torch
-from lightning_fabric import Fabric
-from rich.console import Console
-from ..training import checkpoint
-from ..training.loop import Session
-from ..training.loop import restore
-from ..training.loop import train
-from ..training.recorder import Recorder
-from ..file_schemas import Made
-from ..file_schemas import read_fields
-from ..training.trained_methods import read_config
-from gazeworld.envs.files import DataError
-from gazeworld.envs.files import write_text
+from gazeworld.envs.files import DataError, read_json
 from gazeworld.envs.validation import OptionError
 from gazeworld.envs.world import World
-from . import build
-from . import provenance
-from . import scenario
 
-from .processes import together
-
+from ..file_schemas import Made, read_fields
+from ..training import checkpoint
+from ..training.trained_methods import read_config
+from . import lock, provenance, scenario
+from .provenance import made_by, write_json
+from .records import flat, read_metrics
 from .scenario import Scenario
-from .provenance import made_by
-from .provenance import made_by
-from .provenance import write_json
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..config import ProbeConfig, TrainConfig
 from gazeworld.envs import registry
 from gazeworld.envs.validation import OptionError, Options, Seed, from_mapping, shown
+
+from ..config import ProbeConfig, TrainConfig
 
 SCENARIOS = "gazeworld.scenarios"
 

@@ -1,11 +1,7 @@
 """A run on disk: `runs/<name>/` with config.json, metrics.jsonl, TensorBoard events, checkpoints and figures."""
 
-import importlib.metadata
-import json
-import platform
 import tempfile
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +9,25 @@ import torch
 from lightning_fabric import Fabric
 from rich.console import Console
 
+from gazeworld.envs.world import World
+
 from ..training import checkpoint
 from ..training.loop import Session, restore, train
 from ..training.recorder import Recorder
-from ..file_schemas import Made, read_fields
 from ..training.trained_methods import read_config
-from gazeworld.envs.files import DataError, write_text
-from gazeworld.envs.validation import OptionError
-from gazeworld.envs.world import World
-
 from . import build
-from . import provenance
-from . import scenario
-from .run_folder import RUN, writing
 from .processes import together
-from .run_folder import require_plain, require_same_scenario
-from .scenario import Scenario
-from .run_folder import Run
-from .run_folder import Run
-from .run_folder import Run
-from .run_folder import write_config
-from .run_folder import Run
-from .run_folder import open_run
-from .run_folder import Run
-from .run_folder import require_same_data
 from .provenance import made_by
+from .run_folder import (
+    RUN,
+    Run,
+    open_run,
+    require_plain,
+    require_same_data,
+    require_same_scenario,
+    write_config,
+    writing,
+)
 
 
 def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, processes: int = 1) -> tuple[Run, bool]:
