@@ -4,12 +4,12 @@ from io import StringIO
 from pathlib import Path
 
 import torch
-from fakes.worlds import CountingWorld
 from gymnasium.vector import AutoresetMode
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from rich.console import Console
 
+from fakes.worlds import CountingWorld
 from gazeworld.agents.config import TrainConfig
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.training import loop

@@ -3,10 +3,10 @@
 import math
 
 import torch
-from fakes.images import ramp
-from fakes.worlds import CountingWorld
 from torch import Tensor, nn
 
+from fakes.images import ramp
+from fakes.worlds import CountingWorld
 from gazeworld.agents.policy import Memory
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.rng import Draws

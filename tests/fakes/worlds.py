@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from fakes.images import noise
 from torch import Tensor
 
+from fakes.images import noise
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene, World

@@ -271,7 +271,7 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_trimesh_is_imported_late() -> None:
-    files = sorted((Path(__file__).parents[2] / "envs" / "objects").glob("*.py"))
+    files = sorted((Path(__file__).parents[3] / "envs" / "meshes").glob("*.py"))
     assert any("import trimesh" in file.read_text() for file in files)
     for file in files:
         for node in ast.parse(file.read_text()).body:
