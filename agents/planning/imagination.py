@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Float32, UInt8
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,7 +18,6 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import EnvSeed, Natural, Views, validated
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.method import Method, Predicts, frozen
-from gazeworld.scenarios.reports.figures import new
 
 from ..policy import Policy
 from ..probes.features import Tick, in_chunks, quiet, rollouts
@@ -209,36 +206,3 @@ def _distances(
 def _error(distances: Float[Tensor, "n s"]) -> dict[str, list[float]]:
     spread, mean = torch.std_mean(distances.double(), 0, correction=0)
     return {"mean": mean.tolist(), "sem": (spread / len(distances) ** 0.5).tolist()}
-
-
-_LINES = {
-    IMAGINED: ("#c62828", "-o"),
-    STEPWISE: ("#1565c0", "-s"),
-    ASTRAY: ("#ef6c00", "--D"),
-    LAST: ("#2e7d32", ":^"),
-    MEAN: ("#616161", "--"),
-}
-
-
-def horizon_figure(result: dict[str, Any]) -> Figure:
-    """Error against horizon, one panel per model, with bars of two standard errors."""
-    models = result["values"]
-    figure = new(2.4 + 3.2 * len(models), 4.0)
-    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
-    for axes, (name, curves) in zip(panels, models.items(), strict=True):
-        _panel(axes, result["horizon"], curves)
-        axes.set_title(f"{name} model\nencoder and target agree to {result['agreement'][name]:.2f}", fontsize=10)
-        axes.set_xlabel(f"views ahead (after {result['seen']} seen)")
-    panels[0].set_ylabel("1 − cosine with the true embedding")
-    panels[0].set_ylim(bottom=0)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
-    return figure
-
-
-def _panel(axes: Axes, horizon: list[int], curves: dict[str, dict[str, list[float]]]) -> None:
-    for kind, (colour, style) in _LINES.items():
-        bars = [2 * sem for sem in curves[kind]["sem"]]
-        axes.errorbar(horizon, curves[kind]["mean"], bars, fmt=style, color=colour, label=kind, ms=5, lw=1.4, capsize=2)
-    axes.set_xticks(horizon)
-    axes.grid(alpha=0.25)

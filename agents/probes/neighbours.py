@@ -12,8 +12,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,7 +19,6 @@ from gazeworld.envs.objects import rotations
 from gazeworld.envs.validation import Natural, Options, Rows
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
-from gazeworld.scenarios.reports.figures import new
 
 from ..config import ProbeConfig
 from .features import Tick, quiet, spread_over
@@ -60,8 +57,8 @@ def neighbours(
     Under each kind of candidates: `same class` and `same object`, shares of neighbours; `degrees`, geodesic angle
     between the rotations of query and neighbour, and `by place` its mean for the nearest, the second nearest …;
     `random` has the same for a candidate drawn uniformly, and `closest` the angle of the k candidates whose
-    rotations are nearest to the query's: nobody can do better. Draw it with `figure`. Raises ValueError for a world
-    without stored views or labels, and where there are fewer than k candidates.
+    rotations are nearest to the query's: nobody can do better. Raises ValueError for a world without stored views or
+    labels, and where there are fewer than k candidates.
     """
     search = search or Search()
     pool = _pool(Stored(world), search, config)
@@ -211,36 +208,3 @@ def _one(pool: _Pool, number: int) -> dict[str, Any]:
         "view": int(pool.views[number]),
         "class": pool.stored.world.classes[label],
     }
-
-
-def figure(world: World, entry: dict[str, Any], *, kind: str = ALL) -> Figure:
-    """Queries on the left, beside them the neighbours that every model finds, with class and angle to the query.
-
-    `entry` is what `neighbours` returned for this world. Neighbours of another class have a red title. Raises
-    ValueError where no examples were kept.
-    """
-    models = {name: kinds[kind] for name, kinds in entry["examples"].items()}
-    lines = list(zip(*models.values(), strict=True))  # the examples of all models
-    if not lines:
-        raise ValueError("there is no example of neighbours to be drawn; keep some with Search(examples=…)")
-    k, stored = len(lines[0][0]["neighbours"]), Stored(world)
-    drawn = new(1.25 * (1 + k * len(models)) + 0.3, 1.5 * len(lines) + 0.5)
-    parts = drawn.subfigures(1, 1 + len(models), width_ratios=[1.1] + [k] * len(models), squeeze=False)[0]
-    first = parts[0].subplots(len(lines), 1, squeeze=False)[:, 0]
-    parts[0].suptitle("query", fontsize=10)
-    for axes, line in zip(first, lines, strict=True):
-        _show(axes, stored, line[0]["query"], line[0]["query"]["class"], "black")
-    for part, (name, examples) in zip(parts[1:], models.items(), strict=True):
-        part.suptitle(f"nearest of {kind}, {name}", fontsize=10)
-        for row, example in zip(part.subplots(len(lines), k, squeeze=False), examples, strict=True):
-            for axes, one in zip(row, example["neighbours"], strict=True):
-                colour = "black" if one["class"] == example["query"]["class"] else "#c62828"
-                _show(axes, stored, one, f"{one['class']}, {one['degrees']:.0f}°", colour)
-    return drawn
-
-
-def _show(axes: Axes, stored: Stored, one: dict[str, Any], title: str, colour: str) -> None:
-    where = (torch.tensor([one[name]], device=stored.poses.device) for name in ("object", "view"))
-    axes.imshow(stored.look(*where)[0].permute(1, 2, 0).cpu().numpy())
-    axes.set_title(title, fontsize=7, color=colour, pad=2)
-    axes.set_axis_off()

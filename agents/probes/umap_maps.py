@@ -13,9 +13,6 @@ import numpy as np
 import torch
 from annotated_types import Interval
 from jaxtyping import Float, Float32, Int64
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.metrics import silhouette_score
 from torch import Tensor
 
@@ -25,7 +22,6 @@ from gazeworld.envs.validation import Options, Share, Views
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
-from gazeworld.scenarios.reports.figures import new
 
 from ..config import ProbeConfig
 from ..policy import Policy
@@ -64,8 +60,8 @@ def embedding(
 
     For each model `views` and `aggregates` hold `points`, `labels` and `silhouette` (of the classes, by cosine in the
     full space; -1 … 1, None where it is not defined), and `views` also `colours`, what the poses say by name: angle
-    from the identity and yaw of a rotation in degrees, every component of anything else. Draw it with `figure`.
-    Raises ValueError for unlabelled scenes and where umap-learn is not installed.
+    from the identity and yaw of a rotation in degrees, every component of anything else. Raises
+    ValueError for unlabelled scenes and where umap-learn is not installed.
     """
     maps = maps or MapConfig()
     world = env.world
@@ -159,48 +155,3 @@ def _colours(world: World, poses: Float32[Tensor, "n p"]) -> dict[str, list[floa
         else:
             found |= {f"{quantity.name} {i}": component for i, component in enumerate(value.unbind(1), 1)}
     return {name: [round(number, 3) for number in values.tolist()] for name, values in found.items()}
-
-
-_NAMED = 20  # classes that a legend has room for
-
-
-def figure(entry: dict[str, Any], model: str = "trained", colours: tuple[str, ...] = ()) -> Figure:
-    """Maps side by side: views by class, views by what poses say, aggregates by class.
-
-    `entry` is what `embedding` returned. `colours` are names of what poses say; by default the first two. Raises
-    ValueError for a model or a colour that was not measured.
-    """
-    if model not in entry["values"]:
-        raise ValueError(f"no map of model {model!r}; there are: {', '.join(entry['values'])}")
-    views, aggregates = (entry["values"][model][kind] for kind in ("views", "aggregates"))
-    shown = colours or tuple(views["colours"])[:2]
-    for name in shown:
-        if name not in views["colours"]:
-            raise ValueError(f"no map coloured by {name!r}; there are: {', '.join(views['colours'])}")
-    drawn = new(3.6 * (2 + len(shown)), 4.0)
-    axes = drawn.subplots(1, 2 + len(shown), squeeze=False)[0]
-    _by_class(axes[0], views, entry["classes"], "z of single views, by class")
-    _by_class(axes[-1], aggregates, entry["classes"], f"z_AGG of {entry['views']} views, by class")
-    for where, name in zip(axes[1:-1], shown, strict=True):
-        points = np.array(views["points"])
-        dots = where.scatter(*points.T, c=views["colours"][name], s=5, lw=0, cmap="viridis")
-        where.set_title("z of single views, by pose", fontsize=10)
-        where.set(xticks=[], yticks=[])
-        drawn.colorbar(dots, ax=where, location="bottom", label=name, shrink=0.8)
-    drawn.suptitle(f"UMAP, {model} model", fontsize=11)
-    if len(entry["classes"]) <= _NAMED:
-        marks, names = axes[0].get_legend_handles_labels()
-        drawn.legend(marks, names, loc="outside right upper", fontsize=8, frameon=False, markerscale=3)
-    return drawn
-
-
-def _by_class(axes: Axes, found: dict[str, Any], classes: list[str], title: str) -> None:
-    points, labels = np.array(found["points"]), np.array(found["labels"])
-    palette = colormaps["tab20" if len(classes) <= _NAMED else "gist_rainbow"].resampled(max(_NAMED, len(classes)))
-    for number, name in enumerate(classes):
-        own = points[labels == number]
-        axes.scatter(*own.T, color=palette(number), s=5, lw=0, label=name)
-    if found["silhouette"] is not None:
-        title += f"\nsilhouette {found['silhouette']:.2f}"
-    axes.set_title(title, fontsize=10)
-    axes.set(xticks=[], yticks=[])

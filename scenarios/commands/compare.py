@@ -42,7 +42,7 @@ from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
-from ..reports import comparison_figures, comparison_tables, tables
+from ..reports import comparison_report, tables
 from ._comparing_arguments import CompareArguments, HeadsArguments
 from ._console import Progress, save_figure, say
 from ._places import require_path
@@ -94,7 +94,7 @@ def compare(chosen: CompareArguments, console: Console) -> int:
                 f"{side.run.folder} and {sides[0].run.folder} cannot be averaged: one of them has no {names}"
             )
     found = _found(sides, versus, plans, config, console)
-    comparison_tables.show(found, console)
+    comparison_report.show(found, console)
     tables.write(found, out / "compare.json")
     say(console, f"written: {out / 'compare.json'}")
     return 0
@@ -329,12 +329,12 @@ def _crossed(
 
 def _draw(found: dict[str, Any], contests: Sequence[Contest], out: Path, console: Console) -> None:
     figures: dict[str, Figure] = {
-        "curves": comparison_figures.curves(found),
-        "heat_maps": comparison_figures.heat_maps(found, poses_of(contests)),
-        "saccades": comparison_figures.saccade_lengths(found),
-        "overlap": comparison_figures.overlaps(found),
+        "curves": comparison_report.curves(found),
+        "heat_maps": comparison_report.heat_maps(found, poses_of(contests)),
+        "saccades": comparison_report.saccade_lengths(found),
+        "overlap": comparison_report.overlaps(found),
     }
     if "two by two" in found:
-        figures["two_by_two"] = comparison_figures.two_by_two(found)
+        figures["two_by_two"] = comparison_report.two_by_two(found)
     for name, figure in figures.items():
         save_figure(figure, out / f"{name}.png", console)

@@ -27,7 +27,7 @@ from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method
 
-from ..reports import comparison_figures, tables
+from ..reports import probe_figures, tables
 from ._comparing_arguments import HeadsArguments, ImagineArguments, ReachArguments
 from ._console import Progress, save_figure, say
 
@@ -156,7 +156,7 @@ def reach(chosen: ReachArguments, console: Console) -> int:
     found |= {"run": place.run.folder.name, "step": place.step, "planner": chosen.planner, "verdict": verdict}
     tables.put(console, _reach_table(found))
     console.print(verdict["sentence"], highlight=False)
-    picture = comparison_figures.reaching(found)
+    picture = probe_figures.goal_figure(found)
     _write(found, picture, chosen.out, place.run, "reach", console)
     return 0
 
@@ -237,7 +237,7 @@ def imagine(chosen: ImagineArguments, console: Console) -> int:
         )
     found |= {"run": place.run.folder.name, "step": place.step, "fixations": place.run.scenario.policy}
     tables.put(console, _imagine_table(found))
-    _write(found, imagination.horizon_figure(found), chosen.out, place.run, "imagine", console)
+    _write(found, probe_figures.horizon_figure(found), chosen.out, place.run, "imagine", console)
     return 0
 
 

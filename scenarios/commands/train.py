@@ -10,7 +10,7 @@ from rich.console import Console
 
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.policy import POLICIES
-from gazeworld.agents.probes import neighbours, umap_maps
+from gazeworld.agents.probes import umap_maps
 from gazeworld.agents.probes.evaluate import Arena, evaluate
 from gazeworld.agents.probes.object_probes import has_stored_views, turning
 from gazeworld.agents.runs import build, run_folder, scenario, train_run
@@ -28,7 +28,7 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
-from ..reports import figures, object_tables, scan_paths, tables
+from ..reports import figures, probe_figures, scan_paths, tables
 from ._arguments import TrainArguments, WatchArguments, scenario_of
 from ._console import Progress, save_figure, say
 from ._places import require_path
@@ -93,13 +93,13 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
             found["objects"] = turning(both, plain, others, config, told)
     tables.show(found, console)
     if "objects" in found:
-        object_tables.show(found["objects"], console)
-        nearest = neighbours.figure(plain.test.world, found["objects"]["neighbours"])
+        tables.show_objects(found["objects"], console)
+        nearest = probe_figures.neighbour_figure(plain.test.world, found["objects"]["neighbours"])
         save_figure(nearest, run.figures / "neighbours.png", console)
     if config.maps:
         size = umap_maps.MapConfig(views=min(umap_maps.MapConfig.views, config.views))
         seen = umap_maps.embedding({"trained": method}, plain.test, plain.test_policy(), config, size, told)
-        save_figure(umap_maps.figure(seen), run.figures / "maps.png", console)
+        save_figure(probe_figures.map_figure(seen), run.figures / "maps.png", console)
     tables.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / PROBES)
     save_figure(figures.recognition(found), run.figures / "recognition.png", console)
     save_figure(figures.paths(found), run.figures / "path_integration.png", console)

@@ -13,16 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.agents.planning import imagination as module
-from gazeworld.agents.planning.imagination import (
-    ASTRAY,
-    IMAGINED,
-    LAST,
-    MEAN,
-    STEPWISE,
-    horizon_figure,
-    imagination,
-    imagine,
-)
+from gazeworld.agents.planning.imagination import ASTRAY, IMAGINED, LAST, MEAN, STEPWISE, imagination, imagine
 from gazeworld.agents.policy import make_policy
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.rng import Draws
@@ -30,6 +21,7 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, make_method
+from gazeworld.scenarios.reports.probe_figures import horizon_figure
 
 
 def tiny(world: SaccadeWorld | RotationWorld, seed: int = 0) -> Method:

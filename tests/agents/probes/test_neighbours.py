@@ -12,11 +12,12 @@ from torch.nn import functional as F
 
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.probes import neighbours as module
-from gazeworld.agents.probes.neighbours import KINDS, Search, figure, neighbours
+from gazeworld.agents.probes.neighbours import KINDS, Search, neighbours
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.models.method import Method
+from gazeworld.scenarios.reports.probe_figures import neighbour_figure
 
 N, V, CLASSES = 12, 6, 3
 CONFIG = ProbeConfig(seed=2)
@@ -113,14 +114,14 @@ def test_examples_can_be_traced_and_drawn(world: RotationWorld, tmp_path: Path) 
         world.views.poses[one["object"], one["view"], :4] for one in (first["query"], first["neighbours"][0])
     )
     assert first["neighbours"][0]["degrees"] == pytest.approx(float(torch.rad2deg(rotations.angle(query, other))))
-    drawn = figure(world, found, kind="other objects")
+    drawn = neighbour_figure(world, found, kind="other objects")
     drawn.savefig(tmp_path / "neighbours.png")
     assert iio.imread(tmp_path / "neighbours.png")[..., :3].std() > 5
     pictures = [axes.images[0].get_array() for part in drawn.subfigs for axes in part.axes]
     assert len(pictures) == 4 + 2 * 4 * 3
     assert [int(pictures[i][0, 0, 0]) for i in range(4)] == [one["query"]["object"] for one in shown]
     with pytest.raises(ValueError, match="no example of neighbours"):
-        figure(world, measured(world, "class", examples=0))
+        neighbour_figure(world, measured(world, "class", examples=0))
 
 
 def test_queries_in_pieces_and_fewer_objects(world: RotationWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import make_method
-from gazeworld.scenarios.reports import object_tables
+from gazeworld.scenarios.reports import tables
 
 CONFIG = ProbeConfig(views=2, rounds=1, epochs_linear=2, epochs_mlp=2, hidden=8, puzzle_epochs=1)
 
@@ -50,7 +50,7 @@ def test_everything_is_measured_and_shown() -> None:
     assert found["elsewhere"]["ood"]["recognition"]["scored on"]["there"]["split"] == "ood"
     assert all(torch.equal(a, b) for a, b in zip(before, one.state_dict().values(), strict=True))
     out = Console(file=StringIO(), width=120)
-    object_tables.show(found, out)
+    tables.show_objects(found, out)
     text = out.file.getvalue()
     for words in ("Retrieval", "Nearest neighbours", "Odd one out of 3 views", "scored on “ood”", "absolute rotation"):
         assert words in text

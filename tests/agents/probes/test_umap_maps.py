@@ -18,12 +18,13 @@ from torch.nn import functional as F
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.probes import umap_maps as module
-from gazeworld.agents.probes.umap_maps import MapConfig, embedding, figure, project
+from gazeworld.agents.probes.umap_maps import MapConfig, embedding, project
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.models.method import Method
+from gazeworld.scenarios.reports.probe_figures import map_figure
 
 MAPS = MapConfig(views=3, aggregates=20, points=40)
 
@@ -93,20 +94,20 @@ def test_points_go_with_their_classes_and_poses(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("_flat")
 def test_maps_are_drawn(tmp_path: Path) -> None:
     found = measured(RotationWorld(objects(n=6, v=5)))
-    drawn = figure(found)
+    drawn = map_figure(found)
     drawn.savefig(tmp_path / "map.png")
     assert iio.imread(tmp_path / "map.png")[..., :3].std() > 5
     titles = [axes.get_title() for axes in drawn.axes[:4]]
     assert titles[0].startswith("z of single views, by class\nsilhouette")
     assert titles[3].startswith("z_AGG of 3 views, by class")
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["a", "b", "c"]
-    assert len(figure(found, colours=("color 1",)).axes) == 4  # three maps and a colour bar
+    assert len(map_figure(found, colours=("color 1",)).axes) == 4  # three maps and a colour bar
     with pytest.raises(ValueError, match="no map of model 'other'; there are: trained"):
-        figure(found, "other")
+        map_figure(found, "other")
     with pytest.raises(ValueError, match="no map coloured by 'hue'"):
-        figure(found, colours=("hue",))
+        map_figure(found, colours=("hue",))
     many = {**found, "classes": [f"class {i}" for i in range(55)]}
-    assert figure(many).legends == []
+    assert map_figure(many).legends == []
 
 
 @pytest.mark.usefixtures("_flat")
