@@ -108,11 +108,32 @@ class ProbeConfig(Options, owner="probe"):
 
 Algorithm = Literal["ppo", "recurrent-ppo", "maskable-ppo", "sac", "crossq"]
 Observation = Literal["latent", "latent+periphery", "pixels", "flat-pixels"]
+_ON_POLICY = {
+    "gamma": 0.5,
+    "n_steps": 8,
+    "batch_size": 256,
+    "n_epochs": 10,
+    "learning_rate": 1e-3,
+    "ent_coef": 0.005,
+}
+_OFF_POLICY = {"gamma": 0.5, "learning_starts": 2048, "buffer_size": 50_000, "gradient_steps": 8}
+ALGORITHM_OPTIONS: dict[Algorithm, dict[str, Any]] = {
+    "ppo": _ON_POLICY,
+    "maskable-ppo": _ON_POLICY,
+    "recurrent-ppo": _ON_POLICY,
+    "sac": _OFF_POLICY,
+    "crossq": _OFF_POLICY,
+}
+"""Options of the algorithms that differ from SB3's. What is to be seen next matters more than what comes later
+(gamma); rollouts are two episodes of four actions long."""
 
 
 @dataclass(frozen=True)
 class AgentConfig(Options, owner="agent"):
-    """An agent of Stable-Baselines3 and what it acts in; everything is JSON-able."""
+    """An agent of Stable-Baselines3 and what it acts in; everything is JSON-able.
+
+    `gazeworld.agents.rl.algorithms.agent_config` makes the one that suits a world and a world model.
+    """
 
     algorithm: Algorithm = "maskable-ppo"
     """ppo, recurrent-ppo, maskable-ppo, sac or crossq"""
@@ -122,19 +143,39 @@ class AgentConfig(Options, owner="agent"):
     """actions of an episode; an episode has one view more"""
     observation: Observation = "latent"
     """latent, latent+periphery, pixels or flat-pixels"""
-    menu: dict[str, Any] | None = field(default_factory=lambda: {"name": "fixations", "side": 9})
-    """the list that actions are chosen from (`name` and its options), or None for continuous actions"""
-    rewards: tuple[dict[str, Any], ...] = ({"name": "recognition"},)
+    discrete_actions: dict[str, Any] | None = field(default_factory=lambda: {"name": "fixations", "side": 9})
+    """the numbered poses that actions are chosen from (`name` and its options), or None for continuous actions"""
+    rewards: tuple[dict[str, Any], ...] = ({"name": "recognition", "learning": False},)
     """rewards, each with `name` and its options; they add up"""
     policy: dict[str, Any] = field(default_factory=dict)
     """options of the network: SB3's policy_kwargs, classes by name"""
-    options: dict[str, Any] = field(default_factory=lambda: {"gamma": 0.5})
-    """the algorithm's own options; what is to be seen next matters more than what comes later"""
+    options: dict[str, Any] = field(default_factory=dict)
+    """the algorithm's own options (none: its ALGORITHM_OPTIONS)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if bad := [reward for reward in self.rewards if "name" not in reward]:
             raise OptionError(f"agent.rewards holds {shown(bad[0])}, expected a 'name' in each")
+        if not self.options:
+            object.__setattr__(self, "options", dict(ALGORITHM_OPTIONS[self.algorithm]))
+
+
+@dataclass(frozen=True)
+class PolicyPlan(Options):
+    """What one policy is trained with in a frozen world model; config.json in its folder holds it."""
+
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    """the agent"""
+    steps: Positive = 200_000
+    """environment steps over all rows"""
+    every: Positive = 8192
+    """steps between saves; a resumed training is the same if it stopped at such a place"""
+    prepare: Natural = 4000
+    """streams, of each policy in prepare_on, on which rewards learn beforehand (in whole visits)"""
+    prepare_on: tuple[dict[str, Any], ...] = ()
+    """policies (`name` and options) whose streams those are (none: uniform, and before it the run's own)"""
+    seed: Seed = 0
+    """everything random follows from it"""
 
 
 @dataclass(frozen=True)
@@ -155,3 +196,8 @@ class PhaseConfig(Options, owner="phases"):
     """newest streams on which the rewards' heads learn before the policy does (0: none)"""
     keep: Natural = 2
     """checkpoints kept; older ones are deleted (0: keep all)"""
+
+    @classmethod
+    def over(cls, steps: int) -> "PhaseConfig":
+        """The usual number of phases, of equal length, in which the world model learns for about so many steps."""
+        return cls(model_steps=max(1, steps // cls.phases))

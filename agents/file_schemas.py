@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from gazeworld.envs.files import DataError, read_json
 from gazeworld.envs.validation import Layers, Natural, Positive, PositiveAmount, Rows, Seed, Views, Width, shown
 
+from .old_files import renamed
+
 Named = dict[str, Any]
 Count = Annotated[int, Ge(0)]
 _DEEPEST = 64  # far more than anything here needs
+_LARGEST = 1e308
 
 
 class Fields(BaseModel):
@@ -55,16 +58,16 @@ class Made(Fields):
     made_by: MadeBy
 
 
-class SteerConfig(Made):
+class PolicyConfig(Made):
     """config.json of a policy."""
 
-    steer: Named
+    train_policy: Named
 
 
 class Beside(Fields):
     """config.json beside a learnt policy: that of the policy, or that of the run in which it took turns."""
 
-    steer: Named = {}
+    train_policy: Named = {}
 
 
 class RunConfig(Fields):
@@ -110,7 +113,7 @@ class PolicyFacts(Fields):
     observation: str
     aggregate_dim: Natural
     episode_steps: Views
-    menu: Named | None
+    discrete_actions: Named | None
     world: Named
     steps: Count
 
@@ -238,7 +241,7 @@ def read_fields(file: Path, kind: type[Fields]) -> dict[str, Any]:
     except DataError as error:
         raise DataError(str(error).replace(f"{file}: not a whole JSON file (", f"{file}: not JSON (")) from error
     require_shallow(found, f"{file}: nested too deep, expected {what}")
-    return require_fields(found, kind, str(file))
+    return require_fields(renamed(found, kind.__name__), kind, str(file))
 
 
 def parse(text: str, kind: type[Fields]) -> dict[str, Any]:
@@ -279,3 +282,34 @@ def require_fields(found: Any, kind: type[Fields], where: str) -> dict[str, Any]
         what = f"{field} is " if field else "holds "
         raise DataError(f"{where}{what}{shown(first['input'])}, expected {said}") from error
     return found
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """The records of metrics.jsonl or history.jsonl, each with a `step`; none where there is no file.
+
+    Raises DataError naming the line that is no such record. A last line that a kill cut short, so that it does not
+    even end, is left out.
+    """
+    if not file.exists():
+        return []
+    if not file.is_file():
+        raise DataError(f"{file}: no regular file, expected lines of JSON")
+    *lines, last = file.read_bytes().split(b"\n")
+    found = []
+    for number, line in enumerate([*lines, last] if last else lines, 1):
+        where = f"{file}, line {number}"
+        try:
+            record = parse(line.decode("utf-8"), Line)
+            _require_numbers(record)
+        except ValueError as error:
+            if number > len(lines):
+                break
+            raise DataError(f"{where}: not a record of metrics with a step: {error}") from error
+        found.append(record)
+    return found
+
+
+def _require_numbers(record: dict[str, Any]) -> None:
+    for name, value in record.items():
+        if isinstance(value, int | float) and not abs(value) < _LARGEST:
+            raise ValueError(f"{name} is {shown(value)}, expected a finite number or null")

@@ -19,17 +19,17 @@ class GridPolicy(Policy):
     """
 
     def __init__(self, world: World, side: Side = 3) -> None:
-        self._world, self._menu = world, FixationGrid(world, side, ior=False)
+        self._grid = FixationGrid(world, side, ior=False)
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to a place of the grid, and its log-probability."""
-        places = self._menu.targets(memory.scenes)  # b k 2
+        places = self._grid.targets(memory.scenes)  # b k 2
         apart = (memory.poses[:, :, None] - places[:, None]).square().sum(-1)  # b t k
         nearest = apart.argmin(-1)  # b t
         times = torch.zeros(places.shape[:2], dtype=torch.float32, device=places.device).scatter_add(
             1, nearest, torch.ones_like(nearest, dtype=torch.float32)
         )
         free = times <= times.amin(1, keepdim=True)
-        chosen = rng.uniform64(self._menu.size).masked_fill(~free, -1.0).argmax(1)
-        action = self._menu.action(memory.scenes, memory.poses[:, -1], chosen)
+        chosen = rng.uniform64(self._grid.size).masked_fill(~free, -1.0).argmax(1)
+        action = self._grid.action(memory.scenes, memory.poses[:, -1], chosen)
         return Choice(action, -free.sum(1).float().log())

@@ -20,7 +20,7 @@ class SB3Policy(Policy):
     folder of the run whose world model the policy looks with; "" means the one that the policy is attached to. With
     `deterministic` the likeliest action is taken, otherwise one is drawn, from `rng` alone.
     The policy sees exactly what it saw in training: in episodes longer than those, the share of the episode stays 1.
-    `log_prob` is a log-probability for choices from a menu, a log-density for continuous actions (before clipping).
+    `log_prob` is a log-probability for discrete actions, a log-density for continuous actions (before clipping).
     Raises ValueError for a policy of another world, glimpse or action space, for a network that gives NaN, and in act()
     where a world model is needed and there is none; CheckpointError for damaged files, MissingExtraError without the
     extra `rl`.
@@ -29,11 +29,11 @@ class SB3Policy(Policy):
     def __init__(self, world: World, path: PathText = "", model: PathText = "", deterministic: bool = False) -> None:
         if not path:
             raise ValueError("policy 'sb3' needs the option path: the folder of a saved policy, or of a run")
-        from ..rl.acting import Pilot  # late: Stable-Baselines3 is an extra
+        from ..rl.acting import Actor  # late: Stable-Baselines3 is an extra
 
         folder = Path(path)
         newest = latest(folder / "checkpoints") if not (folder / "policy.json").is_file() else None
-        self._pilot = Pilot.load(folder if newest is None else newest.path, world)
+        self._actor = Actor.load(folder if newest is None else newest.path, world)
         self._method: Method | None = None
         self._fixed, self._deterministic = False, deterministic
         if model:
@@ -43,9 +43,9 @@ class SB3Policy(Policy):
     def attach(self, method: Method) -> None:
         """Look with this world model, unless one was named. Raises ValueError if it is not as wide as in training."""
         if not self._fixed:
-            self._pilot.require_model(method)
+            self._actor.require_model(method)
             self._method = method
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The next action of every episode."""
-        return self._pilot.act(self._method, memory, rng, deterministic=self._deterministic)
+        return self._actor.act(self._method, memory, rng, deterministic=self._deterministic)

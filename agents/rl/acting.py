@@ -1,4 +1,4 @@
-"""A policy network of Stable-Baselines3 at the wheel of gazeworld: from what is remembered to the next action."""
+"""How policies of Stable-Baselines3 act in gazeworld: from what is remembered of an episode to the next action."""
 
 import math
 from pathlib import Path
@@ -15,10 +15,10 @@ from gazeworld.envs.world import World
 from gazeworld.models.encoders import SinglePrecision
 from gazeworld.models.method import CheckpointError, Method
 
-from ..policy import Choice, Memory
+from ..policy import Choice, Memory, Policy
 from ..training.checkpoint import NonFiniteWeightsError
 from .algorithms import ALGORITHMS, BaseAlgorithm, decoded, policy_name, seeded
-from .discrete_actions import make_menu
+from .discrete_actions import make_discrete_actions
 from .observations import Recollection, flat, pixels, space_of, with_model
 from .saving import POLICY, describe, facts, fill, read
 from .vec_env import missing_sb3
@@ -36,7 +36,7 @@ except ImportError as error:
 _WIDEST = 2**15  # units of a layer, and whatever else is counted in the options of a network
 
 
-class Pilot:
+class Actor:
     """A policy network, what `policy.json` says of it, and the world that it acts in.
 
     `name` stands in error messages. Sampling takes the parameters of the network's distribution and draws from the
@@ -47,16 +47,17 @@ class Pilot:
         _require_same(data, world, name)
         self.network, self.name, self.world = network, name, world
         self.kind, self.episode_steps = str(data["observation"]), int(data["episode_steps"])
-        self.menu, self._width = make_menu(world, data["menu"]), int(data["aggregate_dim"])
+        self.discrete = make_discrete_actions(world, data["discrete_actions"])
+        self._width = int(data["aggregate_dim"])
         self._recollection = Recollection()
 
     @classmethod
-    def of(cls, agent: BaseAlgorithm, world: World) -> "Pilot":
+    def of(cls, agent: BaseAlgorithm, world: World) -> "Actor":
         """The present policy of an agent, which may go on learning."""
         return cls(agent.policy, describe(agent), world, "the agent's policy")
 
     @classmethod
-    def load(cls, folder: Path, world: World) -> "Pilot":
+    def load(cls, folder: Path, world: World) -> "Actor":
         """A policy that `save_policy` wrote. Raises CheckpointError for bad files, ValueError for another world."""
         if folder.suffix == ".zip":
             raise ValueError(
@@ -132,7 +133,7 @@ class Pilot:
             found = network.get_distribution(seen[-1], action_masks=masks)
         else:
             found = network.get_distribution(seen[-1])
-        if self.menu is None:
+        if self.discrete is None:
             mean, std = found.distribution.mean, found.distribution.stddev
             return self._normal(self._sound(mean), std.to(world.device), rng, deterministic)
         return self._listed(self._sound(found.distribution.logits), memory, rng, deterministic)
@@ -157,9 +158,9 @@ class Pilot:
         return found
 
     def _masks(self, memory: Memory) -> Tensor:
-        assert self.menu is not None
+        assert self.discrete is not None
         everything = torch.ones(memory.poses.shape[:2], dtype=torch.bool, device=memory.poses.device)
-        return self.menu.masks(memory.scenes, memory.poses, everything)
+        return self.discrete.masks(memory.scenes, memory.poses, everything)
 
     def _sound(self, parameters: Tensor) -> Tensor:
         """Parameters of a distribution on the world's device. Raises ValueError for NaN."""
@@ -172,9 +173,9 @@ class Pilot:
         return f"policy 'sb3' ({self.name}) gives NaN: its weights or those of its world model are damaged"
 
     def _listed(self, logits: Tensor, memory: Memory, rng: Draws, deterministic: bool) -> Choice:
-        assert self.menu is not None
+        assert self.discrete is not None
         choice, log_prob = _categorical(logits, rng, deterministic)
-        return Choice(self.menu.action(memory.scenes, memory.poses[:, -1], choice), log_prob)
+        return Choice(self.discrete.action(memory.scenes, memory.poses[:, -1], choice), log_prob)
 
     def _normal(self, mean: Tensor, std: Tensor, rng: Draws, deterministic: bool) -> Choice:
         """A normal deviate, clipped to the bounds of actions; the log-density is that of the deviate before."""
@@ -196,6 +197,26 @@ class Pilot:
         # log(1 - tanh²) written so that it does not cancel (Haarnoja et al. 2018, appendix C).
         bend = 2 * (math.log(2) - raw - torch.nn.functional.softplus(-2 * raw)) + math.log((high - low) / 2)
         return Choice(action, _log_density(noise, std) - bend.sum(1))
+
+
+class AgentPolicy(Policy):
+    """The present policy of an agent, as a policy of gazeworld for `collect`, probes and comparisons.
+
+    It looks with the world model `method` (None: with the one that it is attached to) and samples from the stream that
+    `act` is given; an agent that goes on learning acts as it has learnt so far.
+    Raises ValueError for a world that the agent was not made for.
+    """
+
+    def __init__(self, agent: BaseAlgorithm, world: World, method: Method | None = None) -> None:
+        self._actor, self._method = Actor.of(agent, world), method
+
+    def attach(self, method: Method) -> None:
+        """Look with this world model."""
+        self._method = method
+
+    def act(self, memory: Memory, rng: Draws) -> Choice:
+        """The next action of every episode."""
+        return self._actor.act(self._method, memory, rng)
 
 
 def _log_density(noise: Tensor, std: Tensor) -> Tensor:
@@ -227,8 +248,8 @@ def _build(data: dict[str, Any], world: World) -> BasePolicy:
     """The network that `policy.json` describes, with fresh weights."""
     env = ActiveVisionVectorEnv(1, world, episode_steps=data["episode_steps"], tensors=True)
     space = _as_sb3_sees(space_of(data["observation"], env, data["aggregate_dim"]))
-    menu = make_menu(world, data["menu"])
-    actions = env.single_action_space if menu is None else Discrete(menu.size)
+    discrete = make_discrete_actions(world, data["discrete_actions"])
+    actions = env.single_action_space if discrete is None else Discrete(discrete.size)
     algorithm = data["algorithm"]
     kind = ALGORITHMS[algorithm].policy_aliases[policy_name(algorithm, isinstance(space, Dict))]
     with seeded(0, torch.device("cpu")), SinglePrecision():

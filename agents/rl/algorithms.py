@@ -1,5 +1,6 @@
 """Algorithms of Stable-Baselines3 built from JSON-able options, and the random numbers they take from global state."""
 
+import dataclasses
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +15,13 @@ from torch import Tensor, nn
 from gazeworld.envs.validation import OptionError, Seed, Width, shown, validated
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
+from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.encoders import SinglePrecision
 from gazeworld.models.method import Method
 
-from ..config import AgentConfig, Algorithm
+from ..config import ALGORITHM_OPTIONS, AgentConfig, Algorithm
 from .memory import Remember
-from .observations import Observe
+from .observations import Observe, latent_width, with_model
 from .reward import make_reward
 from .vec_env import missing_sb3
 
@@ -42,6 +44,8 @@ ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "sac": SAC,
     "crossq": CrossQ,
 }
+CONTINUOUS = ("sac", "crossq")
+"""Algorithms that take continuous actions only."""
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -113,10 +117,10 @@ def make_agent(
     the CPU by default: observations reach SB3 as NumPy arrays, and its small networks are no faster on a GPU.
     Raises ValueError for an algorithm, a policy option or a combination with the observation that there is not.
     """
-    if algorithm == "maskable-ppo" and env.menu is None:
-        raise ValueError("maskable-ppo chooses from a menu, and the adapter was made without one")
-    if algorithm in ("sac", "crossq") and env.menu is not None:
-        raise ValueError(f"{algorithm} takes continuous actions only, and the adapter was made with a menu")
+    if algorithm == "maskable-ppo" and env.discrete is None:
+        raise ValueError("maskable-ppo takes discrete actions only, and the adapter was made without them")
+    if algorithm in CONTINUOUS and env.discrete is not None:
+        raise ValueError(f"{algorithm} takes continuous actions only, and the adapter was made with discrete ones")
     if options.get("use_sde"):
         raise ValueError("state-dependent exploration (use_sde) is not supported: such policies cannot be saved")
     _require_images(env)
@@ -155,8 +159,44 @@ def agent_for(config: AgentConfig, world: World, method: Method | None, seed: in
         env = make_reward(options.pop("name"), env, **options)
     if taken := sorted({"algorithm", "env", "seed", "policy"} & config.options.keys()):
         raise ValueError(f"agent.options holds {taken[0]!r}, which is set elsewhere; expected the algorithm's own")
-    adapter = SB3VecEnv(Observe(env, config.observation), menu=config.menu)
+    adapter = SB3VecEnv(Observe(env, config.observation), discrete_actions=config.discrete_actions)
     return make_agent(config.algorithm, adapter, seed=seed, policy=config.policy, **config.options)
+
+
+def agent_config(world: World, aggregate_dim: int = 0, **choices: Any) -> AgentConfig:
+    """The agent that suits a world; `choices` are fields of AgentConfig that shall be as they are given.
+
+    Actions are discrete where the algorithm takes such: the stored views of a world that has them, else a grid of
+    9 × 9 fixations. `options` stand beside or instead of the algorithm's ALGORITHM_OPTIONS. With an `aggregate_dim`
+    (that of the world model), networks of PPO that observe latent states get a first layer as wide as these, which
+    `standardise` can fill; `policy` stands beside or instead of that.
+    Raises OptionError for a choice that there is not, ValueError for an observation that the world does not have.
+    """
+    known = [field.name for field in dataclasses.fields(AgentConfig)]
+    if strange := sorted(choices.keys() - set(known)):
+        raise OptionError(f"agent has no option {shown(strange[0])}; there are: {', '.join(known)}")
+    algorithm = choices.get("algorithm", AgentConfig.algorithm)
+    observation = choices.get("observation", AgentConfig.observation)
+    policy: dict[str, Any] = {}
+    if aggregate_dim and with_model(observation) and algorithm in ("ppo", "maskable-ppo"):
+        policy["net_arch"] = [latent_width(observation, world, aggregate_dim), 64, 64]
+    discrete: dict[str, Any] | None = None
+    if algorithm not in CONTINUOUS:
+        discrete = {"name": "fixations", "side": 9} if stored_views(world) is None else {"name": "views"}
+    usual = {"discrete_actions": discrete, **choices}
+    usual["policy"] = {**policy, **choices.get("policy", {})}
+    usual["options"] = {**ALGORITHM_OPTIONS.get(algorithm, {}), **choices.get("options", {})}
+    return AgentConfig(**usual)
+
+
+def usual_agent(asked: AgentConfig, world: World, aggregate_dim: int = 0, episode_steps: int = 3) -> dict[str, Any]:
+    """The agent of somebody who chose nothing, as data; what follows from algorithm and observation is as for `asked`.
+
+    It tells what was asked for from what was not, where a training goes on with what is written.
+    """
+    followed = {"algorithm": asked.algorithm, "observation": asked.observation, "episode_steps": episode_steps}
+    found = dataclasses.asdict(agent_config(world, aggregate_dim, **followed))
+    return {**found, "algorithm": AgentConfig.algorithm, "observation": AgentConfig.observation}
 
 
 def _require_images(env: SB3VecEnv) -> None:

@@ -1,4 +1,4 @@
-"""Alternating phases: the world model learns while the policy is frozen, then the policy while the world model is.
+"""Joint training in alternating phases: the world model learns while the policy is frozen, then the other way round.
 
 Phase k is a function of what was saved after phase k − 1 and of (seed, k): streams are drawn by step as in the loop,
 batches of the replay and the global generators that Stable-Baselines3 draws from are seeded, and the policy's episodes
@@ -16,27 +16,26 @@ import torch
 from torch import Tensor
 
 from gazeworld.envs.rng import Draws
-from gazeworld.models.method import CheckpointError, Method
+from gazeworld.models.method import CheckpointError
 
 from ..config import PhaseConfig, TrainConfig
-from ..policy import Choice, Memory, Policy
 from ..training import checkpoint, loop
 from ..training.interrupt import interruptible
 from ..training.optimiser import set_learning_rate
 from ..training.recorder import Recorder
-from .acting import Pilot
+from .acting import AgentPolicy
 from .algorithms import BaseAlgorithm
 from .memory import memory_of
 from .replay import StreamReplay
-from .reward import Reward, rewards_of
+from .reward import Reward, restore_rewards, rewards_of, save_rewards
 from .saving import adapter_of, restore_agent, save_agent
-from .train_policy import learn, mixed, rehearse, require_finite, restore_rewards, save_rewards, standardise
+from .train_policy import learn, mixed, rehearse, require_finite, standardise
 
 _REPLAY = "replay.safetensors"
 
 
 @dataclass(frozen=True)
-class Duet:
+class JointTraining:
     """The live objects of alternating training.
 
     `session` holds the world model, its optimiser and the environment that its streams come from; `agent` acts in an
@@ -64,23 +63,8 @@ class Duet:
         return rewards_of(adapter_of(self.agent).env)
 
 
-class LivePolicy(Policy):
-    """The present policy of an agent, as a policy of gazeworld; it samples from the stream that `act` is given."""
-
-    def __init__(self, agent: BaseAlgorithm, session: loop.Session) -> None:
-        self._pilot, self._method = Pilot.of(agent, session.env.world), session.module
-
-    def attach(self, method: Method) -> None:
-        """Look with this world model."""
-        self._method = method
-
-    def act(self, memory: Memory, rng: Draws) -> Choice:
-        """The next action of every episode."""
-        return self._pilot.act(self._method, memory, rng)
-
-
 def alternate(
-    duet: Duet, phases: PhaseConfig, config: TrainConfig, folder: Path, recorder: Recorder, start: int = 0
+    joint: JointTraining, phases: PhaseConfig, config: TrainConfig, folder: Path, recorder: Recorder, start: int = 0
 ) -> int:
     """Run phases `start` … `phases.phases` − 1, with a checkpoint in `folder` after each; gives how many are done.
 
@@ -90,44 +74,46 @@ def alternate(
     phase = start
     with interruptible() as stop:
         while phase < phases.phases and not stop.is_set():
-            _model_phase(duet, phases, config, folder, recorder, phase)
-            values = _policy_phase(duet, phases, phase)
+            _model_phase(joint, phases, config, folder, recorder, phase)
+            values = _policy_phase(joint, phases, phase)
             phase += 1
-            require_finite(duet.agent, f"phase {phase}", folder)
+            require_finite(joint.agent, f"phase {phase}", folder)
             step = phase * phases.model_steps
-            loop.require_sound(duet.session.module, step, folder)
+            loop.require_sound(joint.session.module, step, folder)
             recorder.scalars(step, values)
             recorder.say(f"phase {phase}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
-            loop.invite(duet.session, recorder, step, folder)  # before saving: what is resumed keeps all that led to it
-            save(duet, phases, folder, phase)
+            loop.invite(
+                joint.session, recorder, step, folder
+            )  # before saving: what is resumed keeps all that led to it
+            save(joint, phases, folder, phase)
     if phase < phases.phases:
         recorder.say(f"stopped after phase {phase} of {phases.phases}; everything is saved")
     return phase
 
 
-def save(duet: Duet, phases: PhaseConfig, folder: Path, phase: int) -> None:
+def save(joint: JointTraining, phases: PhaseConfig, folder: Path, phase: int) -> None:
     """Write everything after `phase` phases into `folder/step-…` at once, and delete all but the newest checkpoints.
 
     Beside the files of the loop's checkpoints (method, optimiser, state) there are those of the policy and the agent
-    (`sb3_files`), the heads of the rewards and the replay; no part is seen without the others.
+    (`saving`), the heads of the rewards and the replay; no part is seen without the others.
     """
-    session, step = duet.session, phase * phases.model_steps
+    session, step = joint.session, phase * phases.model_steps
     state = {
         **loop.state_of(session),
         "step": step,
         "steps": phases.phases * phases.model_steps,
         "phase": phase,
-        "policy_steps": duet.agent.num_timesteps,
+        "policy_steps": joint.agent.num_timesteps,
     }
     with checkpoint.drafted(folder, step, phases.keep) as draft:
         checkpoint.write(draft, session.module, session.optimiser, state)
-        save_agent(duet.agent, draft)
-        save_rewards(duet.agent, draft)
-        checkpoint.put(duet.replay.state_dict(), draft / _REPLAY)
+        save_agent(joint.agent, draft)
+        save_rewards(joint.rewards, draft)
+        checkpoint.put(joint.replay.state_dict(), draft / _REPLAY)
 
 
-def restore(duet: Duet, folder: Path) -> int:
-    """Fill a duet, made as the saved one was, from the newest checkpoint of `folder`; gives the phases done.
+def restore(joint: JointTraining, folder: Path) -> int:
+    """Fill a joint training, made as the saved one was, from the newest checkpoint of `folder`; gives the phases done.
 
     Without a checkpoint nothing is changed and 0 returned. Raises CheckpointError for files that are damaged or of
     another configuration.
@@ -135,36 +121,36 @@ def restore(duet: Duet, folder: Path) -> int:
     found = checkpoint.latest(folder)
     if found is None:
         return 0
-    state, session = found.state(), duet.session
+    state, session = found.state(), joint.session
     if state.get("phase") is None:
         raise CheckpointError(f"{found.path}: a checkpoint of plain training, expected one of alternating phases")
     loop.restore(session, found)
-    restore_agent(duet.agent, found.path)
-    restore_rewards(duet.agent, found.path)
+    restore_agent(joint.agent, found.path)
+    restore_rewards(joint.rewards, found.path)
     file = found.path / _REPLAY
     try:
-        duet.replay.load_state_dict(checkpoint.read(file), session.env.world.device)
+        joint.replay.load_state_dict(checkpoint.read(file), session.env.world.device)
     except (RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(str(error) if str(error).startswith(str(file)) else f"{file}: {error}") from error
     return int(state["phase"])
 
 
 def _model_phase(
-    duet: Duet, phases: PhaseConfig, config: TrainConfig, folder: Path, recorder: Recorder, phase: int
+    joint: JointTraining, phases: PhaseConfig, config: TrainConfig, folder: Path, recorder: Recorder, phase: int
 ) -> None:
     """The world model learns from streams that the frozen policy looks at, and from the replay."""
-    session, losses = duet.session, list[Tensor]()
-    policy = session.policy if phase < phases.warmup else LivePolicy(duet.agent, session)
+    session, losses = joint.session, list[Tensor]()
+    policy = session.policy if phase < phases.warmup else AgentPolicy(joint.agent, session.env.world, session.module)
     rows = Draws.rows(session.seed, session.env.num_envs, device=session.env.world.device).fold(loop.POLICY)
     total, first = phases.phases * phases.model_steps, phase * phases.model_steps
     pending: tuple[int, Tensor, Tensor] | None = None
     for step in range(first, first + phases.model_steps):
         set_learning_rate(session.optimiser, step / total, config)
         stream = loop.collect(session.env, policy, config.observed + 1, rows.fold(step), {"episode": step})
-        duet.replay.add(stream)
+        joint.replay.add(stream)
         if phases.replay:
             generator = torch.Generator().manual_seed(mixed(session.seed, step, 1))
-            stream = duet.replay.sample(len(stream.scenes), generator)
+            stream = joint.replay.sample(len(stream.scenes), generator)
         loss = loop.update(session, stream, step)
         session.module.after_step(step / total)
         loop.require_finite(pending, folder)
@@ -177,14 +163,14 @@ def _model_phase(
     loop.require_finite(pending, folder)
 
 
-def _policy_phase(duet: Duet, phases: PhaseConfig, phase: int) -> dict[str, float]:
+def _policy_phase(joint: JointTraining, phases: PhaseConfig, phase: int) -> dict[str, float]:
     """The heads of the rewards learn from recent streams, then the policy learns; the world model stays as it is."""
-    agent, values = duet.agent, dict[str, float]()
+    agent, values = joint.agent, dict[str, float]()
     if phases.prepare:
-        streams = duet.replay.newest(phases.prepare)
-        for reward in duet.rewards:
+        streams = joint.replay.newest(phases.prepare)
+        for reward in joint.rewards:
             values |= reward.prepare(streams)
-    seed = mixed(duet.session.seed, phase, 2)
+    seed = mixed(joint.session.seed, phase, 2)
     if phase == 0:  # only now does the world model show what is worth standardising
         standardise(agent, rehearse(agent, seed))
     returns = learn(agent, phases.policy_steps, seed, agent._stats_window_size)

@@ -1,4 +1,4 @@
-"""Menus: worlds whose next pose is chosen from a numbered list, with a mask of what may be chosen."""
+"""Discrete actions: numbered poses of a scene to look at next, with a mask of those that may be chosen."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from gazeworld.envs.worlds.rotation import stored_views
 from ..planning.search import require_lattice
 
 
-class Menu(Validated, ABC):
-    """A list of `size` poses per scene, from which the next one is chosen by number."""
+class DiscreteActions(Validated, ABC):
+    """`size` numbered poses per scene; an action is the number of the one to go to next."""
 
     size: int
     world: World
@@ -53,7 +53,7 @@ class Menu(Validated, ABC):
     def action(
         self, scenes: Int64[Tensor, " b"], pose: Float32[Tensor, "b p"], choice: Int64[Tensor, " b"]
     ) -> Float32[Tensor, "b a"]:
-        """The action that leads from a pose to the one chosen. Raises ValueError for a number that is not on it."""
+        """The action that leads from a pose to the one chosen. Raises ValueError for a number that there is not."""
         lowest, highest = choice.aminmax()
         if int(lowest) < 0 or int(highest) >= self.size:
             raise ValueError(f"choices {int(lowest)} … {int(highest)}, expected 0 … {self.size - 1}")
@@ -61,7 +61,7 @@ class Menu(Validated, ABC):
         return self.world.difference(pose, self.targets(scenes)[rows, choice])
 
 
-class FixationGrid(Menu):
+class FixationGrid(DiscreteActions):
     """A grid of `side` × `side` fixations, evenly spread over the legal ones, with inhibition of return as its mask.
 
     Numbers run row by row. A place may not be chosen if it lies within `radius` px (0: half a glimpse) of one of the
@@ -116,7 +116,7 @@ class FixationGrid(Menu):
         )
 
 
-class ViewList(Menu):
+class ViewList(DiscreteActions):
     """The stored views of each object, with those seen already masked unless `repeat`.
 
     Raises ValueError for a world without stored views.
@@ -145,18 +145,18 @@ class ViewList(Menu):
         return "all views of the object have been seen: take shorter episodes or repeat=True"
 
 
-MENUS: dict[str, Callable[..., Menu]] = {"fixations": FixationGrid, "views": ViewList}
+DISCRETE_ACTIONS: dict[str, Callable[..., DiscreteActions]] = {"fixations": FixationGrid, "views": ViewList}
 
 
-def make_menu(world: World, options: dict[str, Any] | None) -> Menu | None:
-    """The menu that JSON-able options (`name` and its own) describe, or None for None.
+def make_discrete_actions(world: World, options: dict[str, Any] | None) -> DiscreteActions | None:
+    """What JSON-able options (`name` and its own) describe, or None (continuous actions) for None.
 
-    Raises ValueError for a menu or an option that there is not.
+    Raises ValueError for a kind or an option that there is not.
     """
     if options is None:
         return None
     rest = dict(options)
     name = rest.pop("name", None)
-    if not isinstance(name, str) or name not in MENUS:
-        raise OptionError(f"unknown menu {shown(name)}; there are: {', '.join(sorted(MENUS))}")
-    return registry.built(f"menu {name!r}", MENUS[name], world, **rest)
+    if not isinstance(name, str) or name not in DISCRETE_ACTIONS:
+        raise OptionError(f"unknown discrete actions {shown(name)}; there are: {', '.join(sorted(DISCRETE_ACTIONS))}")
+    return registry.built(f"discrete actions {name!r}", DISCRETE_ACTIONS[name], world, **rest)

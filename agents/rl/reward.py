@@ -3,6 +3,7 @@
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Validated
 from gazeworld.models.method import CheckpointError
 
-from ..training.checkpoint import require_shapes
+from ..training import checkpoint
 from .memory import Change, layers, memory_of
 
 
@@ -68,7 +69,7 @@ class Reward(VectorWrapper, Validated, ABC):
         own = {} if head is None else head.everything()
         if strange := sorted(own.keys() ^ state.keys()):
             raise CheckpointError(f"reward {self.name!r}: the state has {strange[:3]} too many or too few")
-        require_shapes(own, state, f"reward {self.name!r}")
+        checkpoint.require_shapes(own, state, f"reward {self.name!r}")
         for name, value in own.items():
             value.copy_(state[name])
 
@@ -154,6 +155,7 @@ def batches(n: int, size: int, epochs: int, seed: int) -> list[Int64[Tensor, " b
 
 
 REWARDS = "gazeworld.agents.rewards"
+_FILE = "rewards.safetensors"
 
 
 def make_reward(name: str, env: VectorEnv, **options: Any) -> Reward:
@@ -168,3 +170,24 @@ def make_reward(name: str, env: VectorEnv, **options: Any) -> Reward:
 def rewards_of(env: VectorEnv) -> list[Reward]:
     """The reward wrappers around an environment, innermost first."""
     return [layer for layer in layers(env) if isinstance(layer, Reward)][::-1]
+
+
+def save_rewards(rewards: Sequence[Reward], folder: Path) -> None:
+    """Write what the rewards of an agent have learnt into a folder."""
+    heads = {f"{i}/{one.name}/{k}": x.cpu() for i, one in enumerate(rewards) for k, x in one.state_dict().items()}
+    checkpoint.put(heads, folder / _FILE)
+
+
+def restore_rewards(rewards: Sequence[Reward], folder: Path) -> None:
+    """The inverse of `save_rewards`. Raises CheckpointError for a damaged file or one of other rewards."""
+    tensors, known = checkpoint.read(folder / _FILE), set[str]()
+    for i, reward in enumerate(rewards):
+        start = f"{i}/{reward.name}/"
+        own = {name for name in tensors if name.startswith(start)}
+        try:
+            reward.load_state_dict({name.removeprefix(start): tensors[name] for name in own})
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder / _FILE}: {error}") from error
+        known |= own
+    if strange := sorted(tensors.keys() - known):
+        raise CheckpointError(f"{folder / _FILE}: holds {strange[0]} …, which is of none of the rewards asked for")

@@ -68,7 +68,7 @@ def describe(agent: BaseAlgorithm) -> dict[str, Any]:
         "observation": kind,
         "aggregate_dim": width,
         "episode_steps": env.base.episode_steps,
-        "menu": env.menu_options,
+        "discrete_actions": env.discrete_options,
         "world": facts(env.base.world),
         "steps": agent.num_timesteps,
     }

@@ -1,4 +1,4 @@
-"""How `gazeworld steer` trains: in stretches of so many steps, each of which is saved.
+"""A policy is trained in a frozen world model: in stretches of so many steps, each of which is saved.
 
 Stretch k is a function of what was saved after stretch k − 1 and of (seed, steps done): global generators are seeded,
 and episodes begin anew. So a training that was stopped between two stretches and resumed is the training that was not,
@@ -9,35 +9,32 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import nn
 
-from gazeworld.envs.files import write_text
-from gazeworld.envs.validation import Natural, Options, Positive, Seed
+from gazeworld.envs.files import DataError, write_text
+from gazeworld.envs.validation import from_mapping
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method
-from gazeworld.scenarios.commands._console import say
 
-from ..config import AgentConfig
+from ..config import PolicyPlan
+from ..file_schemas import PolicyConfig, read_fields, read_lines
 from ..policy import make_policy
 from ..probes.features import joined, rollouts
-from ..runs import build, provenance
-from ..runs.records import read_lines
-from ..runs.scenario import Scenario
 from ..training import checkpoint
 from ..training.interrupt import interruptible
 from ..training.loop import env_of, rows_for
 from ..training.recorder import clock
-from .algorithms import PPO, BaseAlgorithm, MaskablePPO, seeded
-from .reward import rewards_of
+from .acting import AgentPolicy
+from .algorithms import PPO, BaseAlgorithm, MaskablePPO, agent_config, agent_for, seeded
+from .reward import restore_rewards, rewards_of, save_rewards
 from .saving import adapter_of, restore_agent, save_agent, save_policy
 from .vec_env import NonFiniteRewardError
 
@@ -46,103 +43,224 @@ class NonFiniteError(RuntimeError):
     """A reward or a policy became NaN or infinite; the message says which, and names the last good policy."""
 
 
-@dataclass(frozen=True)
-class Plan(Options):
-    """What one policy is trained with; config.json in its folder holds it."""
-
-    agent: AgentConfig
-    steps: Positive
-    every: Positive
-    prepare: Natural
-    seed: Seed
-    model: str
-    """signature of the world model's weights"""
-    looks: tuple[dict[str, Any], ...] = ()
-    """policies whose streams the rewards learn from beforehand (none: the run's own and uniform)"""
+class NonFinitePolicyError(ValueError):
+    """Weights of a policy became NaN or infinite; the message says which, and names what was saved last."""
 
 
 @dataclass(frozen=True)
-class Steering:
-    """The live objects: the agent, the folder of its policy and what is said on the way."""
+class PolicyTraining:
+    """A policy in training, and what is left of it.
+
+    `method` is the world model that it looks with (None where it observes pixels), `folder` where it is saved (None:
+    nowhere). `history` has an entry for every stretch: the step, the mean return of an episode, and what the algorithm
+    told of itself.
+    """
 
     agent: BaseAlgorithm
-    plan: Plan
-    folder: Path
-    console: Console
+    plan: PolicyPlan
+    world: World
+    method: Method | None = None
+    folder: Path | None = None
+    tell: Callable[[str], None] = print
+    history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> Path | None:
         """Folder of what training goes on from."""
-        return self.folder / "checkpoints"
+        return None if self.folder is None else self.folder / "checkpoints"
 
     @property
-    def history(self) -> Path:
-        """File with a line of numbers for every stretch."""
-        return self.folder / "history.jsonl"
+    def steps(self) -> int:
+        """Environment steps done, over all rows."""
+        return self.agent.num_timesteps
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps of the plan are done; else it was stopped."""
+        return self.steps >= self.plan.steps
+
+    @property
+    def policy(self) -> AgentPolicy:
+        """The policy as it is now, in the world that it is trained in."""
+        return self.policy_in(self.world)
+
+    def policy_in(self, world: World) -> AgentPolicy:
+        """The same in another world of its kind, as that of the test split. Raises ValueError for other worlds."""
+        return AgentPolicy(self.agent, world, self.method)
 
 
-def begin(live: Steering, scenario: Scenario, world: World, method: Method) -> None:
-    """What happens once, before the first stretch: a rehearsal, the first layers, and what rewards learn beforehand."""
-    with finite(live.agent, live.checkpoints):
-        standardise(live.agent, rehearse(live.agent, mixed(live.plan.seed, 0, 2)))
-        prepare(live, scenario, world, method)
+def train_policy(
+    world: World,
+    method: Method | None,
+    plan: PolicyPlan | None = None,
+    folder: Path | None = None,
+    *,
+    resume: bool = False,
+    own_policy: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    tell: Callable[[str], None] = print,
+) -> PolicyTraining:
+    """Train a policy, with an algorithm of Stable-Baselines3, to look with a world model that stays as it is.
 
-
-def prepare(live: Steering, scenario: Scenario, world: World, method: Method) -> None:
-    """Rewards learn what they must know, on streams of the plan's `looks`.
-
-    If there are none, these are the run's own policy, which shows what the world model was trained on, and random
-    fixations, as of a policy that has learnt nothing yet.
+    `plan` says what is trained and how long (None: `agent_config` for this world and model, and PolicyPlan's numbers).
+    With a `folder`, every stretch is saved there, and the policy serves as `make_policy("sb3", world, path=folder)`;
+    `resume` goes on from what lies there by the plan that is written (`plan` may ask for other steps alone). `facts` is
+    what config.json in the folder says besides: of the run that the model is of, and what it is made with. Rewards
+    learn beforehand on streams of the plan's `prepare_on`, or if it names none of `own_policy` (name and options of
+    that by which the model's streams were looked at) and uniform fixations. `tell` is given a line after every stretch.
+    Ctrl-C ends after the present stretch.
+    Raises ValueError for what does not fit together, before anything is written; DataError and CheckpointError for a
+    folder that cannot be gone on with, NonFiniteError where a reward or the policy is not finite any more.
     """
-    if not live.plan.prepare:
+    if resume:
+        plan = _resumed(plan, folder, method)
+    elif plan is None:
+        plan = PolicyPlan(agent_config(world, 0 if method is None else method.aggregate_dim))
+    training = PolicyTraining(agent_for(plan.agent, world, method, plan.seed), plan, world, method, folder, tell)
+    if resume:
+        restore(training)
+    else:
+        begin(training, own_policy)
+    _train(training, facts or {})
+    return training
+
+
+def read_plan(folder: Path) -> tuple[PolicyPlan, str]:
+    """The plan in the folder of a policy, and the signature of the world model that it is trained with.
+
+    Raises ValueError where there is none, DataError where it is not one of this version.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file; expected a policy that gazeworld train-policy has begun to train")
+    try:
+        written = dict(read_fields(file, PolicyConfig)["train_policy"])
+        model = str(written.pop("model", ""))
+        return from_mapping(PolicyPlan, written, f"{file}: train_policy"), model
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{error}; expected what gazeworld train-policy of this version writes") from error
+
+
+def _resumed(plan: PolicyPlan | None, folder: Path | None, method: Method | None) -> PolicyPlan:
+    """The plan that is written, with the steps asked for."""
+    if folder is None:
+        raise ValueError("there is no folder to go on from")
+    written, model = read_plan(folder)
+    if model != _signature(method):
+        raise ValueError(
+            f"{folder}: trained in the world model {model}, and that of the run is {_signature(method)} now; "
+            "train another policy under another --name"
+        )
+    if plan is not None and replace(plan, steps=written.steps) != written:
+        raise ValueError(f"{folder}: the plan is not the one that is written there; only its steps may be others")
+    return written if plan is None else plan
+
+
+def _signature(method: Method | None) -> str:
+    return "" if method is None else checkpoint.signature(method)
+
+
+def begin(training: PolicyTraining, own_policy: Mapping[str, Any] | None = None) -> None:
+    """What happens once, before the first stretch: a rehearsal, the first layers, and what rewards learn beforehand."""
+    with finite(training.agent, training.checkpoints):
+        standardise(training.agent, rehearse(training.agent, mixed(training.plan.seed, 0, 2)))
+        prepare(training, own_policy)
+
+
+def prepare(training: PolicyTraining, own_policy: Mapping[str, Any] | None = None) -> None:
+    """Rewards learn what they must know, on streams of the plan's `prepare_on`.
+
+    If there are none, these are `own_policy`, which shows what the world model was trained on, and random fixations, as
+    of a policy that has learnt nothing yet.
+    """
+    plan, world = training.plan, training.world
+    if not plan.prepare:
         return
-    length = live.plan.agent.episode_steps + 1
+    length = plan.agent.episode_steps + 1
     env = env_of(world, rows_for(world), length - 1)
     parts = []
-    for i, options in enumerate(live.plan.looks or (scenario.policy, {"name": "uniform"})):
-        name, rest = build.named(options)
-        policy = make_policy(name, world, **rest)
-        policy.attach(method)
-        scenes = min(live.plan.prepare, world.size)
-        rounds = math.ceil(live.plan.prepare / scenes)
-        parts.append(rollouts(env, policy, length, scenes=scenes, rounds=rounds, seed=mixed(live.plan.seed, i, 0)))
+    usual = (*(() if own_policy is None else (own_policy,)), {"name": "uniform"})
+    for i, options in enumerate(plan.prepare_on or usual):
+        policy = make_policy(world=world, **options)
+        if training.method is not None:
+            policy.attach(training.method)
+        scenes = min(plan.prepare, world.size)
+        rounds = math.ceil(plan.prepare / scenes)
+        parts.append(rollouts(env, policy, length, scenes=scenes, rounds=rounds, seed=mixed(plan.seed, i, 0)))
     streams = joined(parts)
-    for reward in rewards_of(adapter_of(live.agent).env):
+    for reward in rewards_of(adapter_of(training.agent).env):
         values = reward.prepare(streams)
         if values:
             said = "  ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in values.items())
-            say(live.console, f"prepared on {len(streams.labels)} streams: {said}")
+            training.tell(f"prepared on {len(streams.labels)} streams: {said}")
 
 
-def train(live: Steering, facts: dict[str, Any]) -> None:
+def _train(training: PolicyTraining, facts: Mapping[str, Any]) -> None:
     """Stretch after stretch, each saved; Ctrl-C ends after the present one."""
-    agent, plan, first, began = live.agent, live.plan, live.agent.num_timesteps, time.monotonic()
+    agent, plan, first, began = training.agent, training.plan, training.steps, time.monotonic()
     with interruptible() as stop:
-        while agent.num_timesteps < plan.steps and not stop.is_set():
-            with finite(agent, live.checkpoints):
-                values = stretch(live, min(plan.every, plan.steps - agent.num_timesteps))
-                require_finite(agent, f"step {agent.num_timesteps}", live.checkpoints, "policy")
-            provenance.write_json(live.folder / "config.json", facts)
-            _record(live, values)
-            save(live)
-            rate = (agent.num_timesteps - first) / (time.monotonic() - began)
-            left = max(0, plan.steps - agent.num_timesteps) / rate
+        while not training.finished and not stop.is_set():
+            with finite(agent, training.checkpoints):
+                values = stretch(training, min(plan.every, plan.steps - training.steps))
+                require_finite(agent, f"step {training.steps}", training.checkpoints, "policy")
+            _record(training, values)
+            save(training, facts)
+            rate = (training.steps - first) / (time.monotonic() - began)
+            left = max(0, plan.steps - training.steps) / rate
             text = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
-            at = f"step {agent.num_timesteps}/{plan.steps}  {rate:.0f} steps/s  {clock(left)} left"
-            say(live.console, f"{at}  {text}")
+            training.tell(f"step {training.steps}/{plan.steps}  {rate:.0f} steps/s  {clock(left)} left  {text}")
 
 
-def stretch(live: Steering, steps: int) -> dict[str, float]:
+def stretch(training: PolicyTraining, steps: int) -> dict[str, float]:
     """Train for so many steps, rounded up to whole rollouts; the mean return of the episodes that ended, and losses."""
-    agent = live.agent
-    returns = learn(agent, steps, mixed(live.plan.seed, agent.num_timesteps, 1), most=None)
+    agent = training.agent
+    returns = learn(agent, steps, mixed(training.plan.seed, agent.num_timesteps, 1), most=None)
     values = {"return": float(np.mean(returns))} if returns else {}
     logged = {name: agent.logger.name_to_value.get(f"train/{name}") for name in ("entropy_loss", "explained_variance")}
     return {**values, **{name: float(value) for name, value in logged.items() if value is not None}}
 
 
+def _record(training: PolicyTraining, values: dict[str, float]) -> None:
+    """Add a line to the history; lines of later steps, which a kill left behind, go."""
+    step = training.steps
+    training.history[:] = [line for line in training.history if line["step"] < step]
+    training.history.append({"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}})
+
+
+def save(training: PolicyTraining, facts: Mapping[str, Any]) -> None:
+    """Write plan and history, everything that training goes on from as one checkpoint, and the policy itself."""
+    agent, folder, checkpoints = training.agent, training.folder, training.checkpoints
+    if folder is None or checkpoints is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = {**asdict(training.plan), "model": _signature(training.method)}
+    made = {"made_by": {"fingerprint": training.world.fingerprint}}
+    write_text(folder / "config.json", json.dumps({**made, **facts, "train_policy": plan}, indent=2) + "\n")
+    write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in training.history))
+    with checkpoint.drafted(checkpoints, training.steps, keep=1) as draft:
+        save_agent(agent, draft)
+        save_rewards(rewards_of(adapter_of(agent).env), draft)
+    save_policy(agent, folder)
+
+
+def restore(training: PolicyTraining) -> None:
+    """Fill the agent, its rewards and the history from the newest checkpoint.
+
+    Raises CheckpointError where there is none, DataError for a damaged history.
+    """
+    folder, checkpoints = training.folder, training.checkpoints
+    found = None if checkpoints is None else checkpoint.latest(checkpoints)
+    if found is None or folder is None:
+        raise CheckpointError(f"{checkpoints}: no checkpoint yet; expected at least one step-… folder")
+    restore_agent(training.agent, found.path)
+    restore_rewards(rewards_of(adapter_of(training.agent).env), found.path)
+    file = folder / "history.jsonl"
+    training.history[:] = read_lines(file) if file.exists() else []
+    save_policy(training.agent, folder)  # which a kill may have kept from being written after the checkpoint
+
+
 @contextmanager
-def finite(agent: BaseAlgorithm, checkpoints: Path) -> Iterator[None]:
+def finite(agent: BaseAlgorithm, checkpoints: Path | None) -> Iterator[None]:
     """Turn errors about numbers that are not finite into NonFiniteError; others pass."""
     try:
         yield
@@ -153,38 +271,24 @@ def finite(agent: BaseAlgorithm, checkpoints: Path) -> Iterator[None]:
         elif not isinstance(error, NonFiniteRewardError | NonFinitePolicyError):
             raise
         if not isinstance(error, NonFinitePolicyError):  # which says it itself
-            message += f" (after step {agent.num_timesteps}; {checkpoint.last_good(checkpoints, 'policy')})"
+            message += f" (after step {agent.num_timesteps}; {_last_good(checkpoints, 'policy')})"
         raise NonFiniteError(message) from error
 
 
-def save(live: Steering) -> None:
-    """Write everything that training goes on from as one checkpoint, and the policy itself beside it."""
-    with checkpoint.drafted(live.checkpoints, live.agent.num_timesteps, keep=1) as draft:
-        save_agent(live.agent, draft)
-        save_rewards(live.agent, draft)
-    save_policy(live.agent, live.folder)
+def require_finite(agent: BaseAlgorithm, after: str, folder: Path | None, what: str = "checkpoint") -> None:
+    """Raise NonFinitePolicyError unless all weights of the policy are finite.
+
+    Its message says after what, and which `what` in `folder` is the last good one.
+    """
+    for name, value in agent.policy.named_parameters():
+        if not bool(torch.isfinite(value).all()):
+            raise NonFinitePolicyError(
+                f"the policy's weights ({name} …) are not finite after {after}; {_last_good(folder, what)}"
+            )
 
 
-def restore(live: Steering) -> None:
-    """Fill the agent and its rewards from the newest checkpoint. Raises CheckpointError where there is none."""
-    found = checkpoint.latest(live.checkpoints)
-    if found is None:
-        raise CheckpointError(f"{live.checkpoints}: no checkpoint yet; expected at least one step-… folder")
-    restore_agent(live.agent, found.path)
-    restore_rewards(live.agent, found.path)
-
-
-def _record(live: Steering, values: dict[str, float]) -> None:
-    """Add a line to the history; lines of later steps, which a kill left behind, go."""
-    step = live.agent.num_timesteps
-    kept = [line for line in read_history(live.history) if line["step"] < step] if live.history.exists() else []
-    kept.append({"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}})
-    write_text(live.history, "".join(json.dumps(line) + "\n" for line in kept))
-
-
-def read_history(file: Path) -> list[dict[str, Any]]:
-    """The lines of history.jsonl: step, return, and what the algorithm told. Raises DataError for a damaged one."""
-    return read_lines(file)
+def _last_good(folder: Path | None, what: str) -> str:
+    return "nothing is saved" if folder is None else checkpoint.last_good(folder, what)
 
 
 _EPISODES = 13  # in which a new agent's observations are measured: 4160 of them, of 64 rows and 4 actions
@@ -201,11 +305,11 @@ def rehearse(agent: BaseAlgorithm, seed: int) -> np.ndarray | None:
     seen.append(env.reset())
     adapter.action_space.seed(seed)
     for _ in range(_EPISODES * adapter.base.episode_steps):
-        if adapter.menu is None:
+        if adapter.discrete is None:
             actions = np.stack([adapter.action_space.sample() for _ in range(env.num_envs)])
         else:
             masked = isinstance(agent, MaskablePPO)  # the others choose what they like
-            masks = adapter.action_masks() if masked else np.ones((env.num_envs, adapter.menu.size))
+            masks = adapter.action_masks() if masked else np.ones((env.num_envs, adapter.discrete.size))
             actions = (rng.random(masks.shape) * masks).argmax(1)
         seen.append(env.step(actions)[0])
     return np.concatenate(seen) if isinstance(seen[0], np.ndarray) and seen[0].ndim == 2 else None
@@ -231,11 +335,6 @@ def standardise(agent: BaseAlgorithm, seen: np.ndarray | None) -> None:
 
 
 _NEVER = 2**62  # SB3 writes its logs after so many rollouts or episodes
-_REWARDS = "rewards.safetensors"
-
-
-class NonFinitePolicyError(ValueError):
-    """Weights of a policy became NaN or infinite; the message says which, and names what was saved last."""
 
 
 def mixed(seed: int, number: int, purpose: int) -> int:
@@ -258,37 +357,3 @@ def learn(agent: BaseAlgorithm, steps: int, seed: int, most: int | None) -> list
         agent.ep_info_buffer, agent.ep_success_buffer = deque(maxlen=most), deque(maxlen=most)
         agent.learn(steps, reset_num_timesteps=False, log_interval=_NEVER)
     return [episode["r"] for episode in agent.ep_info_buffer or ()]
-
-
-def require_finite(agent: BaseAlgorithm, after: str, folder: Path, what: str = "checkpoint") -> None:
-    """Raise NonFinitePolicyError unless all weights of the policy are finite.
-
-    Its message says after what, and which `what` in `folder` is the last good one.
-    """
-    for name, value in agent.policy.named_parameters():
-        if not bool(torch.isfinite(value).all()):
-            raise NonFinitePolicyError(
-                f"the policy's weights ({name} …) are not finite after {after}; {checkpoint.last_good(folder, what)}"
-            )
-
-
-def save_rewards(agent: BaseAlgorithm, folder: Path) -> None:
-    """Write what the rewards of an agent have learnt into a folder."""
-    rewards = enumerate(rewards_of(adapter_of(agent).env))
-    heads = {f"{i}/{one.name}/{name}": x.cpu() for i, one in rewards for name, x in one.state_dict().items()}
-    checkpoint.put(heads, folder / _REWARDS)
-
-
-def restore_rewards(agent: BaseAlgorithm, folder: Path) -> None:
-    """The inverse of `save_rewards`. Raises CheckpointError for a damaged file or one of other rewards."""
-    tensors, known = checkpoint.read(folder / _REWARDS), set[str]()
-    for i, reward in enumerate(rewards_of(adapter_of(agent).env)):
-        start = f"{i}/{reward.name}/"
-        own = {name for name in tensors if name.startswith(start)}
-        try:
-            reward.load_state_dict({name.removeprefix(start): tensors[name] for name in own})
-        except CheckpointError as error:
-            raise CheckpointError(f"{folder / _REWARDS}: {error}") from error
-        known |= own
-    if strange := sorted(tensors.keys() - known):
-        raise CheckpointError(f"{folder / _REWARDS}: holds {strange[0]} …, which is of none of the rewards asked for")

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 
-from .discrete_actions import Menu, make_menu
+from .discrete_actions import DiscreteActions, make_discrete_actions
 from .memory import Remember, layers, memory_of
 
 
@@ -44,8 +44,8 @@ class SB3VecEnv(VecEnv):
 
     Observations, rewards and ends become NumPy arrays once a step; dictionaries go with SB3's MultiInputPolicy, vectors
     with its MlpPolicy. The environment must give tensors and reset itself in the same step (AutoresetMode.SAME_STEP).
-    `menu` makes the actions numbers of a list (see `make_menu`: `{"name": "fixations", "side": 9}`), whose mask
-    MaskablePPO asks for by `env_method("action_masks")`; a Remember must then be among the wrappers.
+    `discrete_actions` makes actions numbers (see `make_discrete_actions`, as `{"name": "fixations", "side": 9}`), for
+    whose mask MaskablePPO asks by `env_method("action_masks")`; a Remember must then be among the wrappers.
 
     Episodes have a fixed length, so to the agent, who knows how much of the episode is over, their end is an end:
     `done` without a time limit. With `truncate` it is reported as one, and SB3 asks its value network about the last
@@ -54,7 +54,9 @@ class SB3VecEnv(VecEnv):
     Raises ValueError for an environment that does not fit, NonFiniteRewardError for a reward that is not finite.
     """
 
-    def __init__(self, env: VectorEnv, *, menu: dict[str, Any] | None = None, truncate: bool = False) -> None:
+    def __init__(
+        self, env: VectorEnv, *, discrete_actions: dict[str, Any] | None = None, truncate: bool = False
+    ) -> None:
         base = env.unwrapped
         if not (isinstance(base, ActiveVisionVectorEnv) and base.tensors):
             raise ValueError(f"the adapter needs an ActiveVisionVectorEnv with tensors=True, found {env}")
@@ -63,10 +65,10 @@ class SB3VecEnv(VecEnv):
             raise ValueError(
                 f"the adapter needs autoreset_mode=AutoresetMode.SAME_STEP, as Stable-Baselines3 does; found {mode}"
             )
-        self.env, self.base, self.truncate, self.menu_options = env, base, truncate, menu
-        self.menu: Menu | None = make_menu(base.world, menu)
-        self._memory: Remember | None = None if menu is None else memory_of(env, "a menu of actions")
-        actions = env.single_action_space if self.menu is None else Discrete(self.menu.size)
+        self.env, self.base, self.truncate, self.discrete_options = env, base, truncate, discrete_actions
+        self.discrete: DiscreteActions | None = make_discrete_actions(base.world, discrete_actions)
+        self._memory: Remember | None = None if self.discrete is None else memory_of(env, "a set of discrete actions")
+        actions = env.single_action_space if self.discrete is None else Discrete(self.discrete.size)
         super().__init__(env.num_envs, env.single_observation_space, actions)
         self._actions: np.ndarray | None = None
         self._returns = np.zeros(env.num_envs)
@@ -123,23 +125,23 @@ class SB3VecEnv(VecEnv):
         self._lengths[dones] = 0
 
     def _chosen(self, actions: np.ndarray) -> torch.Tensor:
-        """Actions of the world: as they are, or those that lead to the numbers chosen from the menu."""
+        """Actions of the world: as they are, or those that lead to the poses whose numbers were chosen."""
         given = torch.as_tensor(actions, device=self.base.world.device)
-        if self.menu is None or self._memory is None:
+        if self.discrete is None or self._memory is None:
             return given
-        return self.menu.action(self._memory.scenes, self._memory.now.pose, given.reshape(-1).long())
+        return self.discrete.action(self._memory.scenes, self._memory.now.pose, given.reshape(-1).long())
 
     def action_masks(self) -> np.ndarray:
-        """Which choices each row has, n k booleans. Raises ValueError if there is no menu, or nothing left on it."""
-        if self.menu is None or self._memory is None:
-            raise ValueError("action masks are those of a menu, and the adapter was made without one")
+        """Which choices each row has, n k booleans. Raises ValueError where actions are continuous, or none is left."""
+        if self.discrete is None or self._memory is None:
+            raise ValueError("action masks are those of discrete actions, and the adapter was made without them")
         memory = self._memory
-        return self.menu.masks(memory.scenes, memory.visited, memory.seen).cpu().numpy()
+        return self.discrete.masks(memory.scenes, memory.visited, memory.seen).cpu().numpy()
 
     def env_method(self, method_name: str, *method_args: Any, indices: Rows = None, **method_kwargs: Any) -> list[Any]:
         """`action_masks` and `render` of the rows asked for; other methods raise AttributeError."""
         rows = self._rows(indices)
-        if method_name == _MASKS and self.menu is not None:
+        if method_name == _MASKS and self.discrete is not None:
             masks = self.action_masks()
             return [masks[row] for row in rows]
         if method_name == "render":
@@ -151,8 +153,8 @@ class SB3VecEnv(VecEnv):
         """An attribute of the outermost layer that has it, once for every row asked for; raises AttributeError."""
         rows = self._rows(indices)
         if attr_name == _MASKS:
-            if self.menu is None:
-                raise AttributeError("there are no action masks without a menu")
+            if self.discrete is None:
+                raise AttributeError("there are no action masks without discrete actions")
             return [self.action_masks for _ in rows]
         for layer in layers(self.env):
             try:

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gazeworld.envs.files import DataError, read_json, typed
-from gazeworld.envs.validation import shown
 
-from ..file_schemas import Line, Probes, parse, require_fields, require_shallow
+from ..file_schemas import Probes, read_lines, require_fields, require_shallow
 
-_LARGEST = 1e308
 PROBES = "probes.json"
 """What a run's probes found, in its folder."""
 
@@ -147,34 +145,3 @@ def read_numbers(file: Path) -> dict[str, list[Point]]:
             if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
                 found.setdefault(name, []).append(Point(record["step"], float(value)))
     return found
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The records of metrics.jsonl or history.jsonl, each with a `step`; none where there is no file.
-
-    Raises DataError naming the line that is no such record. A last line that a kill cut short, so that it does not
-    even end, is left out.
-    """
-    if not file.exists():
-        return []
-    if not file.is_file():
-        raise DataError(f"{file}: no regular file, expected lines of JSON")
-    *lines, last = file.read_bytes().split(b"\n")
-    found = []
-    for number, line in enumerate([*lines, last] if last else lines, 1):
-        where = f"{file}, line {number}"
-        try:
-            record = parse(line.decode("utf-8"), Line)
-            _require_numbers(record)
-        except ValueError as error:
-            if number > len(lines):
-                break
-            raise DataError(f"{where}: not a record of metrics with a step: {error}") from error
-        found.append(record)
-    return found
-
-
-def _require_numbers(record: dict[str, Any]) -> None:
-    for name, value in record.items():
-        if isinstance(value, int | float) and not abs(value) < _LARGEST:
-            raise ValueError(f"{name} is {shown(value)}, expected a finite number or null")

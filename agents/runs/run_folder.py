@@ -1,7 +1,7 @@
 """The folder of a run or of a policy: who may write there, what is none yet, and what a start that failed leaves.
 
-One rule for `train`, `alternate`, `steer` and `sweep`: a folder without a checkpoint and (of a run) without a whole
-config.json holds nothing that could go on. Whatever a kill left there is cleared when it is begun again.
+One rule for `train`, `train-jointly`, `train-policy` and `sweep`: a folder without a checkpoint and (of a run) without
+a whole config.json holds nothing that could go on. Whatever a kill left there is cleared when it is begun again.
 """
 
 import json
@@ -19,7 +19,8 @@ from gazeworld.envs.files import DataError, read_json
 from gazeworld.envs.validation import OptionError
 from gazeworld.envs.world import World
 
-from ..file_schemas import Made, read_fields
+from ..file_schemas import Made, PolicyConfig, read_fields
+from ..old_files import renamed
 from ..training import checkpoint
 from ..training.trained_methods import read_config
 from . import lock, provenance, scenario
@@ -98,7 +99,7 @@ def _obstacle(folder: Path, kind: Kind) -> str | None:
     if kind is POLICY:
         file = folder / "config.json"
         if not file.is_file():
-            return f"{file}: no such file; expected a policy that gazeworld steer has begun to train"
+            return f"{file}: no such file; expected a policy that gazeworld train-policy has begun to train"
         return f"{checkpoints}: no checkpoint yet; expected at least one step-… folder"
     try:
         read_config(folder)
@@ -123,7 +124,8 @@ def _foreign(config: Path) -> bool:
         found = read_json(config, "the configuration of a run")
     except ValueError:
         return False
-    return isinstance(found, dict) and bool(found) and not {"scenario", "steer", "config"} & found.keys()
+    found = renamed(found, PolicyConfig.__name__)
+    return isinstance(found, dict) and bool(found) and not {"scenario", "train_policy", "config"} & found.keys()
 
 
 def _left(path: Path, kind: Kind) -> bool:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gazeworld.envs.files import naming, write_text
 
-from ..runs.records import read_lines
+from ..file_schemas import read_lines
 from .event_files import EventWriter
 
 

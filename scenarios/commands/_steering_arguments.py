@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Interval
 
-from gazeworld.agents.config import Algorithm, Observation, PhaseConfig
+from gazeworld.agents.config import Algorithm, Observation, PhaseConfig, PolicyPlan
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.validation import Natural, Options, Positive, Rows, Seed, shown
 
@@ -29,7 +29,7 @@ class AgentArguments(Options, owner="agent"):
     """what it is rewarded for, added up: recognition, representation, prediction-error, inverse-dynamics, coverage"""
     observation: Observation = "latent"
     """what it observes: latent, latent+periphery, pixels or flat-pixels"""
-    menu: Annotated[str, tyro.conf.arg(metavar="SPEC")] = "auto"
+    discrete_actions: Annotated[str, tyro.conf.arg(metavar="SPEC")] = "auto"
     """what it chooses from: fixations:side=9, views, or none for continuous actions (auto: what suits)"""
     environments: Rows = 64
     """environments side by side"""
@@ -57,11 +57,11 @@ class SteerArguments(Options):
     """the agent"""
     steps: Positive | None = None
     """environment steps over all rows (none: 200000, or what was asked for before when resuming)"""
-    every: Positive = 8192
+    every: Positive = PolicyPlan.every
     """steps between saves; a resumed training is the same if it stopped at such a place"""
-    prepare: Natural = 4000
-    """streams, of each policy in looks, for what rewards learn beforehand (in whole visits)"""
-    looks: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ()
+    prepare: Natural = PolicyPlan.prepare
+    """streams, of each policy in prepare-policies, for what rewards learn beforehand (in whole visits)"""
+    prepare_policies: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ()
     """policies that look for that, as saliency:map=contrast (none: the run's own and uniform)"""
     seed: Seed = 0
     """everything random follows from it"""
@@ -97,8 +97,7 @@ class AlternateArguments(Scenario):
 
 def alternate_defaults(found: Scenario) -> AlternateArguments:
     """The arguments of a scenario: as many steps of its world model as it says, in phases of the same length."""
-    phases = PhaseConfig(model_steps=max(1, found.train.steps // PhaseConfig.phases))
-    return AlternateArguments(**vars(found), phases=phases)
+    return AlternateArguments(**vars(found), phases=PhaseConfig.over(found.train.steps))
 
 
 def spec(text: str, what: str) -> dict[str, Any]:

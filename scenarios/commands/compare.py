@@ -200,9 +200,9 @@ def _require_model(folder: Path, method: Method) -> None:
     if not file.is_file():
         return
     try:
-        trained = read_fields(file, Beside).get("steer", {}).get("model")
+        trained = read_fields(file, Beside).get("train_policy", {}).get("model")
     except DataError as error:
-        raise DataError(f"{error}; expected what gazeworld steer writes") from error
+        raise DataError(f"{error}; expected what gazeworld train-policy writes") from error
     if trained is not None and trained != signature(method):
         raise ValueError(
             f"{folder}: trained to look with the world model {trained}, and that of the run is {signature(method)}; "

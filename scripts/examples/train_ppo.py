@@ -22,7 +22,7 @@ folder = Path(sys.argv[2] if len(sys.argv) > 2 else "ppo")
 world = make_world("saccade", source="digits", glimpse=16)
 env = ActiveVisionVectorEnv(num_envs=64, world=world, episode_steps=8, tensors=True, autoreset_mode="SameStep")
 env = make_reward("coverage", Remember(env))
-env = SB3VecEnv(Observe(env, "flat-pixels"), menu={"name": "fixations", "side": 5, "ior": False})
+env = SB3VecEnv(Observe(env, "flat-pixels"), discrete_actions={"name": "fixations", "side": 5, "ior": False})
 agent = make_agent("ppo", env, seed=0, n_steps=16, batch_size=256, gamma=0.5)
 while agent.num_timesteps < steps:
     agent.ep_info_buffer = None

@@ -13,11 +13,12 @@ import torch
 from fakes.runs import leave, probes
 from fakes.worlds import CountingWorld
 
+from gazeworld.agents.file_schemas import read_lines
 from gazeworld.agents.planning import ensemble_files
 from gazeworld.agents.planning.ensemble import Heads, HeadsConfig, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
 from gazeworld.agents.runs import run_folder, scenario
-from gazeworld.agents.runs.records import read_lines, read_metrics
+from gazeworld.agents.runs.records import read_metrics
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.checkpoint import signature
 from gazeworld.agents.training.recorder import _keep_until
@@ -52,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ensemble_files.save(Heads(sizes, HeadsConfig(heads=2, hidden=4), signature(loaded)), folder / "heads")
     policy = {
         "format": 1, "algorithm": "ppo", "policy": {}, "observation": "latent", "aggregate_dim": 8,
-        "episode_steps": 3, "menu": None, "world": {"pose_dim": 1}, "steps": 8,
+        "episode_steps": 3, "discrete_actions": None, "world": {"pose_dim": 1}, "steps": 8,
     }  # fmt: skip
     agent = {"parameters": {"pairs": []}, "counters": {"num_timesteps": 8}, "replay": None}
     for stem, facts in ((POLICY, policy), (AGENT, agent)):

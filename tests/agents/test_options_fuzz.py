@@ -27,7 +27,7 @@ from gazeworld.agents.planning.cem_mppi import PlanConfig
 from gazeworld.agents.policy import POLICIES, Policy, make_policy
 from gazeworld.agents.probes import neighbours, odd_one_out, readouts, umap_maps
 from gazeworld.agents.rl.algorithms import ALGORITHMS
-from gazeworld.agents.rl.discrete_actions import MENUS, make_menu
+from gazeworld.agents.rl.discrete_actions import DISCRETE_ACTIONS, make_discrete_actions
 from gazeworld.agents.rl.memory import Remember
 from gazeworld.agents.rl.reward import REWARDS, Reward, make_reward
 from gazeworld.agents.rl.sb3_options import checked_network, checked_options
@@ -179,10 +179,12 @@ def test_rewards(name: str, data: st.DataObject) -> None:
 
 @fuzzed
 @given(values, st.data())
-def test_menus(name: Any, data: st.DataObject) -> None:
-    options = drawn(data, MENUS["fixations"])
+def test_discrete_actions(name: Any, data: st.DataObject) -> None:
+    options = drawn(data, DISCRETE_ACTIONS["fixations"])
     named = data.draw(st.sampled_from(["fixations", name]))
-    built_or_named(lambda: make_menu(PLACES, {"name": named, **options}), {"menu": named, **options})
+    built_or_named(
+        lambda: make_discrete_actions(PLACES, {"name": named, **options}), {"discrete_actions": named, **options}
+    )
 
 
 @fuzzed

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from gazeworld.agents.policies.sb3 import SB3Policy
 from gazeworld.agents.policy import Memory, make_policy
-from gazeworld.agents.rl.acting import Pilot
+from gazeworld.agents.rl.acting import Actor
 from gazeworld.agents.rl.algorithms import make_agent
 from gazeworld.agents.rl.memory import Remember
 from gazeworld.agents.rl.observations import Observe, Recollection
@@ -56,9 +56,9 @@ def model(of: SaccadeWorld) -> Method:
     return made_for(METHOD, of)
 
 
-def agent_of(algorithm: str, kind: str, menu: Any, options: dict[str, Any], method: Method, steps: int = 64) -> Any:
+def agent_of(algorithm: str, kind: str, discrete: Any, options: dict[str, Any], method: Method, steps: int = 64) -> Any:
     env = ActiveVisionVectorEnv(N, world(), episode_steps=3, tensors=True, autoreset_mode="SameStep")
-    adapter = SB3VecEnv(Observe(make_reward("coverage", Remember(env, method)), kind), menu=menu)
+    adapter = SB3VecEnv(Observe(make_reward("coverage", Remember(env, method)), kind), discrete_actions=discrete)
     policy = {**TINY, **({"lstm_hidden_size": 8} if algorithm == "recurrent-ppo" else {})}
     agent = make_agent(algorithm, adapter, seed=3, policy=policy, **options)
     return agent.learn(steps) if steps else agent
@@ -74,12 +74,12 @@ def memory_of(stream: Stream) -> Memory:
     return Memory(stream.views, stream.actions, stream.poses, stream.scenes)
 
 
-@pytest.mark.parametrize(("algorithm", "kind", "menu", "options"), KINDS)
+@pytest.mark.parametrize(("algorithm", "kind", "discrete", "options"), KINDS)
 def test_a_saved_policy_does_what_the_agent_does(
-    algorithm: str, kind: str, menu: Any, options: dict[str, Any], tmp_path: Path
+    algorithm: str, kind: str, discrete: Any, options: dict[str, Any], tmp_path: Path
 ) -> None:
     method = model(world())
-    agent = agent_of(algorithm, kind, menu, options, method)
+    agent = agent_of(algorithm, kind, discrete, options, method)
     save_policy(agent, tmp_path / "policy")
     assert {file.suffix for file in (tmp_path / "policy").iterdir()} == {".json", ".safetensors"}
     policy = make_policy("sb3", world(), path=str(tmp_path / "policy"), deterministic=True)
@@ -102,24 +102,24 @@ def test_a_saved_policy_does_what_the_agent_does(
     assert make_policy("sb3", world(), path=str(tmp_path / "policy"))
 
 
-@pytest.mark.parametrize(("algorithm", "kind", "menu", "options"), KINDS)
+@pytest.mark.parametrize(("algorithm", "kind", "discrete", "options"), KINDS)
 def test_draws_come_from_the_stream_that_is_passed_in(
-    algorithm: str, kind: str, menu: Any, options: dict[str, Any]
+    algorithm: str, kind: str, discrete: Any, options: dict[str, Any]
 ) -> None:
     method = model(world())
-    pilot = Pilot.of(agent_of(algorithm, kind, menu, options, method, steps=0), world())
+    actor = Actor.of(agent_of(algorithm, kind, discrete, options, method, steps=0), world())
     memory = memory_of(streams(make_policy("uniform", world()), 3))
     rng, before = Draws.rows(5, N), torch.get_rng_state()
-    choice = pilot.act(method, memory, rng)
+    choice = actor.act(method, memory, rng)
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(choice.action, pilot.act(method, memory, rng).action)
-    assert not torch.equal(choice.action, pilot.act(method, memory, rng.fold(1)).action)
+    assert torch.equal(choice.action, actor.act(method, memory, rng).action)
+    assert not torch.equal(choice.action, actor.act(method, memory, rng.fold(1)).action)
     few = torch.tensor([6, 1])
     part = Memory(memory.views[few], memory.actions[few], memory.poses[few], memory.scenes[few])
-    torch.testing.assert_close(pilot.act(method, part, rng[few]).action, choice.action[few])
+    torch.testing.assert_close(actor.act(method, part, rng[few]).action, choice.action[few])
     assert choice.action.abs().max() <= 1
-    fixed = pilot.act(method, memory, rng, deterministic=True)
-    assert torch.equal(fixed.action, pilot.act(method, memory, rng.fold(1), deterministic=True).action)
+    fixed = actor.act(method, memory, rng, deterministic=True)
+    assert torch.equal(fixed.action, actor.act(method, memory, rng.fold(1), deterministic=True).action)
     assert fixed.log_prob.tolist() == [0.0] * N
     assert torch.isfinite(choice.log_prob).all()
 
@@ -127,12 +127,12 @@ def test_draws_come_from_the_stream_that_is_passed_in(
 @pytest.mark.parametrize("name", ["ppo", "sac", "maskable-ppo"])
 def test_log_probabilities_are_those_of_the_distribution(name: str) -> None:
     """SB3's own log_prob of the same actions, in the units in which gazeworld counts."""
-    method, menu = model(world()), GRID if name == "maskable-ppo" else None
-    agent = agent_of(name, "latent", menu, OFF if name == "sac" else ON, method, steps=0)
-    pilot, memory = Pilot.of(agent, world()), memory_of(streams(make_policy("uniform", world()), 3))
+    method, discrete = model(world()), GRID if name == "maskable-ppo" else None
+    agent = agent_of(name, "latent", discrete, OFF if name == "sac" else ON, method, steps=0)
+    actor, memory = Actor.of(agent, world()), memory_of(streams(make_policy("uniform", world()), 3))
     if name == "ppo":
         agent.policy.log_std.data.fill_(-3.0)  # narrow, so that nothing is clipped
-    choice = pilot.act(method, memory, Draws.rows(5, N))
+    choice = actor.act(method, memory, Draws.rows(5, N))
     moment = Recollection().moments(method, memory, 2)[0]
     share = torch.full((N, 1), 2 / 3)
     observation = torch.cat((moment.aggregate, moment.pose, share), 1)
@@ -145,9 +145,9 @@ def test_log_probabilities_are_those_of_the_distribution(name: str) -> None:
             expected = agent.policy.actor.action_dist.log_prob(choice.action)  # bounds of -1 and 1: no stretching
         else:
             poses = memory.poses
-            free = pilot.menu.free(memory.scenes, poses, torch.ones(poses.shape[:2], dtype=torch.bool))
+            free = actor.discrete.free(memory.scenes, poses, torch.ones(poses.shape[:2], dtype=torch.bool))
             targets = (poses[:, -1] + choice.action)[:, None]
-            number = (pilot.menu.targets(memory.scenes) - targets).abs().sum(-1).argmin(1)
+            number = (actor.discrete.targets(memory.scenes) - targets).abs().sum(-1).argmin(1)
             assert free[torch.arange(N), number].all()
             expected = agent.policy.get_distribution(observation, action_masks=free).log_prob(number)
     torch.testing.assert_close(choice.log_prob, expected, atol=1e-3, rtol=1e-3)
@@ -239,7 +239,7 @@ def test_nan_from_a_policy_is_an_error(saved: Path, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
     policy = SB3Policy(world(), path=str(tmp_path))
     policy.attach(model(world()))
-    policy._pilot.network.get_parameter("action_net.bias").data.fill_(torch.nan)
+    policy._actor.network.get_parameter("action_net.bias").data.fill_(torch.nan)
     with pytest.raises(ValueError, match=r"policy 'sb3' \(.*\) gives NaN: its weights or those of its world model"):
         policy.act(memory_of(streams(make_policy("uniform", world()), 2)), Draws.rows(0, N))
 
@@ -279,7 +279,7 @@ def test_bad_files_are_named(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "policy.json").write_text(json.dumps({**data, "policy": {"net_arch": [17]}}))
     with pytest.raises(CheckpointError, match="has shape"):
         make_policy("sb3", world(), path=str(tmp_path))
-    (tmp_path / "policy.json").write_text(json.dumps({**data, "algorithm": "ppo", "menu": None}))
+    (tmp_path / "policy.json").write_text(json.dumps({**data, "algorithm": "ppo", "discrete_actions": None}))
     with pytest.raises(CheckpointError, match="of another network"):
         make_policy("sb3", world(), path=str(tmp_path))
     del data["observation"]

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from gazeworld.agents.config import AgentConfig, PhaseConfig, TrainConfig
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.rl import alternate
+from gazeworld.agents.rl.acting import AgentPolicy
 from gazeworld.agents.rl.algorithms import agent_for
 from gazeworld.agents.rl.replay import StreamReplay
 from gazeworld.agents.rl.train_policy import NonFinitePolicyError
@@ -36,7 +37,9 @@ GRID = {"name": "fixations", "side": 5}
 ON, OFF = {"n_steps": 3, "batch_size": 24, "n_epochs": 1}, {"learning_starts": 24, "buffer_size": 80, "batch_size": 8}
 
 
-def duet(algorithm: str = "ppo", menu: Any = GRID, options: dict[str, Any] | None = None) -> alternate.Duet:
+def joint(
+    algorithm: str = "ppo", discrete: Any = GRID, options: dict[str, Any] | None = None
+) -> alternate.JointTraining:
     world = SaccadeWorld(noise(side=24), glimpse=8)
     torch.manual_seed(0)
     module = made_for(METHOD, world)
@@ -49,15 +52,15 @@ def duet(algorithm: str = "ppo", menu: Any = GRID, options: dict[str, Any] | Non
     config = AgentConfig(
         algorithm,
         environments=8,
-        menu=menu,
+        discrete_actions=discrete,
         rewards=({"name": "recognition", "epochs": 2}, {"name": "inverse-dynamics", "epochs": 1}),
         policy={"net_arch": [16], **({"lstm_hidden_size": 8} if algorithm == "recurrent-ppo" else {})},
         options=options or ON,
     )
-    return alternate.Duet(session, agent_for(config, world, module, seed=5), StreamReplay(20))
+    return alternate.JointTraining(session, agent_for(config, world, module, seed=5), StreamReplay(20))
 
 
-def run(pair: alternate.Duet, folder: Path, start: int = 0, phases: PhaseConfig = PHASES) -> int:
+def run(pair: alternate.JointTraining, folder: Path, start: int = 0, phases: PhaseConfig = PHASES) -> int:
     record = Recorder(folder, start=start * phases.model_steps, steps=4, console=Console(file=StringIO()))
     try:
         return alternate.alternate(pair, phases, TRAIN, folder / "checkpoints", record, start)
@@ -66,7 +69,7 @@ def run(pair: alternate.Duet, folder: Path, start: int = 0, phases: PhaseConfig 
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "menu", "options"),
+    ("algorithm", "discrete", "options"),
     [
         ("ppo", None, ON),
         ("maskable-ppo", GRID, ON),
@@ -76,14 +79,14 @@ def run(pair: alternate.Duet, folder: Path, start: int = 0, phases: PhaseConfig 
     ],
 )
 def test_resuming_gives_the_same_phases_bit_for_bit(
-    algorithm: str, menu: Any, options: dict[str, Any], tmp_path: Path
+    algorithm: str, discrete: Any, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    whole = duet(algorithm, menu, options)
+    whole = joint(algorithm, discrete, options)
     assert run(whole, tmp_path / "whole") == 2
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
     shutil.rmtree(tmp_path / "cut/checkpoints/step-00000004")
     torch.manual_seed(99)  # whatever state global generators are in must not matter
-    cut = duet(algorithm, menu, options)
+    cut = joint(algorithm, discrete, options)
     assert alternate.restore(cut, tmp_path / "cut/checkpoints") == 1
     assert run(cut, tmp_path / "cut", start=1) == 2
     last = "checkpoints/step-00000004"
@@ -96,7 +99,7 @@ def test_resuming_gives_the_same_phases_bit_for_bit(
 
 
 def test_each_learns_while_the_other_is_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = duet()
+    pair = joint()
     seen: list[str] = []
 
     def copied() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -127,7 +130,7 @@ def test_each_learns_while_the_other_is_frozen(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_first_phases_look_with_the_scenarios_own_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair, used = duet(), []
+    pair, used = joint(), []
     original = loop.collect
 
     def watched(env: Any, policy: Any, *args: Any) -> Stream:
@@ -136,17 +139,17 @@ def test_the_first_phases_look_with_the_scenarios_own_policy(tmp_path: Path, mon
 
     monkeypatch.setattr(loop, "collect", watched)
     run(pair, tmp_path)
-    assert used == ["UniformPolicy"] * 2 + ["LivePolicy"] * 2
+    assert used == ["UniformPolicy"] * 2 + ["AgentPolicy"] * 2
 
 
 def test_a_checkpoint_serves_the_shelf_and_plain_loading(tmp_path: Path) -> None:
-    pair = duet("maskable-ppo")
+    pair = joint("maskable-ppo")
     run(pair, tmp_path, phases=PhaseConfig(**{**vars(PHASES), "phases": 1}))
     world = pair.session.env.world
     policy = make_policy("sb3", world, path=str(tmp_path))
     policy.attach(pair.session.module)
     stream = loop.collect(pair.session.env, policy, 3, Draws.rows(0, 6))
-    live = loop.collect(pair.session.env, alternate.LivePolicy(pair.agent, pair.session), 3, Draws.rows(0, 6))
+    live = loop.collect(pair.session.env, AgentPolicy(pair.agent, world, pair.session.module), 3, Draws.rows(0, 6))
     assert stream.views.shape == live.views.shape
     found = checkpoint.latest(tmp_path / "checkpoints")
     torch.manual_seed(1)
@@ -157,7 +160,7 @@ def test_a_checkpoint_serves_the_shelf_and_plain_loading(tmp_path: Path) -> None
 
 
 def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = duet()
+    pair = joint()
     run(pair, tmp_path, phases=PhaseConfig(**{**vars(PHASES), "phases": 1, "keep": 1}))
     before = {file.name: file.read_bytes() for file in (tmp_path / "checkpoints/step-00000002").iterdir()}
 
@@ -175,30 +178,30 @@ def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
 
 
 def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
-    pair = duet()
+    pair = joint()
     assert alternate.restore(pair, tmp_path) == 0
     run(pair, tmp_path, phases=PhaseConfig(**{**vars(PHASES), "phases": 1}))
     with pytest.raises(CheckpointError, match="of an agent with other options than this"):
-        alternate.restore(duet("ppo", None), tmp_path / "checkpoints")
+        alternate.restore(joint("ppo", None), tmp_path / "checkpoints")
     made = tmp_path / "checkpoints/step-00000002"
-    smaller = duet()
+    smaller = joint()
     with pytest.raises(CheckpointError, match="expected those of a capacity of 6"):
-        alternate.restore(alternate.Duet(smaller.session, smaller.agent, StreamReplay(6)), made.parent)
+        alternate.restore(alternate.JointTraining(smaller.session, smaller.agent, StreamReplay(6)), made.parent)
     kept = (made / "rewards.safetensors").read_bytes()
     tensors = load_file(made / "rewards.safetensors")
     save_file({**tensors, "2/coverage/seen": torch.zeros(1)}, made / "rewards.safetensors")
     with pytest.raises(CheckpointError, match=r"holds 2/coverage/seen …, which is of none of the rewards asked for"):
-        alternate.restore(duet(), made.parent)
+        alternate.restore(joint(), made.parent)
     (made / "rewards.safetensors").write_bytes(kept)
     state = json.loads((made / "state.json").read_text())
     del state["phase"]
     (made / "state.json").write_text(json.dumps(state))
     with pytest.raises(CheckpointError, match="a checkpoint of plain training, expected one of alternating phases"):
-        alternate.restore(duet(), made.parent)
+        alternate.restore(joint(), made.parent)
 
 
 def test_weights_that_are_not_finite_stop_with_the_facts(tmp_path: Path) -> None:
-    pair = duet("sac", None, OFF)
+    pair = joint("sac", None, OFF)
     original = pair.agent.learn
 
     def damaged(*args: Any, **options: Any) -> Any:
@@ -217,23 +220,23 @@ def test_an_interrupt_finishes_the_phase(tmp_path: Path) -> None:
     import os
     import signal
 
-    pair = duet()
+    pair = joint()
 
     def interrupt(method: Method) -> dict[str, float]:
         os.kill(os.getpid(), signal.SIGINT)
         return {}
 
     session = loop.Session(**{**vars(pair.session), "guests": (interrupt,)})
-    assert run(alternate.Duet(session, pair.agent, pair.replay), tmp_path) == 1
-    assert alternate.restore(duet(), tmp_path / "checkpoints") == 1
+    assert run(alternate.JointTraining(session, pair.agent, pair.replay), tmp_path) == 1
+    assert alternate.restore(joint(), tmp_path / "checkpoints") == 1
 
 
 def test_pairs_that_do_not_belong_together_are_refused() -> None:
-    one, other = duet(), duet()
+    one, other = joint(), joint()
     with pytest.raises(ValueError, match="must look with the world model that is being trained"):
-        alternate.Duet(one.session, other.agent, one.replay)
+        alternate.JointTraining(one.session, other.agent, one.replay)
     with pytest.raises(ValueError, match="a replay of 5 streams, expected at least a batch of 6"):
-        alternate.Duet(one.session, one.agent, StreamReplay(5))
+        alternate.JointTraining(one.session, one.agent, StreamReplay(5))
     with pytest.raises(ValueError, match=r"phases\.model_steps is 0"):
         PhaseConfig(model_steps=0)
     with pytest.raises(ValueError, match=r"phases\.replay is -1"):

@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecMonitor
 
 from gazeworld.agents.rl.algorithms import make_agent, seeded
-from gazeworld.agents.rl.discrete_actions import FixationGrid, make_menu
+from gazeworld.agents.rl.discrete_actions import FixationGrid, make_discrete_actions
 from gazeworld.agents.rl.memory import Remember, memory_of
 from gazeworld.agents.rl.observations import Observe
 from gazeworld.agents.rl.reward import make_reward
@@ -137,7 +137,7 @@ def test_the_corner_of_the_eye_sees_the_whole_image_reduced() -> None:
 
 
 def test_a_grid_of_fixations_goes_where_it_says_and_masks_what_was_seen() -> None:
-    adapter = saccades(menu={"name": "fixations", "side": 5, "radius": 5.0})
+    adapter = saccades(discrete_actions={"name": "fixations", "side": 5, "radius": 5.0})
     assert isinstance(adapter.action_space, Discrete)
     adapter.seed(2)
     adapter.reset()
@@ -183,7 +183,7 @@ def test_inhibition_has_shapes_a_memory_and_an_end() -> None:
 def test_stored_views_are_chosen_by_number_and_once() -> None:
     world = RotationWorld(objects(n=3, v=4))
     env = ActiveVisionVectorEnv(6, world, episode_steps=3, tensors=True, autoreset_mode="SameStep")
-    adapter = SB3VecEnv(Remember(env), menu={"name": "views"})
+    adapter = SB3VecEnv(Remember(env), discrete_actions={"name": "views"})
     adapter.seed(0)
     seen = [adapter.reset()["view"][:, 0, 0, 1]]
     for step in range(1, 4):
@@ -196,7 +196,7 @@ def test_stored_views_are_chosen_by_number_and_once() -> None:
         seen.append(views[:, 0, 0, 1])
     assert (np.sort(np.stack(seen), 0) == np.arange(4)[:, None]).all()
     over = ActiveVisionVectorEnv(6, world, episode_steps=4, tensors=True, autoreset_mode="SameStep")
-    adapter = SB3VecEnv(Remember(over), menu={"name": "views"})
+    adapter = SB3VecEnv(Remember(over), discrete_actions={"name": "views"})
     adapter.reset()
     for _ in range(3):
         adapter.step(np.stack(adapter.env_method("action_masks")).argmax(1))
@@ -209,7 +209,7 @@ def test_what_stable_baselines_asks_of_an_environment() -> None:
     assert adapter.get_attr("episode_steps") == [3, 3, 3]
     assert adapter.get_attr("render_mode", indices=1) == [None]
     assert not adapter.has_attr("action_masks")
-    assert saccades(menu=GRID).has_attr("action_masks")
+    assert saccades(discrete_actions=GRID).has_attr("action_masks")
     adapter.set_attr("render_mode", "rgb_array")
     assert adapter.env.unwrapped.render_mode == "rgb_array"
     with pytest.raises(ValueError, match="for all 3 rows only"):
@@ -236,19 +236,22 @@ def test_what_does_not_fit_is_refused() -> None:
             SB3VecEnv(counting(mode=mode))
     with pytest.raises(ValueError, match="with tensors=True"):
         SB3VecEnv(ActiveVisionVectorEnv(2, CountingWorld(), autoreset_mode=AutoresetMode.SAME_STEP))
-    with pytest.raises(ValueError, match="a menu of actions needs to know"):
-        SB3VecEnv(ActiveVisionVectorEnv(2, SaccadeWorld(noise()), tensors=True, autoreset_mode="SameStep"), menu=GRID)
+    with pytest.raises(ValueError, match="a set of discrete actions needs to know"):
+        SB3VecEnv(
+            ActiveVisionVectorEnv(2, SaccadeWorld(noise()), tensors=True, autoreset_mode="SameStep"),
+            discrete_actions=GRID,
+        )
     world = SaccadeWorld(noise(side=24), glimpse=20)
     for options, said in (
         ({"name": "fixations"}, "9 x 9 fixations, expected 1 … 5 places"),
         ({"name": "views"}, "needs a world of stored views, and SaccadeWorld is none"),
-        ({"name": "card"}, "unknown menu 'card'; there are: fixations, views"),
-        ({"name": "fixations", "colour": 1}, "menu 'fixations'.*colour"),
+        ({"name": "card"}, "unknown discrete actions 'card'; there are: fixations, views"),
+        ({"name": "fixations", "colour": 1}, "discrete actions 'fixations'.*colour"),
     ):
         with pytest.raises(ValueError, match=said):
-            make_menu(world, options)
+            make_discrete_actions(world, options)
     with pytest.raises(ValueError, match="needs a world of fixations, and CountingWorld is none"):
-        make_menu(CountingWorld(), {"name": "fixations"})
+        make_discrete_actions(CountingWorld(), {"name": "fixations"})
     with pytest.raises(ValueError, match="unknown observation 'smell'"):
         Observe(Remember(counting(), Reading()), "smell")
     with pytest.raises(ValueError, match=r"'latent\+periphery' needs a world with a periphery, and CountingWorld has"):
@@ -276,7 +279,7 @@ TINY = {"net_arch": [16]}
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "kind", "menu", "options"),
+    ("algorithm", "kind", "discrete", "options"),
     [
         ("ppo", "latent", None, ON_POLICY),
         ("ppo", "pixels", GRID, ON_POLICY),
@@ -289,9 +292,9 @@ TINY = {"net_arch": [16]}
         ("crossq", "flat-pixels", None, OFF_POLICY),
     ],
 )
-def test_algorithms_train_as_they_are(algorithm: str, kind: str, menu: Any, options: dict[str, Any]) -> None:
+def test_algorithms_train_as_they_are(algorithm: str, kind: str, discrete: Any, options: dict[str, Any]) -> None:
     policy = {**TINY, **({"lstm_hidden_size": 8} if algorithm == "recurrent-ppo" else {})}
-    agent = make_agent(algorithm, saccades(kind, menu=menu), seed=3, policy=policy, **options)
+    agent = make_agent(algorithm, saccades(kind, discrete_actions=discrete), seed=3, policy=policy, **options)
     before = {name: value.clone() for name, value in agent.policy.state_dict().items()}
     agent.learn(288)
     moved = [name for name, value in agent.policy.state_dict().items() if not torch.equal(value, before[name])]
@@ -308,7 +311,7 @@ def test_an_agent_learns_where_to_look() -> None:
     torch.manual_seed(0)
     env = ActiveVisionVectorEnv(64, world, episode_steps=1, tensors=True, autoreset_mode="SameStep")
     reward = make_reward("coverage", Remember(env, made_for(METHOD, world)), cells=24)
-    adapter = SB3VecEnv(Observe(reward), menu={"name": "fixations", "side": 3, "ior": False})
+    adapter = SB3VecEnv(Observe(reward), discrete_actions={"name": "fixations", "side": 3, "ior": False})
     agent = make_agent("ppo", adapter, policy=TINY, n_steps=8, batch_size=128, learning_rate=2e-2, n_epochs=5)
     agent.learn(6 * 512)
     assert np.mean([episode["r"] for episode in agent.ep_info_buffer]) > 105 / 576
@@ -319,8 +322,8 @@ def test_agents_that_cannot_be_are_refused() -> None:
     small = ActiveVisionVectorEnv(2, world, tensors=True, autoreset_mode="SameStep")
     for arguments, said in (
         (("dqn", saccades()), "algorithm is 'dqn', expected 'ppo', 'recurrent-ppo'"),
-        (("maskable-ppo", saccades()), "maskable-ppo chooses from a menu"),
-        (("sac", saccades(menu=GRID)), "sac takes continuous actions only"),
+        (("maskable-ppo", saccades()), "maskable-ppo takes discrete actions only"),
+        (("sac", saccades(discrete_actions=GRID)), "sac takes continuous actions only"),
         (("ppo", SB3VecEnv(small)), r"observation 'view' has the shape \(3, 3, 3\)"),
         (("crossq", saccades("pixels")), "crossq has no MultiInputPolicy for dictionary observations"),
     ):
@@ -367,14 +370,15 @@ def test_a_missing_extra_is_named(missing: str) -> None:
     code = f"""
 import sys
 sys.modules["{missing}"] = None
-from gazeworld.agents import menu, phases, replay, reward
+from gazeworld.agents.rl import discrete_actions, replay, reward
 from gazeworld.agents.rl.vec_env import MissingExtraError
 from gazeworld.agents.policies import sb3
 import importlib
-for name in ("alternating", "sb3_files", "sb3_pilot", "sb3_agents", "sb3", "bench_sb3"):
+rooms = [f"agents.rl.{name}" for name in ("train_policy", "alternate", "saving", "acting", "algorithms", "vec_env")]
+for name in (*rooms, "scenarios.bench.sb3"):
     try:
-        importlib.import_module("gazeworld.agents." + name)
-        assert name in ("sb3", "bench_sb3") and "{missing}" == "sb3_contrib", name
+        importlib.import_module("gazeworld." + name)
+        assert name in ("agents.rl.vec_env", "scenarios.bench.sb3") and "{missing}" == "sb3_contrib", name
     except MissingExtraError as error:
         assert "gazeworld[rl]" in str(error)
 """

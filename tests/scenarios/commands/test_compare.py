@@ -48,7 +48,7 @@ def learnt(run: Path, folder: Path, **world: object) -> Path:
     found = run_folder.open_run(run).scenario.changed(world=world)
     there = build.world_of(found, "train", "cpu")
     method, _ = load_method(run, build.world_of(run_folder.open_run(run).scenario, "train", "cpu"))
-    config = AgentConfig(environments=2, episode_steps=2, menu={"name": "fixations", "side": 4}, rewards=())
+    config = AgentConfig(environments=2, episode_steps=2, discrete_actions={"name": "fixations", "side": 4}, rewards=())
     save_policy(agent_for(config, there, method), folder)
     return folder
 
@@ -139,7 +139,7 @@ def test_mistakes_in_a_comparison_are_one_sentence(
     assert "2 runs after --versus for 1 runs" in said(run, "--versus", run, str(made / "r-1"))
     foreign = tmp_path / "foreign"
     shutil.copytree(made / "r-0/policies/p", foreign)
-    (foreign / "config.json").write_text(json.dumps({"steer": {"model": "0123456789abcdef"}}))
+    (foreign / "config.json").write_text(json.dumps({"train_policy": {"model": "0123456789abcdef"}}))
     assert "trained to look with the world model 0123456789abcdef" in said(run, "--learned", str(foreign))
     assert "two policies are called 'p'" in said(run, "--learned", "p", str(made / "r-1/policies/p"))
     assert "scenes is -1, expected an integer of 0 or more" in said(run, "--scenes", "-1")

@@ -22,8 +22,8 @@ WORDS = [
     "--train.batch", "8", "--train.observed", "2", "--train.log-every", "2", "--probe.online", "0",
     "--phases.phases", "2", "--phases.model-steps", "2", "--phases.policy-steps", "48", "--phases.replay", "16",
     "--phases.prepare", "16", "--agent.environments", "8", "--agent.episode-steps", "2",
-    "--agent.menu", "fixations:side=4", "--agent.rewards", "recognition:epochs=2", "--device", "cpu", "--no-evaluate",
-    "--agent.options", "n_steps=3", "batch_size=24", "n_epochs=1",
+    "--agent.discrete-actions", "fixations:side=4", "--agent.rewards", "recognition:epochs=2",
+    "--device", "cpu", "--no-evaluate", "--agent.options", "n_steps=3", "batch_size=24", "n_epochs=1",
 ]  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_a_run_is_left_that_the_other_commands_take(tmp_path: Path, capsys: pyte
     config = json.loads((run / "config.json").read_text())
     assert config["config"]["train"]["steps"] == 4
     assert config["phases"]["phases"] == 2
-    assert config["agent"]["menu"] == {"name": "fixations", "side": 4}
+    assert config["agent"]["discrete_actions"] == {"name": "fixations", "side": 4}
     assert config["made_by"]["command"]
     assert "phase 2: " in capsys.readouterr().out
     opened = run_folder.open_run(run)  # what evaluate, watch and compare begin with
@@ -86,7 +86,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         assert alternate(tmp_path / "cut") == 130
     out = capsys.readouterr().out
     assert "stopped after phase 1 of 2; everything is saved" in out
-    assert f"to go on: gazeworld alternate saccade-digits --runs {tmp_path / 'cut'} --name run --resume" in out
+    assert f"to go on: gazeworld train-jointly saccade-digits --runs {tmp_path / 'cut'} --name run --resume" in out
     words = ["--runs", str(tmp_path / "cut"), "--name", "run", "--resume", "--device", "cpu", "--no-evaluate"]
     assert main(["alternate", "saccade-digits", *words]) == 0
     last = "run/checkpoints/step-00000004"
@@ -109,7 +109,7 @@ MISTAKES = {
     "other steps": (["--train.steps", "5"], "train.steps is 5 and train.epochs 0, but 2 phases of 2 steps make 4"),
     "no phase": (["--phases.phases", "0"], "phases.phases is 0"),
     "nothing to resume": (["--resume"], "run/config.json: no such file"),
-    "nothing left to look at": (["--agent.menu", "fixations:side=2,radius=90.0"], "none of 4 choices left"),
+    "nothing left to look at": (["--agent.discrete-actions", "fixations:side=2,radius=90.0"], "none of 4 choices left"),
 }
 
 
@@ -170,7 +170,7 @@ def test_plain_training_refuses_an_alternating_run_and_leaves_it_as_it_was(
 
 OTHERS = {
     "agent.options.n_steps=6 (written: 3)": ["--agent.options", "n_steps=6"],
-    "agent.menu.side=5 (written: 4)": ["--agent.menu", "fixations:side=5"],
+    "agent.discrete_actions.side=5 (written: 4)": ["--agent.discrete-actions", "fixations:side=5"],
     "agent.algorithm=sac (written: maskable-ppo)": ["--agent.algorithm", "sac"],
     "phases.replay=32 (written: 16)": ["--phases.replay", "32"],
     "train.lr=0.5 (written: ": ["--train.lr", "0.5"],
@@ -198,7 +198,7 @@ def test_what_is_not_finite_ends_it_with_code_1(
 ) -> None:
     policy_phase = turns._policy_phase
 
-    def spoils(pair: turns.Duet, *given: object) -> dict[str, float]:
+    def spoils(pair: turns.JointTraining, *given: object) -> dict[str, float]:
         values = policy_phase(pair, *given)  # type: ignore[arg-type]
         pair.agent.policy.action_net.bias.data.fill_(torch.nan)
         return values

@@ -16,20 +16,19 @@ from safetensors.torch import load_file, save_file
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.rewards.recognition import RecognitionReward
 from gazeworld.agents.rl import train_policy as training
-from gazeworld.agents.rl.algorithms import agent_for
+from gazeworld.agents.rl.algorithms import agent_config, agent_for
 from gazeworld.agents.runs import build, run_folder, scenario, train_run
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.trained_methods import load_method
-from gazeworld.scenarios.commands import train_policy
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands._steering_arguments import AgentArguments, pairs, spec
+from gazeworld.scenarios.commands._steering_arguments import pairs, spec
 
 SMALL = [
-    "--agent.environments", "8", "--agent.episode-steps", "2", "--agent.menu", "fixations:side=4", "--prepare", "60",
-    "--agent.rewards", "recognition:epochs=2", "--every", "48", "--device", "cpu",
+    "--agent.environments", "8", "--agent.episode-steps", "2", "--agent.discrete-actions", "fixations:side=4",
+    "--prepare", "60", "--agent.rewards", "recognition:epochs=2", "--every", "48", "--device", "cpu",
     "--agent.options", "n_steps=3", "batch_size=24", "n_epochs=2",
 ]  # fmt: skip
-OFF = [*SMALL[:-4], "--agent.algorithm", "sac", "--agent.menu", "none"]
+OFF = [*SMALL[:-4], "--agent.algorithm", "sac", "--agent.discrete-actions", "none"]
 OFF += ["--agent.options", "learning_starts=24", "buffer_size=400", "batch_size=8", "gradient_steps=1"]
 
 
@@ -86,8 +85,8 @@ def test_a_policy_is_left_with_all_that_made_it(run: Path) -> None:
     assert [line["step"] for line in history] == [48, 96]
     assert all(isinstance(line["return"], float) for line in history)
     config = json.loads((folder / "config.json").read_text())
-    assert config["steer"]["steps"] == 96
-    assert config["steer"]["agent"]["rewards"] == [{"name": "recognition", "epochs": 2}]
+    assert config["train_policy"]["steps"] == 96
+    assert config["train_policy"]["agent"]["rewards"] == [{"name": "recognition", "epochs": 2}]
     assert {"command", "versions", "fingerprint", "device"} <= config["made_by"].keys()
     assert (folder / "return.png").read_bytes().startswith(b"\x89PNG")
     assert not [file for file in folder.rglob("*") if "draft" in file.name]
@@ -124,7 +123,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     stretches = []
     train = training.stretch
 
-    def once(live: training.Steering, steps: int) -> dict[str, float]:
+    def once(live: training.PolicyTraining, steps: int) -> dict[str, float]:
         stretches.append(steps)
         os.kill(os.getpid(), signal.SIGINT)
         return train(live, steps)
@@ -134,14 +133,14 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     out = capsys.readouterr().out
     assert stretches == [48]
     assert "stopped after step 48 of 480; everything is saved" in out
-    assert f"gazeworld steer {copied} --name p --resume" in out
+    assert f"gazeworld train-policy {copied} --name p --resume" in out
     assert (copied / "policies/p/policy.safetensors").is_file()
 
 
 def test_the_first_layer_standardises_what_is_observed(fresh: Path) -> None:
     world = build.world_of(run_folder.open_run(fresh).scenario, "train", "cpu")
     method, _ = load_method(fresh, world)
-    config = train_policy.agent_config(AgentArguments(environments=8, episode_steps=2), world, 2, method.aggregate_dim)
+    config = agent_config(world, method.aggregate_dim, environments=8, episode_steps=2)
     wide = method.aggregate_dim + 3
     config = dataclasses.replace(config, policy={"net_arch": [wide, wide]})
     agent = agent_for(config, world, method)
@@ -164,7 +163,7 @@ def test_rewards_add_up(copied: Path) -> None:
     words, rewards = list(SMALL), ["coverage:weight=0.5", "prediction-error", "representation:target=glimpses"]
     at = words.index("recognition:epochs=2")
     assert main(["steer", str(copied), "--name", "p", "--steps", "48", *words[:at], *rewards, *words[at + 1 :]]) == 0
-    kept = json.loads((copied / "policies/p/config.json").read_text())["steer"]["agent"]["rewards"]
+    kept = json.loads((copied / "policies/p/config.json").read_text())["train_policy"]["agent"]["rewards"]
     assert kept == [spec(reward, "") for reward in rewards]
 
 
@@ -172,7 +171,10 @@ MISTAKES = {
     "unknown algorithm": (["--agent.algorithm", "dqn"], "'dqn'"),
     "unknown reward": (["--agent.rewards", "applause"], "unknown reward 'applause'; there are: coverage"),
     "unknown option of a reward": (["--agent.rewards", "coverage:cell=3"], "reward 'coverage'"),
-    "unknown menu": (["--agent.menu", "soup"], "unknown menu 'soup'; there are: fixations, views"),
+    "unknown discrete actions": (
+        ["--agent.discrete-actions", "soup"],
+        "unknown discrete actions 'soup'; there are: fixations, views",
+    ),
     "no key": (["--agent.options", "gamma"], "agent.options holds 'gamma', expected KEY=VALUE"),
     "unknown option of the algorithm": (["--agent.options", "nonsense=1"], "maskable-ppo has no option 'nonsense'; "),
     "no number": (["--agent.options", "n_steps=abc"], "'n_steps' of maskable-ppo is 'abc', expected an integer"),
@@ -185,10 +187,10 @@ MISTAKES = {
     "negative seed": (["--seed", "-1"], "seed is -1, expected an integer from 0 to 4294967295"),
     "no steps": (["--steps", "0"], "steps is 0"),
     "nothing left to look at": (
-        ["--agent.menu", "fixations:side=2,radius=90.0"],
+        ["--agent.discrete-actions", "fixations:side=2,radius=90.0"],
         "none of 4 choices left after 1 views; inhibition of return forbids the whole 2 x 2 grid",
     ),
-    "continuous, masked": (["--agent.menu", "none"], "maskable-ppo chooses from a menu"),
+    "continuous, masked": (["--agent.discrete-actions", "none"], "maskable-ppo takes discrete actions only"),
     "nothing to resume": (["--resume"], "policies/p/config.json: no such file"),
 }
 
@@ -225,7 +227,7 @@ def test_other_settings_than_written_are_refused_in_resuming(run: Path, capsys: 
     capsys.readouterr()
     for given, sentence in (
         (["--every", "24"], "every=24 (written: 48)"),
-        (["--looks", "centre"], "looks=[{'name': 'centre'}] (written: [])"),
+        (["--prepare-policies", "centre"], "prepare_on=[{'name': 'centre'}] (written: [])"),
         (["--agent.algorithm", "ppo"], "agent.algorithm=ppo (written: maskable-ppo)"),
         (["--agent.options", "n_steps=6"], "agent.options.n_steps=6 (written: 3)"),
     ):
@@ -253,14 +255,14 @@ def test_rewards_learn_from_the_policies_asked_for(
     shown = []
     monkeypatch.setattr(RecognitionReward, "prepare", lambda self, streams: shown.append(streams) or {})
     words = ["steer", str(copied), "--steps", "48", *SMALL]
-    assert main([*words, "--name", "p", "--looks", "centre"]) == 0
-    assert main([*words, "--name", "q", "--looks", "grid:side=3", "centre"]) == 0
+    assert main([*words, "--name", "p", "--prepare-policies", "centre"]) == 0
+    assert main([*words, "--name", "q", "--prepare-policies", "grid:side=3", "centre"]) == 0
     alone, both = (streams.poses[:, 1:] for streams in shown)  # where episodes begin is the world's affair
     assert (alone == 0.5).all()
     assert (both[len(both) // 2 :] == 0.5).all()
     assert len(both[: len(both) // 2].flatten(0, 1).unique(dim=0)) == 9
     capsys.readouterr()
-    assert main([*words, "--name", "r", "--looks", "luck"]) == 2
+    assert main([*words, "--name", "r", "--prepare-policies", "luck"]) == 2
     assert "'luck'" in capsys.readouterr().err
     assert not (copied / "policies/r").exists()
 

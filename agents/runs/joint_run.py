@@ -1,0 +1,163 @@
+"""A run in which a world model and a policy learn in alternating phases: its folder, its record, its resumption."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from gazeworld.envs.world import World
+
+from ..config import AgentConfig, PhaseConfig
+from ..rl import alternate
+from ..rl.algorithms import agent_config, agent_for, usual_agent
+from ..rl.replay import StreamReplay
+from ..rl.saving import save_policy
+from ..rl.train_policy import finite, rehearse
+from ..training.recorder import Recorder
+from ..training.trained_methods import read_config
+from . import build, lock, provenance, run_folder
+from .run_folder import RUN, Run, require_same, require_same_scenario, writing
+from .scenario import Scenario, load
+
+LEARNT = "learnt"
+"""Name of the policy that the run leaves in its folder `policies`."""
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """What learns in alternation with the world model, and how; config.json holds it beside the scenario."""
+
+    agent: AgentConfig
+    phases: PhaseConfig
+
+
+@dataclass(frozen=True)
+class JointChoices:
+    """What somebody chose for joint training.
+
+    `agent` holds fields of AgentConfig, as `gazeworld.agents.rl.algorithms.agent_config` takes them; an episode has as
+    many actions as the world model observes views, unless it says otherwise. `phases` are those of `PhaseConfig.over`
+    the scenario's steps if None.
+    """
+
+    agent: Mapping[str, Any] = field(default_factory=dict)
+    phases: PhaseConfig | None = None
+
+
+def train_jointly(run: Run, choices: JointChoices, device: str, *, resume: bool, console: Console) -> tuple[Run, bool]:
+    """Train a world model and a policy to the end of all phases, or until interrupted; the run, and if it is finished.
+
+    `run` names the folder, the scenario and its settings; the steps of its world model follow from the phases. Raises
+    ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none, or one of
+    another scenario or with other settings than are asked for; NonFiniteLossError and NonFiniteError where the world
+    model or the policy is not finite any more.
+    """
+    threads = torch.get_num_threads()
+    try:
+        with writing(run.folder, RUN, resume=resume):
+            return _trained(run, choices, device, resume, console)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _trained(asked: Run, choices: JointChoices, device: str, resume: bool, console: Console) -> tuple[Run, bool]:
+    usual = load(asked.name)
+    phases = PhaseConfig.over(usual.train.steps) if choices.phases is None else choices.phases
+    settled = dataclasses.replace(asked, scenario=settled_scenario(asked.scenario, usual, phases))
+    run = _resumed(asked) if resume else settled
+    if run.scenario.train.threads:
+        torch.set_num_threads(run.scenario.train.threads)
+    fabric = build.fabric_of(run.scenario, device)
+    world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
+    if not resume:
+        build.check_regions(run.scenario, world)
+    session = build.session_of(run.scenario, fabric, world)
+    config = _config(run, choices.agent, phases, world, session.module.aggregate_dim, resume)
+    agent = agent_for(config.agent, world, session.module, run.scenario.seed)
+    # Where no batch is drawn from the replay, it still holds what the rewards' heads learn on.
+    size = max(config.phases.replay or config.phases.prepare, run.scenario.train.batch)
+    joint = alternate.JointTraining(session, agent, StreamReplay(size))
+    start = 0
+    if resume:
+        run_folder.require_same_data(run.folder, world)
+        start = alternate.restore(joint, run.checkpoints)
+    else:
+        with finite(agent, run.checkpoints):
+            rehearse(agent, run.scenario.seed)  # what cannot work fails before anything is written
+        run_folder.write_config(run, fabric, world, **dataclasses.asdict(config))
+    done = _alternated(run, config, joint, start, console)
+    if done:
+        place = run.folder / "policies" / LEARNT
+        with lock.held(place, provenance.command()):
+            save_policy(agent, place)
+    return run, done == config.phases.phases
+
+
+def _alternated(run: Run, config: JointConfig, joint: alternate.JointTraining, start: int, console: Console) -> int:
+    """Go through the phases from `start` on, and record them; how many are done."""
+    phases, world, device = config.phases, joint.session.env.world, joint.session.fabric.device
+    recorder = Recorder(
+        run.folder, start=start * phases.model_steps, steps=phases.phases * phases.model_steps, console=console
+    )
+    try:
+        recorder.say(
+            f"{run.name}, {config.agent.algorithm}: {world.size} scenes, phases {start} → {phases.phases} of "
+            f"{phases.model_steps} steps of the world model and {phases.policy_steps} of the policy, on {device}"
+        )
+        with finite(joint.agent, run.checkpoints):
+            return alternate.alternate(joint, phases, run.scenario.train, run.checkpoints, recorder, start)
+    finally:
+        recorder.close()
+
+
+def settled_scenario(asked: Scenario, usual: Scenario, phases: PhaseConfig) -> Scenario:
+    """The scenario with the steps that the phases amount to. Raises ValueError if other steps were asked for."""
+    steps = phases.phases * phases.model_steps
+    own = (asked.train.steps, asked.train.epochs)
+    if own not in ((usual.train.steps, usual.train.epochs), (steps, 0)):
+        raise ValueError(
+            f"train.steps is {own[0]} and train.epochs {own[1]}, but {phases.phases} phases of "
+            f"{phases.model_steps} steps make {steps}; set phases.phases and phases.model-steps instead"
+        )
+    return asked.changed(train={"steps": steps, "epochs": 0})
+
+
+def read_joint_config(folder: Path) -> JointConfig:
+    """What config.json in the folder of a run says. Raises ValueError for a run of `gazeworld train`."""
+    data: dict[str, Any] = read_config(folder)
+    try:
+        agent = AgentConfig(**{**data["agent"], "rewards": tuple(data["agent"]["rewards"])})
+        return JointConfig(agent, PhaseConfig(**data["phases"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'config.json'}: not the configuration of alternating phases of this version: {error}"
+        ) from error
+
+
+def _resumed(asked: Run) -> Run:
+    """The run that lies in the folder, which must be of this scenario and have the settings that are asked for."""
+    run = run_folder.open_run(asked.folder)
+    read_joint_config(asked.folder)  # that plain training has no phases is to be said first
+    require_same_scenario(asked.folder, asked.name, asked.scenario, run.scenario)
+    return run
+
+
+def _config(
+    run: Run, agent: Mapping[str, Any], phases: PhaseConfig, world: World, aggregate_dim: int, resume: bool
+) -> JointConfig:
+    """What is asked for; of a run that goes on what it was begun with, which must be the same."""
+    views = run.scenario.train.observed
+    asked = JointConfig(agent_config(world, aggregate_dim, **{"episode_steps": views, **agent}), phases)
+    if not resume:
+        return asked
+    usual = {
+        "agent": usual_agent(asked.agent, world, aggregate_dim, views),
+        "phases": dataclasses.asdict(PhaseConfig.over(load(run.name).train.steps)),
+    }
+    written = read_joint_config(run.folder)
+    require_same(run.folder, dataclasses.asdict(asked), usual, dataclasses.asdict(written))
+    return written
