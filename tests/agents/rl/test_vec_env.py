@@ -374,7 +374,7 @@ from gazeworld.agents.rl import discrete_actions, replay, reward
 from gazeworld.agents.rl.vec_env import MissingExtraError
 from gazeworld.agents.policies import sb3
 import importlib
-rooms = [f"agents.rl.{name}" for name in ("train_policy", "alternate", "saving", "acting", "algorithms", "vec_env")]
+rooms = ["agents.rl." + name for name in ("train_policy", "alternate", "saving", "acting", "algorithms", "vec_env")]
 for name in (*rooms, "scenarios.bench.sb3"):
     try:
         importlib.import_module("gazeworld." + name)
