@@ -239,7 +239,7 @@ def test_damage_that_no_reader_looks_for_is_named(tmp_path: Path, monkeypatch: p
     def read(data: bytes, besides: object) -> None:
         raise IndexError("list index out of range")
 
-    monkeypatch.setattr(furniture.wavefront, "read", read)
+    monkeypatch.setattr(furniture.obj_files, "read", read)
     with pytest.raises(DataError, match=r"chair\.obj: cannot be read \(IndexError: list index out of range\)"):
         walk(tmp_path)[0].load()
 
