@@ -1,8 +1,8 @@
 """Meshes from files: what is read, what is repaired, and damage that must be named."""
 
 import ast
-import re
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
