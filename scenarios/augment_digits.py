@@ -1,9 +1,8 @@
 """Augmented digits on one CPU core: scenes of 56 pixels, cropped, relit and blurred to views of 32.
 
 Claim
-    One seed: R² of the difference of two views' parameters is 0.45 for the crop, 0.83 for jitter and 0.10 for blur,
-    untrained 0.09, 0.69 and 0.04. Recognition is hardly above an untrained model: 23.9 to 30.2 % for M = 1 … 6,
-    untrained 17.7 to 28.5 (chance 10).
+    Differences of crop (R² 0.45, one seed) and jitter between two views are read from their embeddings, of blur hardly;
+    recognition is hardly above an untrained model. All numbers: scenarios/augment_digits.md.
 Source
     `digits`: the 1797 digits that ship with scikit-learn. They are grey, so that jitter is brightness and contrast.
 Command

@@ -1,17 +1,10 @@
 """Objects on a turntable, at CPU size: parametric solids of ten families, seen as whole views of 64 px.
 
 Claim
-    Three seeds, on a turntable: the aggregate rises from 87.5 ± 1.1 % (M = 1) to 96.3 ± 0.9 % (M = 8), an untrained one
-    from 52.1 to 78.2. The R² of a view's rotation is 0.36 (30° off, a constant answer 45°), of that between two views
-    0.29 (37° off, constant 60°); the predicted view is among the nearest 5 of 20 in 40.4 % (M = 3, chance 25). Without
-    conditioning: 85.5 to 95.1 %, R² 0.30 and 0.10, 20.4 %. Paths are integrated with R² 0.89 and 0.61 over two and
-    three actions, but no better than by an untrained aggregator that sees the same actions (0.83 and 0.65).
-    From behind, where training saw nothing, the aggregate has 70.4 ± 3.4 % and rotations are not known.
-    `:color` and `:rotcolor`, one seed: R² of the colours between two views 0.61 (rotation alone 0.38, untrained 0.45),
-    of the rotation 0.00 and 0.16; 94.2 and 95.0 % at M = 8.
-    `:full`, one seed: the aggregate rises from 59.0 % (M = 1) to 85.3 % (M = 8), an untrained one from 33.8 to 60.8;
-    rotations are hardly learnt (R² of a view's rotation 0.14, of the rotation between two views 0.02; errors of 72° and
-    101°, of a constant answer 83° and 110°), and the predictor finds views no better than chance.
+    The aggregate rises to 96.3 ± 0.9 % with eight views (three seeds), above an untrained one, and rotations between
+    views are known better with conditioning on actions than without. Paths are integrated no better than by an
+    untrained aggregator that sees the same actions. With `:full` rotations are hardly learnt. All numbers, other
+    conditioning, unseen rotations: scenarios/rotation_solids.md.
 Source
     `solids`: chairs, tables, mugs … built from boxes, cylinders and cones, drawn on 3DIEBench's stage. Objects turn
     about the vertical axis alone, within ±90°; `:full` has all of 3DIEBench's rotations.

@@ -1,14 +1,13 @@
 """The paper's predictive learning across saccades: STL-10, 32-pixel glimpses of 96, M = 4 (Table 3).
 
 Claim
-    The aggregate of four glimpses reaches 83.44 % top-1 under a linear probe (84.12 % with six glimpses at test
-    time) and relative fixations are read from two view embeddings with R² 0.80. Variants: without action
-    conditioning 70.45 % and 0.38; without saliency and inhibition of return 79.85 % and 0.88. All of these are the
-    paper's numbers; none has been reproduced here.
+    The paper's, not reproduced here: the aggregate of four glimpses reaches 83.44 % top-1 under a linear probe, more
+    than without action conditioning and than without saliency and inhibition of return. All its numbers:
+    scenarios/saccade_stl10.md.
 Source
     `stl10`: the binary files under `--world.root` (unlabeled for training, train and test for probing). Saliency is
-    the image signature; `--world.saliency precomputed --policy.map precomputed` uses maps of DeepGaze IIE that lie
-    beside the images, as the paper did.
+    the image signature; `--world.saliency precomputed --policy saliency:map=precomputed` uses maps of DeepGaze IIE that
+    lie beside the images, as the paper did.
 Command
     gazeworld train saccade-stl10 --world.root /data/stl10 --train.precision bf16-mixed --train.compile
 Time
