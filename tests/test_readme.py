@@ -1,5 +1,6 @@
 """What README.md and the pages of measured results say is there, runs, and fits the command line."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -134,3 +135,34 @@ def test_command_lines_are_known(page: Path) -> None:
         for option in (word.partition("=")[0] for word in words if word.startswith("--")):
             spelt = option.replace("_", "-")
             assert re.search(rf"{re.escape(spelt)}[\s,|]", told), f"{name_of(page)}: {option} of {' '.join(words)}"
+
+
+def python(tmp_path: Path, *lines: str) -> str:
+    """What a file of these lines prints when a newcomer runs it in a folder of its own."""
+    file = tmp_path / "pasted.py"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, file.name], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert os.listdir(tmp_path) == [file.name]
+    return ran.stdout
+
+
+def test_the_sixty_seconds_and_the_policy_run_as_pasted(tmp_path: Path) -> None:
+    text = README.read_text(encoding="utf-8")
+    (tour,), (policy,) = (blocks(section(text, head), "python") for head in ("Sixty seconds", "Learn where to look"))
+    told = python(tmp_path, tour, policy)
+    found = re.search(r"R² of the displacement between two views: (\d\.\d\d)", told)
+    assert found
+    assert float(found[1]) > 0.66  # that of an untrained encoder is about 0.6
+    found = re.search(r"(\d+)% begin there, (\d+)% are there within three saccades", told)
+    assert found
+    assert 2 * int(found[1]) < int(found[2])
+
+
+def test_environments_run_as_pasted(tmp_path: Path) -> None:
+    (block,) = blocks(section(README.read_text(encoding="utf-8"), "Environments"), "python")
+    python(
+        tmp_path, block, "assert observation['view'].shape == (512, 16, 16, 1) and observation['pose'].shape == (512, 2)"
+    )
