@@ -1,42 +1,125 @@
-"""Worlds to look at, and the Gymnasium environments that look at them.
+"""What can be looked at: worlds, their data, and the Gymnasium environments that look at them.
 
 `import gazeworld.envs` registers `gazeworld/Saccade-v0` and its like with Gymnasium and stays light: torch is imported
 when something is taken from here or an environment is made.
+
+Environments
+    vector_env       ActiveVisionVectorEnv: any world as a Gymnasium vector environment
+    single_env       ActiveVisionEnv: the same for one row
+    resets           what `reset(options=…)` may ask for
+    render           frames for people
+    conformance      check_vector_env: is anybody's vector environment what Gymnasium says?
+Worlds
+    world            World, the contract, and make_world; what a world can do is asked here
+    worlds/          one file a world: saccade, rotation, augmentation
+    stream           Stream, the record that every world yields and every method learns from
+    rng              Draws: random numbers that depend on seed, row and episode alone
+    fixations        where glimpses may lie, and inhibition of return
+    saliency         saliency maps of images
+    fixation_prior   distributions over fixations
+    alias_tables     draws from many distributions at once
+Data
+    images           Images, still pictures with labels, and load_source
+    sources/         one file a kind of data
+    objects/         objects to be turned: views, rotations, the stage, renderers' contract
+    meshes/          objects from files of any kind, and parametric ones
+    renderers/       one file a way to draw meshes
+    object_datasets/ data sets of objects on disk: rendered, read, packed
+What all of them use
+    registry         names: registries of files, lazy faces of packages
+    validation       types and bounds of options
+    files            files, read with errors that name them and written whole or not at all
+    cache            arrays that are computed once
+    arrays           .npy files of strangers
+    pickles          pickled data sets, read without running code
+    walking          one walk for every tree of files
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from .registry import face, names
 
 if TYPE_CHECKING:
+    from .conformance import check_vector_env
+    from .files import DataError
+    from .fixation_prior import FixationPrior, make_prior
+    from .fixations import Inhibition, Lattice
+    from .images import Images, load_source
+    from .meshes.mesh import Mesh
+    from .meshes.mesh_files import load_mesh
+    from .objects.gallery import Objects
+    from .objects.renderer import Renderer, make_renderer
+    from .objects.rotations import Region
+    from .rng import Draws
+    from .saliency import image_signature, saliency_maps
     from .single_env import ActiveVisionEnv
     from .stream import Stream
+    from .validation import OptionError
     from .vector_env import ActiveVisionVectorEnv
-    from .world import World, make_world
+    from .world import Quantity, Scene, World, make_world
 
-__all__ = ["ActiveVisionEnv", "ActiveVisionVectorEnv", "Stream", "World", "make_world", "register_envs"]
+__all__ = [
+    "ActiveVisionEnv",
+    "ActiveVisionVectorEnv",
+    "DataError",
+    "Draws",
+    "FixationPrior",
+    "Images",
+    "Inhibition",
+    "Lattice",
+    "Mesh",
+    "Objects",
+    "OptionError",
+    "Quantity",
+    "Region",
+    "Renderer",
+    "Scene",
+    "Stream",
+    "World",
+    "__version__",
+    "check_vector_env",
+    "image_signature",
+    "load_mesh",
+    "load_source",
+    "make_prior",
+    "make_renderer",
+    "make_world",
+    "register_envs",
+    "saliency_maps",
+]
 
-_HOME = {
-    "ActiveVisionEnv": "single_env",
-    "ActiveVisionVectorEnv": "vector_env",
-    "Stream": "stream",
-    "World": "world",
-    "make_world": "world",
-}
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "single_env": ("ActiveVisionEnv",),
+        "vector_env": ("ActiveVisionVectorEnv",),
+        "conformance": ("check_vector_env",),
+        "world": ("Quantity", "Scene", "World", "make_world"),
+        "stream": ("Stream",),
+        "rng": ("Draws",),
+        "fixations": ("Inhibition", "Lattice"),
+        "saliency": ("image_signature", "saliency_maps"),
+        "fixation_prior": ("FixationPrior", "make_prior"),
+        "images": ("Images", "load_source"),
+        "files": ("DataError",),
+        "validation": ("OptionError",),
+        "objects.gallery": ("Objects",),
+        "objects.rotations": ("Region",),
+        "objects.renderer": ("Renderer", "make_renderer"),
+        "meshes.mesh": ("Mesh",),
+        "meshes.mesh_files": ("load_mesh",),
+    },
+)
 
-
-def __getattr__(name: str) -> Any:
-    """Public names are imported when first asked for, because most of them need torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+try:
+    __version__ = version("gazeworld")
+except PackageNotFoundError:  # run from a folder of its source
+    __version__ = "0+unknown"
 
 
 def register_envs() -> None:
-    """Give every world on the shelf its Gymnasium id: `saccade.py` becomes `gazeworld/Saccade-v0`.
+    """Give every world of the registry its Gymnasium id: `saccade.py` becomes `gazeworld/Saccade-v0`.
 
     Called on import; a second call changes nothing. Gymnasium 1.x loads no plug-ins, so that without this import an
     environment is named with its module: `gymnasium.make("gazeworld.envs:gazeworld/Saccade-v0")`.
@@ -44,9 +127,7 @@ def register_envs() -> None:
     # Imported here, not above: a Gymnasium that does load plug-ins may be importing us at this very moment.
     from gymnasium.envs import registration
 
-    from . import registry
-
-    for world in registry.names("gazeworld.envs.worlds"):
+    for world in names("gazeworld.envs.worlds"):
         name = "".join(part.capitalize() for part in world.split("-"))
         if f"gazeworld/{name}-v0" not in registration.registry:
             registration.register(

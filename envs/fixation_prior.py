@@ -17,10 +17,11 @@ from torch import Tensor
 
 from . import alias_tables
 from .cache import cached
+from .files import DataError
 from .fixations import Inhibition, Lattice
-from .images import DataError, Images
+from .images import Images
 from .rng import Draws
-from .saliency import base_kind, check_kind, chunks, maps_key, maps_of, require_mass, shift_of
+from .saliency import base_kind, check_kind, chunks, maps_key, require_mass, saliency_maps, shift_of
 
 # Candidates drawn where something is inhibited: FEW, and as many again for every two visited places (but never more
 # than MANY); then MANY for rows that lost them all. Any numbers are exact. With these, on digit scenes, one row in a
@@ -225,16 +226,16 @@ def _table(
     return torch.from_numpy(cached(whole, shape, np.dtype(str(kind).removeprefix("torch.")), fill))
 
 
-def prior_of(
+def make_prior(
     images: Images, kind: str, lattice: Lattice, *, sigma: float = 0.0, device: torch.device | str = "cpu"
 ) -> FixationPrior:
     """The prior that one kind of map (`saliency.KINDS`) of these images gives; tables of many maps stay on disk.
 
-    Errors as of `saliency.maps_of` and FixationPrior.
+    Errors as of `saliency.saliency_maps` and FixationPrior.
     """
     check_kind(images, kind, sigma)
     shift = shift_of(images, kind)  # a mismatched prior is the matched one, read elsewhere: nothing is stored twice
-    maps = maps_of(images, base_kind(kind), sigma)
+    maps = saliency_maps(images, base_kind(kind), sigma)
     key = maps_key(images, base_kind(kind), sigma) if len(maps) > 1 else None
     name = f"{kind} maps of {images.name}/{images.split}"
     return FixationPrior(maps, lattice, device=device, key=key, name=name, shift=shift)

@@ -1,4 +1,4 @@
-"""Still images with labels: what every file on the shelf `envs/sources` loads and image worlds look at."""
+"""Still images with labels: what every file of the registry `envs/sources` loads and image worlds look at."""
 
 import hashlib
 import os
@@ -72,8 +72,8 @@ class Images:
 
 
 @validated
-def load(source: str, split: str = "train", root: str | Path = "", **options: Any) -> Any:
-    """One split of a source on the shelf, Images or (of objects) Objects; `root` empty means the source's usual place.
+def load_source(source: str, split: str = "train", root: str | Path = "", **options: Any) -> Any:
+    """One split of a source by its name, Images or (of objects) Objects; `root` empty means the source's usual place.
 
     Raises UnknownNameError for a source that is not there, ValueError naming an option that it does not have or that is
     text in place of a number, and DataError for bad files.

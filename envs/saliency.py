@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .cache import cached
-from .images import DataError, Images
+from .files import DataError
+from .images import Images
 
 VERSION = 1  # of the maps on disk: raise it whenever the code below gives other numbers
 _SIDE, _BLUR = 64, 3.0  # largest working size, and the blur in its pixels
@@ -25,7 +26,7 @@ _CENTRE_SIGMA = 0.25  # in units of the image side
 _LONG = 20_000  # from this many images on, a progress bar is shown
 
 KINDS = ("uniform", "centre", "image-signature", "contrast", "precomputed", "mismatched", "mismatched-precomputed")
-"""What `maps_of` can give. `mismatched` maps are the image signature (or the precomputed map) of the image n // 2
+"""What `saliency_maps` can give. `mismatched` maps are the image signature (or the precomputed map) of the image n // 2
 places further on: the control that tells what is due to looking at salient places of *this* image."""
 
 
@@ -112,7 +113,7 @@ def centre_gaussian(side: int, sigma: float = _CENTRE_SIGMA) -> Float32[Tensor, 
     return torch.outer(line, line).to(torch.float32)
 
 
-def maps_of(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tensor, "m h w"]:
+def saliency_maps(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tensor, "m h w"]:
     """Maps of all images, m = n, or m = 1 where they are the same for every image; each sums to 1.
 
     `sigma` > 0 multiplies them by a centre Gaussian of that width (for `centre` it is its width, 0.25 if 0). Maps of
@@ -193,7 +194,7 @@ def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
         elif kind == "contrast" and sigma == 0:
             maps = local_contrast(images.pixels[index])
         else:
-            maps = maps_of(images, base_kind(kind))[index]
+            maps = saliency_maps(images, base_kind(kind))[index]
         if sigma > 0:
             maps = maps * centre_gaussian(images.side, sigma)
             require_mass(maps, f"{where}, times a centre Gaussian of sigma {sigma}", index)

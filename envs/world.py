@@ -149,7 +149,7 @@ def device_of(device: str | torch.device) -> torch.device:
 
 @validated
 def make_world(name: str, **options: Any) -> World:
-    """The world called `name` on the shelf, built from JSON-able options.
+    """The world called `name` in the registry, built from JSON-able options.
 
     Raises OptionError naming an option that the world does not have, or one of another type or out of its bounds.
     """

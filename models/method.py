@@ -199,7 +199,7 @@ def make_method(
     std: tuple[float, ...],
     **options: Any,
 ) -> Method:
-    """The method called `name` on the shelf, for views and actions of a world.
+    """The method called `name` in the registry, for views and actions of a world.
 
     Raises ValueError naming an option that the method does not have, or one of another type or out of its bounds.
     """

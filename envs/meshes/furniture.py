@@ -17,8 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..files import expanded, printable
-from ..images import DataError
+from ..files import DataError, expanded, printable
 from . import obj_files
 from .mesh import Item, Mesh
 from .mesh_files import UPRIGHT, turned

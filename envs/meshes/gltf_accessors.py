@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..images import DataError
+from ..files import DataError
 from .referenced_files import Besides
 
 _JSON, _BIN = 0x4E4F534A, 0x004E4942  # kinds of chunks

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..images import DataError
+from ..files import DataError
 from .gltf_accessors import Document
 from .gltf_materials import Paint, Palette
 from .materials import Surface, coloured, encoded

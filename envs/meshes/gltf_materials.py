@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from PIL import Image
 
-from ..images import DataError
+from ..files import DataError
 from .gltf_accessors import Document
 from .materials import Surface, eight_bit, opened, textured
 from .mesh import Material

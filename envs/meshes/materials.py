@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image, UnidentifiedImageError
 
-from ..images import DataError
+from ..files import DataError
 from .mesh import Material
 
 MOST = 512  # pixels of a texture's longer side; objects fill about half of a picture

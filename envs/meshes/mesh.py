@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
-from ..images import DataError
+from ..files import DataError
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from .. import walking
-from ..files import expanded, located, printable
-from ..images import DataError
+from ..files import DataError, expanded, located, printable
 from . import gltf_files, obj_files, off_files, ply_files, stl_files, trimesh_scenes
 from .mesh import Item, Mesh
 from .referenced_files import Neighbours, contents, readable

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from ..images import DataError
+from ..files import DataError
 from .materials import Surface, linear, opened, textured
 from .mesh import Material
 from .polygon_files import decoded

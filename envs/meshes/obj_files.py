@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
-from ..images import DataError
+from ..files import DataError
 from .materials import coloured
 from .mtl_files import Finish, finishes
 from .polygon_files import decoded, numbers

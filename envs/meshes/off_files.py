@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from ..images import DataError
+from ..files import DataError
 from .polygon_files import Faceted, decoded, numbers, unit_range, whole
 from .referenced_files import Besides
 from .surfaces import Soup

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..images import DataError
+from ..files import DataError
 from .materials import Surface, opened, textured
 from .ply_tables import Column, Table, tables
 from .polygon_files import WHITE, Faceted, unit_range

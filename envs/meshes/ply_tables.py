@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
-from ..images import DataError
+from ..files import DataError
 from .polygon_files import decoded, numbers, whole
 
 _TYPES = {

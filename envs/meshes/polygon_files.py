@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..images import DataError
+from ..files import DataError
 from .materials import Surface, coloured, shaded
 from .mesh import Material
 from .polygons import divided

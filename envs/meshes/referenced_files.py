@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from ..images import DataError
+from ..files import DataError
 
 _BEYOND = ("../", "/")  # where a path begins that leads out of a folder
 

@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 
-from ..images import DataError
+from ..files import DataError
 from .polygon_files import Faceted, decoded, numbers
 from .referenced_files import Besides
 from .surfaces import Soup

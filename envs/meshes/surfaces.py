@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
-from ..images import DataError
+from ..files import DataError
 from .materials import Surface, encoded
 from .mesh import Material, Mesh, creased, face_normals, welded
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image
 
-from ..images import DataError
+from ..files import DataError
 from .materials import Surface, coloured, decoded, eight_bit, linear, textured
 from .mesh import Material
 from .surfaces import Soup, placed

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..files import write_bytes
-from ..images import DataError
+from ..files import DataError, write_bytes
 from ..objects import splits
 
 _GAP = 4  # pixels between objects

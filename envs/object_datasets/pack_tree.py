@@ -24,8 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..arrays import map_npy
-from ..files import digest, located, write_bytes, write_text
-from ..images import DataError
+from ..files import DataError, digest, located, write_bytes, write_text
 from ..objects.gallery import THREADS, ArrayGallery, decoded, statistics
 from . import packed_store
 from .packed_store import Manifest, checksum

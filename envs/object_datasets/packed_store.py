@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from ..arrays import map_npy, read_npy
-from ..files import digest, read_json
-from ..images import DataError
+from ..files import DataError, digest, read_json
 from ..objects.stage import LATENTS
 from .tree_index import check_names
 

@@ -20,8 +20,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from ..files import digest
-from ..images import DataError
+from ..files import DataError, digest
 from ..meshes.mesh import Item, Mesh
 from ..objects import splits, stage
 from ..objects.renderer import Renderer

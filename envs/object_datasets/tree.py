@@ -20,8 +20,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..arrays import parse_npy
-from ..files import digest, identity, read_bytes, read_json
-from ..images import DataError
+from ..files import DataError, digest, identity, read_bytes, read_json
 from ..objects.gallery import THREADS
 from ..objects.stage import HUES, LATENTS
 from .tree_index import members

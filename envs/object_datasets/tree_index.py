@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import read_npy
-from ..files import expanded, printable, read_json
-from ..images import DataError
+from ..files import DataError, expanded, printable, read_json
 from ..objects.splits import tested
 from ..walking import check_apart, subfolders
 

@@ -16,7 +16,8 @@ from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
-from ..images import DataError, picture
+from ..files import DataError
+from ..images import picture
 from ..meshes.mesh import Item
 from .stage import HUES, LATENTS
 

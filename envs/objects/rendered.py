@@ -11,8 +11,7 @@ from rich.progress import track
 from torch import Tensor
 
 from ..cache import cached
-from ..files import digest
-from ..images import DataError
+from ..files import DataError, digest
 from ..meshes.mesh import Item
 from ..validation import DrawnSide, Options, Seed, Views
 from . import splits

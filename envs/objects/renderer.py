@@ -1,4 +1,4 @@
-"""What every file on the shelf `envs/renderers` can do: keep meshes ready, and draw views of them on the stage."""
+"""What every file of the registry `envs/renderers` can do: keep meshes ready, and draw views of them on the stage."""
 
 import itertools
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from ..meshes.mesh import Mesh
 from ..validation import OptionError, RenderedSide, Samples, Validated
 from .stage import Shots
 
-SHELF = "gazeworld.envs.renderers"
+RENDERERS = "gazeworld.envs.renderers"
 _MOST_RAYS = 2**24  # of one view: they lie in memory side by side
 
 Placed = TypeVar("Placed")
@@ -106,15 +106,15 @@ class Renderer(Validated, ABC, Generic[Placed]):
 
 
 def make_renderer(name: str, size: int, **options: Any) -> Renderer:
-    """A renderer from the shelf by its name, or "auto": the fastest that can be had.
+    """A renderer of the registry by its name, or "auto": the fastest that can be had.
 
     That is OpenGL where it runs on a GPU, otherwise embree, and OpenGL in software where embree is missing. `options`
-    are those of the class (`samples`, …). Raises UnknownNameError for a name that is not on the shelf,
+    are those of the class (`samples`, …). Raises UnknownNameError for a name that is not there,
     UnavailableError where a library or driver is missing, ValueError for options that the class does not have.
     """
     if name == "auto":
         return _fastest(size, **options)
-    kind = registry.concrete(SHELF, name, Renderer)
+    kind = registry.concrete(RENDERERS, name, Renderer)
     return registry.built(f"renderer {name!r}", kind, size, **options)
 
 

@@ -16,8 +16,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ..cache import folder as cache_folder
-from ..files import digest, expanded, identity, read_bytes, read_text
-from ..images import DataError, Images
+from ..files import DataError, digest, expanded, identity, read_bytes, read_text
+from ..images import Images
 from ..pickles import PickleError, plain
 
 SIDE, COUNT = 32, 100

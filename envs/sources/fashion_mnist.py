@@ -18,8 +18,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from .. import cache
-from ..files import digest, expanded, opened
-from ..images import DataError, Images, statistics
+from ..files import DataError, digest, expanded, opened
+from ..images import Images, statistics
 from ..validation import Side
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels

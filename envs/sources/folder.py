@@ -22,8 +22,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..cache import cached
-from ..files import digest, located, printable
-from ..images import DataError, Images, content, decode_all, picture, statistics
+from ..files import DataError, digest, located, printable
+from ..images import Images, content, decode_all, picture, statistics
 from ..validation import Side
 from ..walking import is_data, subfolders, walk
 

@@ -1,8 +1,7 @@
 """Any folder of 3-D models, drawn here: OBJ, GLB, glTF, PLY, STL and OFF files."""
 
 from .. import walking
-from ..files import expanded, identity, printable
-from ..images import DataError
+from ..files import DataError, expanded, identity, printable
 from ..meshes import mesh_files
 from ..objects.gallery import Objects
 from ..objects.rendered import Drawing, drawn

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..files import digest, located
-from ..images import DataError
+from ..files import DataError, digest, located
 from ..object_datasets import packed_store
 from ..object_datasets.pack_tree import verify
 from ..object_datasets.tree import check_split

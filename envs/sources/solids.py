@@ -23,7 +23,7 @@ def load(
 ) -> Objects:
     """`per_family` objects of each family, of which every fifth is tested on; `views` views of `size` pixels of each.
 
-    Rotations come from `region` (see `rotations.Region`); `renderer` is a name on the shelf of renderers, or "auto".
+    Rotations come from `region` (see `rotations.Region`); `renderer` is a name of `envs/renderers`, or "auto".
     Views are drawn at the first look and kept in the cache. Nothing is read, so `root` must be empty.
     """
     if root:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..arrays import map_npy
 from ..cache import folder as cache_folder
-from ..files import digest, expanded, identity, read_text
-from ..images import DataError, Images
+from ..files import DataError, digest, expanded, identity, read_text
+from ..images import Images
 
 SIDE = 96
 CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")

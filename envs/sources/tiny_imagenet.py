@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..cache import cached
 from ..cache import folder as cache_folder
-from ..files import digest, expanded, located, read_bytes
-from ..images import DataError, Images, content, decode_all, picture
+from ..files import DataError, digest, expanded, located, read_bytes
+from ..images import Images, content, decode_all, picture
 from ..walking import check_apart, is_data, subfolders
 
 VERSION = 1  # goes up whenever the same files would give other pixels

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..images import Images, load
+from ..images import Images, load_source
 from ..rng import Draws
 from ..validation import SideOrOwn
 from ..world import Quantity, Scene, World, device_of
@@ -67,7 +67,7 @@ class AugmentationWorld(World):
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
         settled = make_protocol(protocol or {})
-        self.images = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
+        self.images = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         side, channels = _shape(self.images)
         size, self.device, self._kind, self._action = size or side, device_of(device), kind, action
         taps = settled.taps(size)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
-from ..images import load
+from ..images import load_source
 from ..objects import rotations
 from ..objects.gallery import Objects
 from ..objects.renderer import make_renderer
@@ -61,7 +61,7 @@ class RotationWorld(World):
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.device = device_of(device)
-        found = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
+        found = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         if not isinstance(found, Objects):
             raise ValueError(f"world 'rotation' looks at objects, and source {source!r} holds images")
         self.objects = found

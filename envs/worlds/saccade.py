@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..alias_tables import pick
 from ..fixations import Lattice
-from ..images import Images, load
+from ..images import Images, load_source
 from ..rng import Draws
 from ..validation import Amount, SideOrOwn
 from ..world import Scene, World, device_of
@@ -64,7 +64,7 @@ class SaccadeWorld(World):
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.device = device_of(device)
-        self.images = load(source, split, root, **(source_options or {})) if isinstance(source, str) else source
+        self.images = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         if not isinstance(self.images, Images):
             raise ValueError(f"world 'saccade' looks at images, and source {source!r} holds objects")
         self.side = self.images.side
@@ -143,10 +143,10 @@ class SaccadeWorld(World):
 
     def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior":
         """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` if not 0."""
-        from ..fixation_prior import prior_of
+        from ..fixation_prior import make_prior
 
         if (kind, sigma) not in self._priors:
-            self._priors[kind, sigma] = prior_of(self.images, kind, self.lattice, sigma=sigma, device=self.device)
+            self._priors[kind, sigma] = make_prior(self.images, kind, self.lattice, sigma=sigma, device=self.device)
         return self._priors[kind, sigma]
 
     def observe(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> dict[str, Tensor]:
@@ -191,9 +191,9 @@ class SaccadeWorld(World):
         return torch.cat((pose - half, pose + half), 1)
 
     def _load_maps(self) -> Tensor:
-        from ..saliency import base_kind, maps_of, shift_of
+        from ..saliency import base_kind, saliency_maps, shift_of
 
-        maps = maps_of(self.images, base_kind(self._map), self._sigma)
+        maps = saliency_maps(self.images, base_kind(self._map), self._sigma)
         return maps.roll(-shift_of(self.images, self._map), 0) if len(maps) > 1 else maps
 
 

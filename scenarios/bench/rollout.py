@@ -17,7 +17,7 @@ from gazeworld.agents.training.loop import POLICY, collect
 from gazeworld.envs.fixations import Lattice
 from gazeworld.envs.images import Images
 from gazeworld.envs.rng import Draws
-from gazeworld.envs.saliency import maps_of
+from gazeworld.envs.saliency import saliency_maps
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 
@@ -114,7 +114,7 @@ def _ours(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Genera
 
 def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Generator[int, None, None]]]:
     """The same for DataLoaders, whose batches are taken to the world's device."""
-    maps = maps_of(world.images, "image-signature")
+    maps = saliency_maps(world.images, "image-signature")
 
     def rounds(policy: str, batch: int) -> Generator[int, None, None]:
         data = GlimpseDataset(world.images, world.lattice, maps if policy == "saliency" else None)

@@ -6,7 +6,7 @@ import pytest
 
 from gazeworld.envs import cache
 from gazeworld.envs.files import DataError, expanded, located, printable
-from gazeworld.envs.images import load
+from gazeworld.envs.images import load_source
 
 NOBODY = "~nosuchuser/data"
 SOURCES = (
@@ -31,7 +31,7 @@ def test_homes_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_home_that_is_not_there_is_named_with_the_option(source: str) -> None:
     with pytest.raises(ValueError, match=rf"root of source '{source}' is '~nosuchuser/data', but no such home"):
-        load(source, root=NOBODY)
+        load_source(source, root=NOBODY)
 
 
 def test_the_cache_says_what_to_set_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,9 +54,9 @@ def test_loops_and_null_characters_end_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     assert located(tmp_path / "loop").name == "loop"
     with pytest.raises(DataError, match=r"loop: no such folder"):
-        load("folder", root=str(tmp_path / "loop"))
+        load_source("folder", root=str(tmp_path / "loop"))
     with pytest.raises(ValueError, match=r"root of source 'folder' is 'a\\x00b', expected a path without null"):
-        load("folder", root="a\0b")
+        load_source("folder", root="a\0b")
 
 
 def test_errors_can_be_printed_whatever_the_name_of_the_file() -> None:

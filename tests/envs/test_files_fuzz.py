@@ -20,7 +20,7 @@ from fakes.object_datasets import SIZE, tree_at, write_tree
 from PIL import Image
 
 from gazeworld.envs import cache, saliency
-from gazeworld.envs.images import load
+from gazeworld.envs.images import load_source
 from gazeworld.envs.object_datasets import tree_records, tree_summary
 from gazeworld.envs.object_datasets.pack_tree import pack
 
@@ -42,20 +42,20 @@ class Door:
 
 def images(source: str, split: str = "train", **options: Any) -> Callable[[Path], list[Any]]:
     def read(root: Path) -> list[Any]:
-        found = load(source, split, str(root), **options)
+        found = load_source(source, split, str(root), **options)
         return [found.pixels, found.labels, found.classes]
 
     return read
 
 
 def maps(root: Path) -> list[Any]:
-    found = load("stl10", "train", str(root))
-    return [saliency.maps_of(found, "precomputed")]
+    found = load_source("stl10", "train", str(root))
+    return [saliency.saliency_maps(found, "precomputed")]
 
 
 def objects(source: str, **options: Any) -> Callable[[Path], list[Any]]:
     def read(root: Path) -> list[Any]:
-        found = load(source, "all", str(root), **options)
+        found = load_source(source, "all", str(root), **options)
         n, v = len(found), found.latents.shape[1]
         views = found.gallery(torch.arange(n).repeat_interleave(v), torch.arange(v).repeat(n))
         return [views, found.latents, found.labels]

@@ -7,9 +7,10 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from gazeworld.envs import alias_tables, fixation_prior, saliency
-from gazeworld.envs.fixation_prior import FixationPrior, prior_of
+from gazeworld.envs.files import DataError
+from gazeworld.envs.fixation_prior import FixationPrior, make_prior
 from gazeworld.envs.fixations import Inhibition, Lattice
-from gazeworld.envs.images import DataError, Images
+from gazeworld.envs.images import Images
 from gazeworld.envs.rng import Draws
 
 SIDE = 12
@@ -280,15 +281,15 @@ def test_tables_come_from_the_cache_the_second_time(monkeypatch: pytest.MonkeyPa
     real = alias_tables.build
     monkeypatch.setattr(alias_tables, "build", lambda mass: (built.append(len(mass)), real(mass))[1])
     images, scenes, rng = source(300), torch.arange(300), Draws.rows(0, 300)
-    first = prior_of(images, "image-signature", LATTICES[0]).sample(scenes, rng)
-    again = prior_of(images, "image-signature", LATTICES[0]).sample(scenes, rng)
+    first = make_prior(images, "image-signature", LATTICES[0]).sample(scenes, rng)
+    again = make_prior(images, "image-signature", LATTICES[0]).sample(scenes, rng)
     assert torch.equal(first, again)
     assert sum(built) == 300
     assert len(built) > 1, "the test should go through several chunks"
     others = [
-        prior_of(images, "image-signature", LATTICES[1]),
-        prior_of(images, "image-signature", LATTICES[0], sigma=0.2),
-        prior_of(images, "precomputed", LATTICES[0]),
+        make_prior(images, "image-signature", LATTICES[1]),
+        make_prior(images, "image-signature", LATTICES[0], sigma=0.2),
+        make_prior(images, "precomputed", LATTICES[0]),
     ]
     assert sum(built) == 1200
     assert all(not torch.equal(other.sample(scenes, rng), first) for other in others)
@@ -297,9 +298,9 @@ def test_tables_come_from_the_cache_the_second_time(monkeypatch: pytest.MonkeyPa
 def test_a_mismatched_prior_is_that_of_another_image() -> None:
     images, own, other = source(6), torch.arange(6), (torch.arange(6) + 3) % 6
     for kind, base in (("mismatched", "image-signature"), ("mismatched-precomputed", "precomputed")):
-        matched = prior_of(images, base, LATTICES[0]).probabilities(other)
-        assert torch.equal(prior_of(images, kind, LATTICES[0]).probabilities(own), matched)
-        whole = saliency.maps_of(images, kind)
+        matched = make_prior(images, base, LATTICES[0]).probabilities(other)
+        assert torch.equal(make_prior(images, kind, LATTICES[0]).probabilities(own), matched)
+        whole = saliency.saliency_maps(images, kind)
         window = LATTICES[0].window(whole)
         torch.testing.assert_close(matched.flatten(1), window / window.sum(1, keepdim=True), atol=1e-5, rtol=0)
 

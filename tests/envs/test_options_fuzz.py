@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gazeworld.envs import registry
 from gazeworld.envs.files import printable
-from gazeworld.envs.images import load
+from gazeworld.envs.images import load_source
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import WORLDS, World, make_world
 
@@ -115,7 +115,7 @@ def test_options_of_sources(source: str, data: st.DataObject) -> None:
         return
     few = {"variants": 1} if layout else {"per_family": 2, "views": 1} if source == "solids" else {}
     drawn = name != "root" and (layout or source == "solids")  # others may say first that there are no files
-    refused_by_name(lambda: load(source, **{**few, name: value}), name if drawn else "", value)
+    refused_by_name(lambda: load_source(source, **{**few, name: value}), name if drawn else "", value)
 
 
 @fuzzed

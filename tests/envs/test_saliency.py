@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from gazeworld.envs import saliency
-from gazeworld.envs.images import DataError, Images
-from gazeworld.envs.saliency import KINDS, centre_gaussian, image_signature, local_contrast, maps_of
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import Images
+from gazeworld.envs.saliency import KINDS, centre_gaussian, image_signature, local_contrast, saliency_maps
 
 SIDE = 48
 
@@ -119,7 +120,7 @@ def test_the_centre_gaussian_has_its_width_and_place() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_maps_are_densities(kind: str, sigma: float) -> None:
     images = source(pictures(5), torch.rand(5, SIDE, SIDE) + 0.1)
-    maps = maps_of(images, kind, sigma)
+    maps = saliency_maps(images, kind, sigma)
     assert len(maps) == (1 if kind in ("uniform", "centre") else 5)
     assert maps.dtype == torch.float32
     assert maps.min() >= 0
@@ -128,18 +129,22 @@ def test_all_maps_are_densities(kind: str, sigma: float) -> None:
 
 def test_sigma_weights_the_map_by_a_centre_gaussian() -> None:
     images = source(pictures(3))
-    weighted = maps_of(images, "image-signature") * centre_gaussian(SIDE, 0.2)
-    torch.testing.assert_close(maps_of(images, "image-signature", 0.2), weighted / weighted.sum((1, 2), keepdim=True))
-    torch.testing.assert_close(maps_of(images, "uniform", 0.2), maps_of(images, "centre", 0.2))
+    weighted = saliency_maps(images, "image-signature") * centre_gaussian(SIDE, 0.2)
+    torch.testing.assert_close(
+        saliency_maps(images, "image-signature", 0.2), weighted / weighted.sum((1, 2), keepdim=True)
+    )
+    torch.testing.assert_close(saliency_maps(images, "uniform", 0.2), saliency_maps(images, "centre", 0.2))
 
 
 def test_mismatched_maps_are_those_of_another_image() -> None:
     images = source(pictures(5), torch.rand(5, SIDE, SIDE))
     other = (torch.arange(5) + 2) % 5
-    torch.testing.assert_close(maps_of(images, "mismatched"), maps_of(images, "image-signature")[other])
-    torch.testing.assert_close(maps_of(images, "mismatched-precomputed"), maps_of(images, "precomputed")[other])
+    torch.testing.assert_close(saliency_maps(images, "mismatched"), saliency_maps(images, "image-signature")[other])
+    torch.testing.assert_close(
+        saliency_maps(images, "mismatched-precomputed"), saliency_maps(images, "precomputed")[other]
+    )
     with pytest.raises(DataError, match=r"blobs/train.*only 1"):
-        maps_of(source(pictures(1)), "mismatched")
+        saliency_maps(source(pictures(1)), "mismatched")
 
 
 def test_maps_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,27 +152,27 @@ def test_maps_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     real = image_signature
     monkeypatch.setattr(saliency, "image_signature", lambda pixels: (calls.append(len(pixels)), real(pixels))[1])
     images = source(pictures(300))
-    first = maps_of(images, "image-signature")
+    first = saliency_maps(images, "image-signature")
     assert sum(calls) == 300
     assert len(calls) > 1, "the test should go through several chunks"
     torch.testing.assert_close(first, real(images.pixels))
-    for again in (maps_of(images, "image-signature"), maps_of(source(pictures(300)), "image-signature")):
+    for again in (saliency_maps(images, "image-signature"), saliency_maps(source(pictures(300)), "image-signature")):
         torch.testing.assert_close(again, first)
-    maps_of(images, "mismatched")
-    maps_of(images, "image-signature", 0.3)
+    saliency_maps(images, "mismatched")
+    saliency_maps(images, "image-signature", 0.3)
     assert sum(calls) == 300
-    maps_of(replace(images, fingerprint="another"), "image-signature")
-    maps_of(replace(images, split="test"), "image-signature")
+    saliency_maps(replace(images, fingerprint="another"), "image-signature")
+    saliency_maps(replace(images, split="test"), "image-signature")
     assert sum(calls) == 900
     monkeypatch.setattr(saliency, "VERSION", saliency.VERSION + 1)
-    maps_of(images, "image-signature")
+    saliency_maps(images, "image-signature")
     assert sum(calls) == 1200
 
 
 def test_kinds_and_widths_do_not_share_a_file() -> None:
     images = source(pictures(4), torch.rand(4, SIDE, SIDE))
     kinds = ("image-signature", "precomputed", "mismatched", "mismatched-precomputed")
-    maps = [maps_of(images, kind, sigma) for kind in kinds for sigma in (0.0, 0.2, 0.3)]
+    maps = [saliency_maps(images, kind, sigma) for kind in kinds for sigma in (0.0, 0.2, 0.3)]
     for i, one in enumerate(maps):
         for other in maps[:i]:
             assert not torch.allclose(one, other)
@@ -176,14 +181,15 @@ def test_kinds_and_widths_do_not_share_a_file() -> None:
 def test_precomputed_maps_are_used_where_they_lie_if_they_are_densities() -> None:
     maps = torch.rand(4, SIDE, SIDE)
     maps /= maps.sum((1, 2), keepdim=True)
-    assert maps_of(source(pictures(), maps), "precomputed").data_ptr() == maps.data_ptr()
-    torch.testing.assert_close(maps_of(source(pictures(), maps.double() * 3), "precomputed"), maps)
+    assert saliency_maps(source(pictures(), maps), "precomputed").data_ptr() == maps.data_ptr()
+    torch.testing.assert_close(saliency_maps(source(pictures(), maps.double() * 3), "precomputed"), maps)
 
 
 def test_other_precomputed_maps_with_the_same_images_are_not_confused() -> None:
     first, second = torch.rand(4, SIDE, SIDE), torch.rand(4, SIDE, SIDE)
     assert not torch.allclose(
-        maps_of(source(pictures(), first), "precomputed"), maps_of(source(pictures(), second), "precomputed")
+        saliency_maps(source(pictures(), first), "precomputed"),
+        saliency_maps(source(pictures(), second), "precomputed"),
     )
 
 
@@ -194,23 +200,23 @@ def test_bad_maps_are_refused_with_source_and_image(kind: str, bad: str, tmp_pat
     said = {"nan": "NaN", "inf": "infinite", "negative": "negative", "zero": "zero"}[bad]
     for sigma in (0.0, 0.2):
         with pytest.raises(DataError, match=rf"blobs/train.*image 2 .*{said}"):
-            maps_of(images, kind, sigma)
+            saliency_maps(images, kind, sigma)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_and_miscounted_maps_are_refused() -> None:
     with pytest.raises(DataError, match="blobs/train: no saliency maps"):
-        maps_of(source(pictures()), "precomputed")
+        saliency_maps(source(pictures()), "precomputed")
     images = source(pictures(4), torch.rand(4, SIDE, SIDE))
     # The constructor refuses this too, but while tests run the shape checker is faster.
     object.__setattr__(images, "maps", torch.rand(3, SIDE, SIDE))
     with pytest.raises(DataError, match=r"blobs/train: saliency maps of shape \(3, 48, 48\), expected \(4, 48, 48\)"):
-        maps_of(images, "precomputed")
+        saliency_maps(images, "precomputed")
 
 
 def test_unknown_kinds_and_widths_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown saliency map 'deepgaze'; there are: uniform, centre"):
-        maps_of(source(pictures()), "deepgaze")
+        saliency_maps(source(pictures()), "deepgaze")
     for sigma in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="sigma of the centre Gaussian"):
-            maps_of(source(pictures()), "centre", sigma)
+            saliency_maps(source(pictures()), "centre", sigma)

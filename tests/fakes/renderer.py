@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes.mesh import Item, Mesh
 from gazeworld.envs.object_datasets import render_tree
 from gazeworld.envs.object_datasets.render_tree import Report, StudioConfig

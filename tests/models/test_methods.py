@@ -1,4 +1,4 @@
-"""The rules that every method on the shelf keeps, found by walking it."""
+"""The rules that every method of the registry keeps, found by walking it."""
 
 import copy
 import importlib
@@ -250,7 +250,7 @@ class Shrink(Method):
 '''
 
 
-def test_a_file_on_the_shelf_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_the_registry_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shrink_it.py").write_text(NEW)
     package = importlib.import_module(METHODS)
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.meshes import furniture
 from gazeworld.envs.meshes.furniture import CATALOGUE, FOLDER, category_of, properties, walk
 from gazeworld.envs.meshes.mesh_files import walk as walk_meshes
@@ -87,10 +88,10 @@ def test_the_fingerprint_follows_the_archives_of_a_folder_and_a_single_one(tmp_p
     for root in (tmp_path / "folder", tmp_path / "a.sh3f"):
         path = root if root.suffix else root / "a.sh3f"
         archive(path)
-        first = load("furniture", "train", str(root), **options).fingerprint
-        assert load("furniture", "train", str(root), **options).fingerprint == first
+        first = load_source("furniture", "train", str(root), **options).fingerprint
+        assert load_source("furniture", "train", str(root), **options).fingerprint == first
         archive(path, lib__chair__chair_mtl="newmtl wood\nKd 0 0 1\n")
-        assert load("furniture", "train", str(root), **options).fingerprint != first
+        assert load_source("furniture", "train", str(root), **options).fingerprint != first
 
 
 def test_a_models_rotation_is_applied_first(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fakes.meshes import Gltf, png, quarters, save
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes.mesh import Mesh
 from gazeworld.envs.meshes.mesh_files import load_mesh
 

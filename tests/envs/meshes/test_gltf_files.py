@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fakes.meshes import Gltf, area, extent, png, quarters, save
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes.materials import encoded
 from gazeworld.envs.meshes.mesh import Mesh
 from gazeworld.envs.meshes.mesh_files import load_mesh

@@ -8,7 +8,7 @@ import trimesh
 from fakes.meshes import BOX, PAINTED, SQUARE, area, png, quarters, save
 from PIL import Image
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes import surfaces
 from gazeworld.envs.meshes.materials import linear
 from gazeworld.envs.meshes.mesh_files import from_trimesh, load_mesh

@@ -10,7 +10,8 @@ import pytest
 import trimesh
 from fakes.meshes import BOX, SQUARE, area, extent, save
 
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.meshes import mesh_files
 from gazeworld.envs.meshes.mesh import creased, welded
 from gazeworld.envs.meshes.mesh_files import from_trimesh, load_mesh, walk
@@ -227,7 +228,7 @@ def test_the_fingerprint_follows_every_file_that_a_model_may_refer_to(tmp_path: 
     (root / "chair" / "a" / "link").symlink_to(tmp_path / "elsewhere")
 
     def fingerprint() -> str:
-        return load("meshes", "train", str(root), size=8, views=1).fingerprint
+        return load_source("meshes", "train", str(root), size=8, views=1).fingerprint
 
     save(root / "chair" / "a" / name, b"one")
     first = fingerprint()
@@ -240,7 +241,7 @@ def test_the_fingerprint_follows_every_file_that_a_model_may_refer_to(tmp_path: 
 def test_a_split_without_objects_is_named(tmp_path: Path) -> None:
     save(tmp_path / "chair" / "a.obj", BOX)
     with pytest.raises(DataError, match=r"source 'meshes': no object in split 'test', expected some"):
-        load("meshes", "test", str(tmp_path), size=8, views=1)
+        load_source("meshes", "test", str(tmp_path), size=8, views=1)
 
 
 def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:

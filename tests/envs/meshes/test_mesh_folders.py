@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fakes.meshes import BOX, PAINTED, Gltf, png, quarters, save
 
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.meshes.mesh_files import load_mesh, walk
 
 TRIANGLE = [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
@@ -78,9 +79,9 @@ def test_links_are_followed_and_end(tmp_path: Path) -> None:
     (root / "chair" / "b" / "self").symlink_to(".")
     (root / "round").symlink_to(root)
     assert keys(root) == ["chair/a", "chair/b", "table/c"]
-    fingerprint = load("meshes", "train", str(root), size=8, views=1).fingerprint
+    fingerprint = load_source("meshes", "train", str(root), size=8, views=1).fingerprint
     save(tmp_path / "else" / "shared" / "wood.png", b"changed")
-    assert load("meshes", "train", str(root), size=8, views=1).fingerprint != fingerprint
+    assert load_source("meshes", "train", str(root), size=8, views=1).fingerprint != fingerprint
 
 
 @pytest.mark.parametrize("name", ["chair/pipe.obj", "chair/b/pipe.glb", "pipe.OFF"])
@@ -112,7 +113,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(png(np.full((4, 4, 3), 90)))
     (item,) = walk(tmp_path)
     assert item.load().materials[0].texture is not None  # text and name are both Latin-1
-    assert len(load("meshes", "train", str(tmp_path), size=8, views=1).names) == 1
+    assert len(load_source("meshes", "train", str(tmp_path), size=8, views=1).names) == 1
     bad = folder / os.fsdecode(b"caf\xe9.obj")
     save(bad, BOX)
     assert len(load_mesh(bad).faces) == 12

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes.meshes import BOX, PAINTED, area, extent, png, quarters, save
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes.materials import linear
 from gazeworld.envs.meshes.mesh import Mesh
 from gazeworld.envs.meshes.mesh_files import load_mesh

@@ -19,7 +19,7 @@ import pytest
 from fakes.meshes import Gltf, png, quarters, save
 from PIL import Image
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes import furniture
 from gazeworld.envs.meshes.mesh import Mesh
 from gazeworld.envs.meshes.mesh_files import load_mesh

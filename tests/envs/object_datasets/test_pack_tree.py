@@ -14,7 +14,7 @@ import pytest
 from fakes.object_datasets import SIZE, N, V, files, tree_at, write_tree
 from PIL import Image
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.object_datasets import pack_tree as module
 from gazeworld.envs.object_datasets import pack_tree as planning
 from gazeworld.envs.object_datasets.pack_tree import pack, verify

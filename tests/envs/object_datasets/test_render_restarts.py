@@ -16,7 +16,7 @@ from fakes import renderer
 from fakes.renderer import broken, files, items, render
 from PIL import Image
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes.mesh_files import walk
 from gazeworld.envs.object_datasets import tree_records, tree_summary
 from gazeworld.envs.object_datasets.render_tree import StudioConfig

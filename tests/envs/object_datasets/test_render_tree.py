@@ -13,7 +13,7 @@ import torch
 from fakes.renderer import CONFIG, Painter, broken, files, item, items, render, triangle
 from PIL import Image
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.meshes.mesh import Item
 from gazeworld.envs.object_datasets import contact_sheet, render_tree
 from gazeworld.envs.object_datasets.render_tree import Report, StudioConfig

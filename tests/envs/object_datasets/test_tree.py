@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fakes.object_datasets import CLASSES, latent, write_index, write_tree
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.object_datasets.pack_tree import pack
 from gazeworld.envs.object_datasets.tree import drawn_by, fingerprint, read_latents, read_tree
 from gazeworld.envs.object_datasets.tree_index import members

@@ -12,7 +12,7 @@ import torch
 from fakes.object_datasets import colours, write_tree
 from PIL import Image
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.objects import gallery as module
 from gazeworld.envs.objects.gallery import ArrayGallery, FolderGallery, Gallery, Objects, ReadAhead, decoded, statistics
 

@@ -7,7 +7,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gazeworld.envs.conformance import check_vector_env
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.objects import views
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
@@ -17,7 +18,7 @@ TINY = {"per_family": 3, "size": 24, "views": 4}
 
 
 def test_solids_are_split_by_object_and_drawn_once() -> None:
-    train, test = load("solids", "train", **TINY), load("solids", "test", **TINY)
+    train, test = load_source("solids", "train", **TINY), load_source("solids", "test", **TINY)
     assert len(train) == 20
     assert len(test) == 10
     assert not set(train.names) & set(test.names)
@@ -29,10 +30,10 @@ def test_solids_are_split_by_object_and_drawn_once() -> None:
     seen = train.gallery(*everything)
     assert seen.shape == (80, 24, 24, 3)
     assert len({view.numpy().tobytes() for view in seen}) == 80
-    again = load("solids", "train", **TINY)
+    again = load_source("solids", "train", **TINY)
     assert torch.equal(again.gallery(*everything), seen)
     assert again.fingerprint == train.fingerprint
-    other = load("solids", "train", **TINY, seed=1)
+    other = load_source("solids", "train", **TINY, seed=1)
     assert not torch.equal(other.latents, train.latents)
 
 
@@ -115,4 +116,4 @@ def test_bad_options_are_named(tmp_path: object) -> None:
         ("meshes", {"root": "/nowhere"}, "root is '/nowhere', expected a folder of models"),
     ):
         with pytest.raises((ValueError, DataError), match=message):
-            load(source, **options)
+            load_source(source, **options)

@@ -10,8 +10,8 @@ from fakes.object_datasets import CLASSES, colours, latent, write_tree
 from PIL import Image
 
 from gazeworld.envs import registry
-from gazeworld.envs.images import DataError
-from gazeworld.envs.images import load as load_any
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.objects.gallery import Objects, statistics
 
 FIRST = "02691156/56object0"
@@ -28,7 +28,7 @@ def read(root: Path, split: str = "train", **options: object) -> Objects:
     return load(split, str(root), **{"size": 16, **options})
 
 
-def test_it_is_on_the_shelf() -> None:
+def test_it_is_in_the_registry() -> None:
     assert {"3diebench", "packed"} <= set(registry.names("gazeworld.envs.sources"))
 
 
@@ -122,7 +122,7 @@ def test_checking_changes_nothing(tree: Path) -> None:
 )
 def test_impossible_options_are_named(tree: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_any("3diebench", root=str(tree), **options)  # type: ignore[arg-type]
+        load_source("3diebench", root=str(tree), **options)  # type: ignore[arg-type]
 
 
 def test_a_root_must_be_given_and_be_there(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 import torch
 from fakes.archives import FINE, cifar_pixels, pickled, write_cifar100
 
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.pickles import PickleError, plain
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.worlds.augmentation import AugmentationWorld
@@ -29,7 +30,7 @@ def test_both_versions_are_read(tmp_path: Path, binary: bool, inside: bool) -> N
     if inside:
         root = root.rename(tmp_path / "anywhere")
     for seed, (split, n) in enumerate((("train", 5), ("test", 3))):
-        found = load("cifar100", split, str(root if inside else tmp_path))
+        found = load_source("cifar100", split, str(root if inside else tmp_path))
         expected = torch.from_numpy(cifar_pixels(n, seed)).permute(0, 2, 3, 1)
         assert torch.equal(found.pixels, expected)
         assert found.labels.tolist() == [7 * i for i in range(n)]
@@ -60,7 +61,7 @@ def test_torchvision_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy 2.4.0 warns of the integers where flags belong
         theirs = CIFAR100(str(tmp_path), train=False)
-    ours = load("cifar100", "test", str(tmp_path))
+    ours = load_source("cifar100", "test", str(tmp_path))
     assert np.array_equal(theirs.data, ours.pixels.numpy())
     assert theirs.targets == ours.labels.tolist()
     assert tuple(theirs.classes) == ours.classes
@@ -68,7 +69,7 @@ def test_torchvision_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_binary_images_stay_in_the_file(tmp_path: Path) -> None:
     write_cifar100(tmp_path, binary=True)
-    found = load("cifar100", "train", str(tmp_path))
+    found = load_source("cifar100", "train", str(tmp_path))
     path = tmp_path / FOLDERS[True] / "train.bin"
     assert found.pixels[0].stride() == (32, 1, 1024)
     before = path.read_bytes()
@@ -78,11 +79,11 @@ def test_binary_images_stay_in_the_file(tmp_path: Path) -> None:
 
 def test_statistics_and_fingerprints(tmp_path: Path) -> None:
     write_cifar100(tmp_path)
-    paper, released = (load("cifar100", "train", str(tmp_path), statistics=s) for s in ("paper", "released"))
+    paper, released = (load_source("cifar100", "train", str(tmp_path), statistics=s) for s in ("paper", "released"))
     assert paper.mean == (0.4914, 0.4822, 0.4465)
     assert released.mean == (0.5071, 0.4867, 0.4408)
     assert paper.std != released.std
-    test = load("cifar100", "test", str(tmp_path))
+    test = load_source("cifar100", "test", str(tmp_path))
     assert test.mean == paper.mean
     assert test.fingerprint != paper.fingerprint
     assert paper.fingerprint == released.fingerprint
@@ -178,7 +179,7 @@ def test_damaged_files_are_named(
     write_cifar100(tmp_path, binary=binary)
     damage(tmp_path / FOLDERS[binary] / name)
     with pytest.raises(DataError, match=says):
-        load("cifar100", "train", str(tmp_path))
+        load_source("cifar100", "train", str(tmp_path))
 
 
 def test_a_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,8 +195,8 @@ def test_a_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no CIFAR-100 found in .*nowhere.*cifar-100-python/train.*download=True"):
-        load("cifar100", root=str(tmp_path / "nowhere"))
+        load_source("cifar100", root=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=r"unknown split 'val'; there are: test, train"):
-        load("cifar100", "val", str(tmp_path))
+        load_source("cifar100", "val", str(tmp_path))
     with pytest.raises(ValueError, match=r"statistics is 'mine', expected 'paper' or 'released'"):
-        load("cifar100", "train", str(tmp_path), statistics="mine")
+        load_source("cifar100", "train", str(tmp_path), statistics="mine")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gazeworld.envs import images
-from gazeworld.envs.images import load
+from gazeworld.envs.images import load_source
 from gazeworld.envs.sources import digits
 from gazeworld.envs.sources._digit_scenes import digits_of
 
@@ -22,17 +22,17 @@ def test_both_splits_are_balanced_and_share_no_digit() -> None:
 
 
 def test_scenes_have_the_layout_that_was_asked_for() -> None:
-    found = load("digits", "test", **SMALL)
+    found = load_source("digits", "test", **SMALL)
     assert found.pixels.shape == (2 * len(digits_of("test").labels), 24, 24, 1)
     assert found.pixels.dtype == torch.uint8
     assert found.classes == tuple("0123456789")
-    train = load("digits", "train", **SMALL)
+    train = load_source("digits", "train", **SMALL)
     assert found.mean == train.mean == images.statistics(train.pixels)[0]
 
 
 def test_a_seed_and_every_option_give_other_scenes_and_another_fingerprint() -> None:
     cluttered = {**SMALL, "clutter": 2}
-    base = load("digits", "test", **cluttered)
+    base = load_source("digits", "test", **cluttered)
     again = digits._draw("test", torch.arange(7, 11), digits.Layout(**cluttered))
     assert torch.equal(again, base.pixels[7:11, :, :, 0])
     others: list[dict[str, float | str]] = [
@@ -48,7 +48,7 @@ def test_a_seed_and_every_option_give_other_scenes_and_another_fingerprint() -> 
 
 
 def test_variants_do_not_depend_on_how_many_there_are() -> None:
-    two, one = load("digits", "test", **SMALL), load("digits", "test", **{**SMALL, "variants": 1})
+    two, one = load_source("digits", "test", **SMALL), load_source("digits", "test", **{**SMALL, "variants": 1})
     assert torch.equal(two.pixels[: len(one)], one.pixels)
     assert torch.equal(two.labels[: len(one)], two.labels[len(one) :])
     assert not torch.equal(two.pixels[: len(one)], two.pixels[len(one) :])
@@ -101,4 +101,4 @@ def test_jitter_moves_digits_over_the_free_room_and_borders_do_it_more() -> None
 )
 def test_impossible_options_are_named(options: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        load("digits", **options)
+        load_source("digits", **options)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.sources import fashion_mnist
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -38,7 +39,7 @@ def write(folder: Path, zipped: bool, n: int = 6, seed: int = 0) -> list[np.ndar
 def test_files_are_found_and_read(tmp_path: Path, zipped: bool, below: str) -> None:
     held = write(tmp_path / below, zipped)
     for split, images, labels in (("train", held[0], held[1]), ("test", held[2], held[3])):
-        found = load("fashion-mnist", split, str(tmp_path), side=28)
+        found = load_source("fashion-mnist", split, str(tmp_path), side=28)
         assert torch.equal(found.pixels[..., 0], torch.from_numpy(images))
         assert found.labels.tolist() == labels.tolist()
         assert len(found.classes) == 10
@@ -49,7 +50,7 @@ def test_enlarging_is_bilinear_and_keeps_the_orientation(tmp_path: Path) -> None
     held = write(tmp_path, zipped=False)
     ramp = np.broadcast_to(np.arange(28, dtype=np.uint8)[:, None] * 9, (1, 28, 28)).copy()  # brighter downwards
     (tmp_path / NAMES[0]).write_bytes(idx(np.concatenate([ramp, held[0][1:]])))
-    found = load("fashion-mnist", "train", str(tmp_path), side=84).pixels[0, :, :, 0].int()
+    found = load_source("fashion-mnist", "train", str(tmp_path), side=84).pixels[0, :, :, 0].int()
     assert found.shape == (84, 84)
     assert (found == found[:, :1]).all()
     assert torch.diff(found[1:-1, 0]).tolist() == [3] * 81
@@ -59,21 +60,21 @@ def test_packed_and_plain_files_have_one_fingerprint_and_others_another(tmp_path
     write(tmp_path / "plain", zipped=False)
     write(tmp_path / "packed", zipped=True)
     write(tmp_path / "other", zipped=True, seed=1)
-    plain, packed, other = (load("fashion-mnist", root=str(tmp_path / name)).fingerprint for name in
+    plain, packed, other = (load_source("fashion-mnist", root=str(tmp_path / name)).fingerprint for name in
                             ("plain", "packed", "other"))  # fmt: skip
     assert plain == packed != other
-    assert load("fashion-mnist", root=str(tmp_path / "plain"), side=32).fingerprint != plain
+    assert load_source("fashion-mnist", root=str(tmp_path / "plain"), side=32).fingerprint != plain
 
 
 def test_where_nothing_is_the_message_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"apt install dataset-fashion-mnist.*torchvision"):
-        load("fashion-mnist", root=str(tmp_path / "nowhere"))
+        load_source("fashion-mnist", root=str(tmp_path / "nowhere"))
     monkeypatch.setattr(fashion_mnist, "_DEBIAN", tmp_path / "debian")
     monkeypatch.setenv("GAZEWORLD_CACHE", str(tmp_path / "cache"))
     with pytest.raises(DataError, match=r"debian or .*cache"):
-        load("fashion-mnist")
+        load_source("fashion-mnist")
     write(tmp_path / "debian", zipped=True)
-    assert len(load("fashion-mnist", side=28)) == 6
+    assert len(load_source("fashion-mnist", side=28)) == 6
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, content: bytes | Non
     if content is not None:
         path.write_bytes(gzip.compress(content) if zipped else content)
     with pytest.raises(DataError, match=says):
-        load("fashion-mnist", "test", str(tmp_path))
+        load_source("fashion-mnist", "test", str(tmp_path))
 
 
 @pytest.mark.parametrize("damage", ["cut", "not-gzip", "flipped"])
@@ -110,11 +111,11 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage: str) -> None:
         whole[len(whole) // 2] ^= 0xFF
     path.write_bytes({"cut": whole[:-100], "not-gzip": b"nothing of the kind", "flipped": whole}[damage])
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz: not a whole gzip file"):
-        load("fashion-mnist", "train", str(tmp_path))
+        load_source("fashion-mnist", "train", str(tmp_path))
 
 
 @pytest.mark.parametrize("options", [{"split": "val"}, {"side": 0}, {"fit": "crop"}])
 def test_impossible_options_are_named(tmp_path: Path, options: dict[str, object]) -> None:
     write(tmp_path, zipped=False)
     with pytest.raises(ValueError, match=next(iter(options.values())) if "split" in options else next(iter(options))):
-        load("fashion-mnist", root=str(tmp_path), **options)
+        load_source("fashion-mnist", root=str(tmp_path), **options)

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from gazeworld.envs import cache, saliency
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.sources import folder
 
 ENDINGS = ("jpg", "jpeg", "png", "bmp", "webp", "JPG", "gif", "tif")
@@ -35,14 +36,17 @@ def flat(root: Path, n: int = 40) -> None:
 
 def test_a_tree_with_splits(tmp_path: Path) -> None:
     splits(tmp_path)
-    train, test = load("folder", "train", str(tmp_path), side=8), load("folder", "test", str(tmp_path), side=8)
+    train, test = (
+        load_source("folder", "train", str(tmp_path), side=8),
+        load_source("folder", "test", str(tmp_path), side=8),
+    )
     assert train.pixels.shape == (6, 8, 8, 3)
     assert train.classes == test.classes == ("cat", "dog")
     assert train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert test.labels.tolist() == [0, 0, 1, 1]
     assert train.pixels[:, 4, 4, 0].tolist() == [200, 201, 202, 0, 0, 0]
     assert test.mean == train.mean
-    assert torch.equal(load("folder", "val", str(tmp_path), side=8).pixels, test.pixels)
+    assert torch.equal(load_source("folder", "val", str(tmp_path), side=8).pixels, test.pixels)
 
 
 def test_labels_mean_the_same_where_a_split_lacks_a_class(tmp_path: Path) -> None:
@@ -50,18 +54,18 @@ def test_labels_mean_the_same_where_a_split_lacks_a_class(tmp_path: Path) -> Non
     for path in sorted((tmp_path / "val" / "cat").iterdir()):
         path.unlink()
     (tmp_path / "val" / "cat").rmdir()
-    assert load("folder", "test", str(tmp_path), side=8).labels.tolist() == [1, 1]
+    assert load_source("folder", "test", str(tmp_path), side=8).labels.tolist() == [1, 1]
 
 
 def test_a_flat_tree_is_split_by_path_and_stays_so(tmp_path: Path) -> None:
     flat(tmp_path / "one", 200)
-    train, test = (load("folder", split, str(tmp_path / "one"), side=4) for split in ("train", "test"))
+    train, test = (load_source("folder", split, str(tmp_path / "one"), side=4) for split in ("train", "test"))
     assert len(train) + len(test) == 200
     assert 20 < len(test) < 60
     seen = {tuple(image[0, 0].tolist()) for image in train.pixels}
     assert not any(tuple(image[0, 0].tolist()) in seen for image in test.pixels)
     flat(tmp_path / "two", 220)
-    more = load("folder", "test", str(tmp_path / "two"), side=4)
+    more = load_source("folder", "test", str(tmp_path / "two"), side=4)
     kept = {tuple(image[0, 0].tolist()) for image in more.pixels}
     assert all(tuple(image[0, 0].tolist()) in kept for image in test.pixels)
 
@@ -71,7 +75,7 @@ def test_formats_are_decoded(tmp_path: Path, ending: str) -> None:
     picture(tmp_path / "train" / "x" / f"i.{ending}")
     (tmp_path / "train" / "x" / "notes.txt").write_text("not an image")
     (tmp_path / "train" / "x" / ".hidden.png").write_text("not an image either")
-    found = load("folder", "train", str(tmp_path), side=16)
+    found = load_source("folder", "train", str(tmp_path), side=16)
     assert (found.pixels.int() - torch.tensor([200, 100, 50])).abs().max() < 12
 
 
@@ -80,7 +84,7 @@ def test_all_eight_bit_modes_become_colour(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "train" / "x" / ("i.tif" if mode == "CMYK" else "i.png")
     path.parent.mkdir(parents=True)
     Image.new("RGB", (9, 9), (255, 255, 255)).convert(mode).save(path)
-    assert (load("folder", "train", str(tmp_path), side=5).pixels == 255).all()
+    assert (load_source("folder", "train", str(tmp_path), side=5).pixels == 255).all()
 
 
 def test_crop_keeps_the_middle_and_resize_keeps_everything(tmp_path: Path) -> None:
@@ -88,9 +92,9 @@ def test_crop_keeps_the_middle_and_resize_keeps_everything(tmp_path: Path) -> No
     wide[:, :10, 0], wide[:, 10:20, 1], wide[:, 20:, 2] = 255, 255, 255
     (tmp_path / "train" / "x").mkdir(parents=True)
     Image.fromarray(wide).save(tmp_path / "train" / "x" / "i.png")
-    cut = load("folder", "train", str(tmp_path), side=10, fit="crop").pixels[0]
+    cut = load_source("folder", "train", str(tmp_path), side=10, fit="crop").pixels[0]
     assert torch.equal(cut, torch.tensor([0, 255, 0], dtype=torch.uint8).expand(10, 10, 3))
-    whole = load("folder", "train", str(tmp_path), side=30, fit="resize").pixels[0]
+    whole = load_source("folder", "train", str(tmp_path), side=30, fit="resize").pixels[0]
     assert (whole[15, 3, 0], whole[15, 15, 1], whole[15, 27, 2]) == (255, 255, 255)
 
 
@@ -103,7 +107,7 @@ def test_reducing_does_not_alias_and_exif_turns(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(half).save(tmp_path / "train" / "x" / "b.jpg", exif=exif)
-    found = load("folder", "train", str(tmp_path), side=8).pixels[..., 0].int()
+    found = load_source("folder", "train", str(tmp_path), side=8).pixels[..., 0].int()
     assert (found[0, 2:6, 2:6] - 127).abs().max() < 4
     assert found[1, 4, 7] > 240
     assert found[1, 4, 0] < 15
@@ -111,25 +115,25 @@ def test_reducing_does_not_alias_and_exif_turns(tmp_path: Path) -> None:
 
 def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     splits(tmp_path)
-    first = load("folder", "train", str(tmp_path), side=8)
+    first = load_source("folder", "train", str(tmp_path), side=8)
     path = tmp_path / "train" / "cat" / "1.png"
     with monkeypatch.context() as patch:
         patch.setattr(folder, "_decoded", lambda *_: pytest.fail("decoded again"))
-        assert load("folder", "train", str(tmp_path), side=8).fingerprint == first.fingerprint
+        assert load_source("folder", "train", str(tmp_path), side=8).fingerprint == first.fingerprint
     os.utime(path, ns=(1, 1))  # touched, not changed: decoded again, the same data
-    assert load("folder", "train", str(tmp_path), side=8).fingerprint == first.fingerprint
+    assert load_source("folder", "train", str(tmp_path), side=8).fingerprint == first.fingerprint
     picture(path, (1, 2, 3))
     os.utime(path, ns=(2, 2))
-    changed = load("folder", "train", str(tmp_path), side=8)
+    changed = load_source("folder", "train", str(tmp_path), side=8)
     assert changed.pixels[1, 0, 0].tolist() == [1, 2, 3]
     assert changed.fingerprint != first.fingerprint
-    assert load("folder", "train", str(tmp_path), side=9).fingerprint != changed.fingerprint
+    assert load_source("folder", "train", str(tmp_path), side=9).fingerprint != changed.fingerprint
 
 
 def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
     flat(tmp_path, 200)
-    first = load("folder", "train", str(tmp_path), side=4)
-    maps = saliency.maps_of(first, "image-signature")
+    first = load_source("folder", "train", str(tmp_path), side=4)
+    maps = saliency.saliency_maps(first, "image-signature")
     path = tmp_path / folder._trees(tmp_path, "train")["train"].entries[1].path
     size = path.stat().st_size
     half = np.zeros((4, 4, 3), np.uint8)
@@ -137,16 +141,16 @@ def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
     Image.fromarray(half).save(path)
     assert path.stat().st_size == size
     os.utime(path, ns=(1, 1))
-    changed = load("folder", "train", str(tmp_path), side=4)
+    changed = load_source("folder", "train", str(tmp_path), side=4)
     assert changed.pixels[1, 0, 0].tolist() == [255] * 3
     assert changed.fingerprint != first.fingerprint
-    assert not torch.equal(saliency.maps_of(changed, "image-signature")[1], maps[1])
+    assert not torch.equal(saliency.saliency_maps(changed, "image-signature")[1], maps[1])
 
 
 def test_the_same_tree_elsewhere_has_the_same_fingerprint(tmp_path: Path) -> None:
     splits(tmp_path / "here")
     splits(tmp_path / "there")
-    here, there = (load("folder", root=str(tmp_path / name), side=8).fingerprint for name in ("here", "there"))
+    here, there = (load_source("folder", root=str(tmp_path / name), side=8).fingerprint for name in ("here", "there"))
     assert here == there
 
 
@@ -161,7 +165,7 @@ def test_a_damaged_image_is_named_and_leaves_nothing_behind(tmp_path: Path, endi
     path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"certainly no image"}[damage])
     before = set(cache.folder().glob("*")) if cache.folder().exists() else set()
     with pytest.raises(DataError, match=rf"bad.{ending}: cannot be decoded .*, expected a whole image"):
-        load("folder", "train", str(tmp_path), side=8)
+        load_source("folder", "train", str(tmp_path), side=8)
     assert (set(cache.folder().glob("*")) if cache.folder().exists() else set()) == before
 
 
@@ -169,37 +173,37 @@ def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path: Path) -> None:
     (tmp_path / "train" / "x").mkdir(parents=True)
     Image.fromarray(np.full((8, 8), 3000, np.uint16)).save(tmp_path / "train" / "x" / "deep.png")
     with pytest.raises(DataError, match=r"deep.png: .*I;16.*8 bits"):
-        load("folder", "train", str(tmp_path))
+        load_source("folder", "train", str(tmp_path))
 
 
 def test_what_is_wrong_with_a_tree_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere: no such folder"):
-        load("folder", root=str(tmp_path / "nowhere"))
+        load_source("folder", root=str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match=r"no image for split"):
-        load("folder", root=str(tmp_path))
+        load_source("folder", root=str(tmp_path))
     splits(tmp_path)
     with pytest.raises(ValueError, match=r"no split 'unlabeled' .* there are: train, val"):
-        load("folder", "unlabeled", str(tmp_path))
+        load_source("folder", "unlabeled", str(tmp_path))
     picture(tmp_path / "val" / "cow" / "0.png")
     with pytest.raises(DataError, match=r"cow: no such class .* expected one of: cat, dog"):
-        load("folder", "test", str(tmp_path))
+        load_source("folder", "test", str(tmp_path))
     (tmp_path / "train" / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty: no image in it"):
-        load("folder", "train", str(tmp_path))
+        load_source("folder", "train", str(tmp_path))
     (tmp_path / "train" / "empty").rmdir()
     picture(tmp_path / "train" / "loose.png")
     with pytest.raises(DataError, match=r"loose.png: an image outside the folders"):
-        load("folder", "train", str(tmp_path))
+        load_source("folder", "train", str(tmp_path))
 
 
 def test_a_flat_tree_has_two_splits(tmp_path: Path) -> None:
     flat(tmp_path)
     with pytest.raises(ValueError, match=r"no split 'val\w*' .* test, train"):
-        load("folder", "val", str(tmp_path))
+        load_source("folder", "val", str(tmp_path))
 
 
 @pytest.mark.parametrize("options", [{"root": ""}, {"side": 0}, {"fit": "squash"}, {"colour": True}])
 def test_impossible_options_are_named(tmp_path: Path, options: dict[str, object]) -> None:
     splits(tmp_path)
     with pytest.raises(ValueError, match=next(iter(options))):
-        load("folder", **{"root": str(tmp_path), **options})
+        load_source("folder", **{"root": str(tmp_path), **options})

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gazeworld.envs.images import DataError, Images, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import Images, load_source
 
 COLOURS = {"cat": (255, 0, 0), "dog": (0, 255, 0)}
 
@@ -23,7 +24,7 @@ def tree(root: Path, n: int = 12) -> Path:
 
 
 def both(root: Path) -> list[Images]:
-    return [load("folder", split, str(root), side=8) for split in ("train", "test")]
+    return [load_source("folder", split, str(root), side=8) for split in ("train", "test")]
 
 
 def check(root: Path, n: int = 24) -> None:
@@ -50,14 +51,14 @@ def test_folders_of_splits_are_known_in_any_case(tmp_path: Path, names: tuple[st
     train, test = both(tmp_path)
     assert (len(train), len(test)) == (12, 8)
     assert train.classes == test.classes == ("cat", "dog")
-    assert len(load("folder", names[1], str(tmp_path), side=8)) == 8
+    assert len(load_source("folder", names[1], str(tmp_path), side=8)) == 8
 
 
 def test_test_goes_before_validation(tmp_path: Path) -> None:
     for n, name in enumerate(("Train", "Test", "Val"), 2):
         tree(tmp_path / name, n)
-    assert [len(load("folder", split, str(tmp_path), side=8)) for split in ("train", "test", "val")] == [4, 6, 8]
-    assert len(load("folder", "validation", str(tmp_path), side=8)) == 8
+    assert [len(load_source("folder", split, str(tmp_path), side=8)) for split in ("train", "test", "val")] == [4, 6, 8]
+    assert len(load_source("folder", "validation", str(tmp_path), side=8)) == 8
     tree(tmp_path / "training", 2)
     with pytest.raises(DataError, match=r"Train and training are both for split 'train', expected one folder"):
         both(tmp_path)
@@ -68,12 +69,12 @@ def test_folders_that_look_like_splits_are_no_classes(tmp_path: Path, names: tup
     for name in names:
         tree(tmp_path / name, 2)
     with pytest.raises(DataError, match=r"all hold the same folders \(cat, dog …\), so they look like splits"):
-        load("folder", "train", str(tmp_path))
+        load_source("folder", "train", str(tmp_path))
     (tmp_path / "all").mkdir()
     for name in names:
         (tmp_path / name).rename(tmp_path / "all" / name)
     (tmp_path / "all").rename(tmp_path / "train")
-    assert load("folder", "train", str(tmp_path), side=8).classes == tuple(sorted(names)), "said to be classes"
+    assert load_source("folder", "train", str(tmp_path), side=8).classes == tuple(sorted(names)), "said to be classes"
 
 
 def test_splits_without_classes_are_refused(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_splits_without_classes_are_refused(tmp_path: Path) -> None:
         shutil.move(tree(tmp_path / "from" / name, 2) / "cat", tmp_path / name)
     shutil.rmtree(tmp_path / "from")
     with pytest.raises(DataError, match=r"the folders of the splits Test, Train hold no folders, expected one for"):
-        load("folder", "train", str(tmp_path))
+        load_source("folder", "train", str(tmp_path))
 
 
 def test_classes_may_hold_a_folder_of_the_same_name(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_no_image_has_two_labels(tmp_path: Path, link: str) -> None:
     place, target = link.split(" -> ")
     (tmp_path / place).symlink_to(target)
     with pytest.raises(DataError, match=rf"{place}: (is|leads to) the same (folder|file)"):
-        load("folder", "train", str(tmp_path))
+        load_source("folder", "train", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -149,14 +150,14 @@ def test_no_image_is_in_two_splits(tmp_path: Path, link: str) -> None:
         Image.new("RGB", (9, 9)).save(tmp_path / "test" / "cat" / "0.png")
     (tmp_path / place).symlink_to(target)
     with pytest.raises(DataError, match=rf"{place}: (is|leads to) the same (folder|file)"):
-        load("folder", "test", str(tmp_path))
+        load_source("folder", "test", str(tmp_path))
 
 
 def test_a_pipe_among_the_images_is_named(tmp_path: Path) -> None:
     tree(tmp_path)
     os.mkfifo(tmp_path / "cat" / "x.jpg")
     with pytest.raises(DataError, match=r"cat/x.jpg: is a named pipe, expected an image in a regular file"):
-        load("folder", "train", str(tmp_path))
+        load_source("folder", "train", str(tmp_path))
 
 
 @pytest.mark.parametrize("split", [True, False])

@@ -14,10 +14,10 @@ import torch
 from fakes.object_datasets import SIZE, N, V, files, tree_at, write_tree
 
 from gazeworld.envs import registry
-from gazeworld.envs.images import DataError
-from gazeworld.envs.object_datasets import pack_tree as module
-from gazeworld.envs.object_datasets import pack_tree as planning
+from gazeworld.envs.files import DataError
+from gazeworld.envs.object_datasets import packed_store
 from gazeworld.envs.object_datasets.pack_tree import pack, verify
+from gazeworld.envs.objects.gallery import ArrayGallery
 from gazeworld.envs.sources import packed
 
 
@@ -127,16 +127,16 @@ def test_a_store_larger_than_memory_is_opened_and_looked_at(whole: Path, tmp_pat
     """256 GB of views, most of them a hole in the file: nothing may read or reserve all of it."""
     out = tmp_path / "store"
     shutil.copytree(whole, out)
-    manifest = module.store.read_manifest(out)
+    manifest = packed_store.read_manifest(out)
     views = 2**38 // (N * SIZE * SIZE * 3)
     huge = replace(manifest, views=views)
     with (out / "views.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": huge.shape})
         begin = file.tell()
         file.truncate(begin + int(np.prod(huge.shape, dtype=np.int64)))
-    mapped = module.store.open_views(out / "views.npy", huge)
+    mapped = packed_store.open_views(out / "views.npy", huge)
     assert mapped.nbytes > 2**37
-    gallery = planning.ArrayGallery(mapped, packed._ahead(out / "views.npy", huge, 0))
+    gallery = ArrayGallery(mapped, packed._ahead(out / "views.npy", huge, 0))
     assert not gallery(torch.tensor([0, N - 1]), torch.tensor([0, views - 1])).any()
 
 

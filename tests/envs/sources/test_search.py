@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gazeworld.envs.images import load, statistics
+from gazeworld.envs.images import load_source, statistics
 from gazeworld.envs.sources import search
 from gazeworld.envs.sources._digit_scenes import digits_of
 
@@ -34,7 +34,7 @@ def told(train: Tensor, test: Tensor, labels: Tensor, truth: Tensor) -> float:
 
 
 def test_scenes_have_the_layout_that_was_asked_for() -> None:
-    train, test = load("search", "train", **SMALL), load("search", "test", **SMALL)
+    train, test = load_source("search", "train", **SMALL), load_source("search", "test", **SMALL)
     assert test.pixels.shape == (len(digits_of("test").labels), 32, 32, 1)
     assert (test.pixels.dtype, test.classes) == (torch.uint8, tuple("0123456789"))
     assert (test.mean, test.std) == (train.mean, train.std) == statistics(train.pixels)
@@ -139,7 +139,7 @@ def test_the_splits_share_no_digit() -> None:
 
 
 def test_a_seed_and_every_option_give_other_scenes_and_another_fingerprint() -> None:
-    base = load("search", "test", **SMALL)
+    base = load_source("search", "test", **SMALL)
     rows = torch.arange(7, 11)
     again = search._draw("test", rows, search.Layout(**SMALL))
     assert torch.equal(again, base.pixels[7:11, :, :, 0])
@@ -155,7 +155,7 @@ def test_a_seed_and_every_option_give_other_scenes_and_another_fingerprint() -> 
 
 
 def test_variants_do_not_depend_on_how_many_there_are() -> None:
-    one, two = load("search", "test", **SMALL), load("search", "test", **{**SMALL, "variants": 2})
+    one, two = load_source("search", "test", **SMALL), load_source("search", "test", **{**SMALL, "variants": 2})
     assert torch.equal(two.pixels[: len(one)], one.pixels)
     assert torch.equal(two.labels[len(one) :], one.labels)
     assert not torch.equal(two.pixels[len(one) :], one.pixels)
@@ -184,4 +184,4 @@ def test_variants_do_not_depend_on_how_many_there_are() -> None:
 )
 def test_impossible_options_are_named(options: dict[str, object], says: str) -> None:
     with pytest.raises((ValueError, TypeError), match=says):
-        load("search", **options)
+        load_source("search", **options)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.sources import stl10
 
 N = 4
@@ -38,13 +39,13 @@ def maps(root: Path, split: str, array: np.ndarray) -> Path:
 def test_images_come_out_upright_with_their_labels(tmp_path: Path, below: str) -> None:
     images = write(tmp_path / "data" / below) if below != "." else write(tmp_path / "data")
     for split in ("train", "test"):
-        found = load("stl10", split, str(tmp_path / "data"))
+        found = load_source("stl10", split, str(tmp_path / "data"))
         assert torch.equal(found.pixels, torch.from_numpy(images))
         assert found.labels.tolist() == [0, 9, 2, 1]
         assert found.classes == tuple(NAMES.split())
         assert found.mean == (0.4467, 0.4398, 0.4066)
         assert found.maps is None
-    assert load("stl10", "unlabeled", str(tmp_path / "data")).labels.tolist() == [-1] * N
+    assert load_source("stl10", "unlabeled", str(tmp_path / "data")).labels.tolist() == [-1] * N
 
 
 def test_it_reads_as_torchvision_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +53,7 @@ def test_it_reads_as_torchvision_does(tmp_path: Path, monkeypatch: pytest.Monkey
 
     write(tmp_path / "stl10_binary")
     monkeypatch.setattr(STL10, "_check_integrity", lambda self: True)
-    theirs, ours = STL10(str(tmp_path), "train"), load("stl10", "train", str(tmp_path))
+    theirs, ours = STL10(str(tmp_path), "train"), load_source("stl10", "train", str(tmp_path))
     for i in range(N):
         image, label = theirs[i]
         assert torch.equal(ours.pixels[i], torch.from_numpy(np.array(image)))
@@ -70,7 +71,7 @@ def test_opening_a_hundred_thousand_images_takes_no_memory(tmp_path: Path) -> No
     del saliency
     unit = 1 if sys.platform == "darwin" else 1024
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    found = load("stl10", "unlabeled", str(tmp_path))
+    found = load_source("stl10", "unlabeled", str(tmp_path))
     assert found.pixels.shape == (100_000, 96, 96, 3)
     assert found.maps is not None
     assert found.maps.shape == (100_000, 96, 96)
@@ -82,8 +83,8 @@ def test_opening_a_hundred_thousand_images_takes_no_memory(tmp_path: Path) -> No
 
 def test_writing_to_the_pixels_does_not_reach_the_file(tmp_path: Path) -> None:
     images = write(tmp_path / "stl10_binary")
-    load("stl10", "train", str(tmp_path)).pixels.zero_()
-    assert torch.equal(load("stl10", "train", str(tmp_path)).pixels, torch.from_numpy(images))
+    load_source("stl10", "train", str(tmp_path)).pixels.zero_()
+    assert torch.equal(load_source("stl10", "train", str(tmp_path)).pixels, torch.from_numpy(images))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -92,22 +93,33 @@ def test_saliency_files_are_found(tmp_path: Path, dtype: type, shape: tuple[int,
     write(tmp_path / "stl10_binary")
     drawn = np.random.default_rng(1).random(shape).astype(dtype)
     path = maps(tmp_path, "train", drawn)
-    found, without = load("stl10", "train", str(tmp_path)), load("stl10", "train", str(tmp_path), saliency="none")
+    found, without = (
+        load_source("stl10", "train", str(tmp_path)),
+        load_source("stl10", "train", str(tmp_path), saliency="none"),
+    )
     assert found.maps is not None
     assert torch.equal(found.maps, torch.from_numpy(drawn.reshape(N, 96, 96)))
     assert without.maps is None
     assert without.fingerprint != found.fingerprint
-    assert load("stl10", "train", str(tmp_path / "stl10_binary")).maps is not None  # root may be the inner folder
-    assert load("stl10", "test", str(tmp_path)).maps is None
-    assert load("stl10", "test", str(tmp_path), saliency=str(path)).maps is not None
+    assert (
+        load_source("stl10", "train", str(tmp_path / "stl10_binary")).maps is not None
+    )  # root may be the inner folder
+    assert load_source("stl10", "test", str(tmp_path)).maps is None
+    assert load_source("stl10", "test", str(tmp_path), saliency=str(path)).maps is not None
 
 
 def test_fingerprints_follow_the_content(tmp_path: Path) -> None:
     write(tmp_path / "a" / "stl10_binary")
     images = write(tmp_path / "b" / "stl10_binary")
-    assert load("stl10", root=str(tmp_path / "a")).fingerprint == load("stl10", root=str(tmp_path / "b")).fingerprint
+    assert (
+        load_source("stl10", root=str(tmp_path / "a")).fingerprint
+        == load_source("stl10", root=str(tmp_path / "b")).fingerprint
+    )
     (255 - images).transpose(0, 3, 2, 1).tofile(tmp_path / "b" / "stl10_binary" / "train_X.bin")
-    assert load("stl10", root=str(tmp_path / "a")).fingerprint != load("stl10", root=str(tmp_path / "b")).fingerprint
+    assert (
+        load_source("stl10", root=str(tmp_path / "a")).fingerprint
+        != load_source("stl10", root=str(tmp_path / "b")).fingerprint
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +142,7 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, content: bytes | Non
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=says):
-        load("stl10", "train", str(tmp_path))
+        load_source("stl10", "train", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -145,31 +157,31 @@ def test_maps_that_do_not_fit_are_named(tmp_path: Path, array: np.ndarray, says:
     write(tmp_path / "stl10_binary")
     maps(tmp_path, "train", array)
     with pytest.raises(DataError, match=rf"saliency_train.npy: {says}"):
-        load("stl10", "train", str(tmp_path))
+        load_source("stl10", "train", str(tmp_path))
 
 
 def test_a_file_of_maps_that_is_missing_cut_or_pickled_is_named(tmp_path: Path) -> None:
     write(tmp_path / "stl10_binary")
     with pytest.raises(DataError, match=r"else.npy: not there"):
-        load("stl10", "train", str(tmp_path), saliency=str(tmp_path / "else.npy"))
+        load_source("stl10", "train", str(tmp_path), saliency=str(tmp_path / "else.npy"))
     path = maps(tmp_path, "train", np.zeros((N, 96, 96), np.float32))
     whole = path.read_bytes()
     for content in (whole[:-1000], whole[:5], b"", b"no array at all"):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"saliency_train.npy: not a whole .npy file"):
-            load("stl10", "train", str(tmp_path))
+            load_source("stl10", "train", str(tmp_path))
     np.save(path, np.array([None, {}]), allow_pickle=True)
     with pytest.raises(DataError, match=r"saliency_train.npy: "):
-        load("stl10", "train", str(tmp_path))
+        load_source("stl10", "train", str(tmp_path))
     with path.open("wb") as file:
         np.savez(file, a=np.zeros(3))
     with pytest.raises(DataError, match=r"saliency_train.npy: holds"):
-        load("stl10", "train", str(tmp_path))
+        load_source("stl10", "train", str(tmp_path))
 
 
 def test_where_nothing_is_the_message_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere.*stl10_binary.*torchvision.*download=True"):
-        load("stl10", root=str(tmp_path / "nowhere"))
+        load_source("stl10", root=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=r"unknown split 'val'; there are: test, train, unlabeled"):
-        load("stl10", "val", str(tmp_path))
+        load_source("stl10", "val", str(tmp_path))
     assert stl10.STD == (0.2241, 0.2215, 0.2239)

@@ -10,7 +10,8 @@ import torch
 from fakes.archives import WORDS, tiny_colour, write_tiny_imagenet
 from PIL import Image
 
-from gazeworld.envs.images import DataError, load
+from gazeworld.envs.files import DataError
+from gazeworld.envs.images import load_source
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.sources import tiny_imagenet
 from gazeworld.envs.worlds.augmentation import AugmentationWorld
@@ -20,7 +21,7 @@ CAT, FISH, REEL = WORDS
 
 def test_both_splits_are_read_with_their_classes(tmp_path: Path) -> None:
     tree = write_tiny_imagenet(tmp_path)
-    train, test = load("tiny-imagenet", "train", str(tmp_path)), load("tiny-imagenet", "test", str(tree))
+    train, test = load_source("tiny-imagenet", "train", str(tmp_path)), load_source("tiny-imagenet", "test", str(tree))
     assert train.pixels.shape == (9, 64, 64, 3)
     assert train.classes == ("Egyptian cat", "goldfish, Carassius auratus", "reel")
     assert train.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
@@ -33,7 +34,7 @@ def test_both_splits_are_read_with_their_classes(tmp_path: Path) -> None:
                 colour = torch.full((3,), luma)
             assert (found.pixels[i].int() - colour).abs().max() <= 4, (label, number)
     assert test.split == "test"
-    assert load("tiny-imagenet", "val", str(tmp_path)).fingerprint == test.fingerprint
+    assert load_source("tiny-imagenet", "val", str(tmp_path)).fingerprint == test.fingerprint
 
 
 def test_labels_follow_the_annotations_and_not_the_names(tmp_path: Path) -> None:
@@ -41,14 +42,14 @@ def test_labels_follow_the_annotations_and_not_the_names(tmp_path: Path) -> None
     path = tree / "val" / "val_annotations.txt"
     lines = path.read_text().splitlines()
     path.write_text("\n".join(reversed(lines)) + "\n")
-    test = load("tiny-imagenet", "test", str(tmp_path))
+    test = load_source("tiny-imagenet", "test", str(tmp_path))
     assert test.labels.tolist() == [2, 2, 1, 1, 0, 0]
     assert abs(int(test.pixels[0, 32, 32, 0]) - tiny_colour(2, 1)[0]) <= 4
 
 
 def test_statistics(tmp_path: Path) -> None:
     write_tiny_imagenet(tmp_path)
-    paper, released = (load("tiny-imagenet", "test", str(tmp_path), statistics=s) for s in ("paper", "released"))
+    paper, released = (load_source("tiny-imagenet", "test", str(tmp_path), statistics=s) for s in ("paper", "released"))
     assert paper.mean == (0.4914, 0.4822, 0.4465)
     assert paper.std == (0.247, 0.243, 0.261)
     assert released.mean == (0.4802, 0.4481, 0.3975)
@@ -56,21 +57,21 @@ def test_statistics(tmp_path: Path) -> None:
 
 def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = write_tiny_imagenet(tmp_path)
-    first = load("tiny-imagenet", "train", str(tmp_path))
+    first = load_source("tiny-imagenet", "train", str(tmp_path))
     with monkeypatch.context() as patch:
         patch.setattr(tiny_imagenet, "_decoded", lambda *_: pytest.fail("decoded again"))
-        again = load("tiny-imagenet", "train", str(tmp_path))
+        again = load_source("tiny-imagenet", "train", str(tmp_path))
     assert torch.equal(again.pixels, first.pixels)
     assert again.fingerprint == first.fingerprint
     Image.new("RGB", (64, 64), (0, 0, 0)).save(tree / "train" / FISH / "images" / f"{FISH}_0.JPEG", "JPEG")
-    changed = load("tiny-imagenet", "train", str(tmp_path))
+    changed = load_source("tiny-imagenet", "train", str(tmp_path))
     assert (changed.pixels[3] == 0).all()
     assert changed.fingerprint != first.fingerprint
 
 
 def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
     tree = write_tiny_imagenet(tmp_path, train=50)
-    first = load("tiny-imagenet", "train", str(tmp_path))
+    first = load_source("tiny-imagenet", "train", str(tmp_path))
     path = (
         tree / "train" / CAT / "images" / tiny_imagenet._training(tree, dict.fromkeys(WORDS, 0))[1].path.split("/")[-1]
     )
@@ -79,7 +80,7 @@ def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().ljust(size, b"\0"))
     assert path.stat().st_size == size
     os.utime(path, ns=(1, 1))
-    changed = load("tiny-imagenet", "train", str(tmp_path))
+    changed = load_source("tiny-imagenet", "train", str(tmp_path))
     assert (changed.pixels[1] == 255).all()
     assert changed.fingerprint != first.fingerprint
 
@@ -88,7 +89,7 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     tree = write_tiny_imagenet(tmp_path)
     (tree / "train" / CAT / "images" / ".DS_Store").write_bytes(b"x")
     (tree / "train" / ".thumbs").mkdir()
-    assert len(load("tiny-imagenet", "train", str(tmp_path))) == 9
+    assert len(load_source("tiny-imagenet", "train", str(tmp_path))) == 9
 
 
 def test_the_augmentation_world_looks_at_it(tmp_path: Path) -> None:
@@ -181,13 +182,13 @@ def test_damaged_trees_are_named(
     tree = write_tiny_imagenet(tmp_path)
     damage(tree / name)
     with pytest.raises(DataError, match=says):
-        load("tiny-imagenet", split, str(tmp_path))
+        load_source("tiny-imagenet", split, str(tmp_path))
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no Tiny ImageNet found in .*nowhere"):
-        load("tiny-imagenet", root=str(tmp_path / "nowhere"))
+        load_source("tiny-imagenet", root=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=r"unknown split 'all'; there are: train, test, val"):
-        load("tiny-imagenet", "all", str(tmp_path))
+        load_source("tiny-imagenet", "all", str(tmp_path))
     with pytest.raises(ValueError, match=r"statistics is 'mine', expected 'paper' or 'released'"):
-        load("tiny-imagenet", "train", str(tmp_path), statistics="mine")
+        load_source("tiny-imagenet", "train", str(tmp_path), statistics="mine")

@@ -17,7 +17,7 @@ from fakes.renderer import Painter, broken, files, items
 from PIL import Image
 from rich.console import Console
 
-from gazeworld.envs.images import DataError
+from gazeworld.envs.files import DataError
 from gazeworld.envs.objects import rotations
 from gazeworld.scenarios.commands import data
 from gazeworld.scenarios.commands._data_arguments import PackArguments, RenderArguments
