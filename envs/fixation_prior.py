@@ -8,7 +8,7 @@ by one exact pass over its own map.
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -239,19 +239,3 @@ def make_prior(
     key = maps_key(images, base_kind(kind), sigma) if len(maps) > 1 else None
     name = f"{kind} maps of {images.name}/{images.split}"
     return FixationPrior(maps, lattice, device=device, key=key, name=name, shift=shift)
-
-
-@runtime_checkable
-class HasPriors(Protocol):
-    """A world whose poses are fixations, with a prior over them for every kind of map."""
-
-    def prior(self, kind: str, sigma: float = 0.0) -> FixationPrior:
-        """The prior of one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` image sides if > 0."""
-        ...
-
-
-def require_priors(world: object, who: str) -> HasPriors:
-    """The world, which has priors. Raises ValueError saying that `who` needs a world of fixations where it has none."""
-    if not isinstance(world, HasPriors):
-        raise ValueError(f"{who} needs a world of fixations, and {type(world).__name__} is none")
-    return world

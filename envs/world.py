@@ -3,15 +3,22 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from . import registry
+from .fixations import Lattice
+from .images import Images
 from .rng import Draws
 from .validation import OptionError, Validated, validated
+
+if TYPE_CHECKING:
+    from .fixation_prior import FixationPrior
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class World(Validated, ABC):
     """A batched, device-agnostic world made of pure functions; environments, probes and planners all call these.
 
     `pose_bounds` and `action_bounds` are (low, high) over all components; an action outside its bounds is refused by
-    the environments. `size` is the number of scenes, `classes` the names of the labels, `fingerprint` identifies the
+    the environments. `size` is the number of scenes, `labels` says what they show (-1: unknown; on the world's
+    device), `classes` the names of the labels, `split` which part of the data they are; `fingerprint` identifies the
     data, `mean` and `std` are the channel statistics that a method's encoder normalises with. `middle` is the pose
     from which a single look is the obvious one (the centre of an image), where there is such a thing. `noisy` says
     whether the sensor may land elsewhere than it aims (see `land`), `additive` whether actions compose as sums.
@@ -55,7 +63,9 @@ class World(Validated, ABC):
     pose_bounds: tuple[float, float]
     action_bounds: tuple[float, float]
     size: int
+    labels: Int64[Tensor, " n"]
     classes: tuple[str, ...]
+    split: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
@@ -122,6 +132,38 @@ class World(Validated, ABC):
         """Shape, low, high and NumPy type of everything that `observe` returns."""
         return {}
 
+    # What only some worlds can do is asked here, never of a concrete world: None says that this one cannot.
+
+    @property
+    def images(self) -> Images | None:
+        """The still images that are looked at."""
+        return None
+
+    @property
+    def lattice(self) -> Lattice | None:
+        """The legal poses of a world of fixations."""
+        return None
+
+    @property
+    def stored_poses(self) -> Float32[Tensor, "n v p"] | None:
+        """The poses of each scene's views, where these are stored and finitely many."""
+        return None
+
+    @property
+    def periphery_shape(self) -> tuple[int, int, int] | None:
+        """Of one scene's periphery: h, w, c."""
+        return None
+
+    def periphery(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w c"] | None:
+        """The whole scenes at these indices as the corner of an eye sees them."""
+        del index
+        return None
+
+    def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior | None":
+        """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` sides if > 0."""
+        del kind, sigma
+        return None
+
     def picture(self, scene: Scene, row: int) -> UInt8[Tensor, "H W 3"] | None:
         """The whole scene of one row for people to look at, or None where there is no such thing."""
         return None
@@ -132,6 +174,35 @@ class World(Validated, ABC):
 
 
 WORLDS = "gazeworld.envs.worlds"
+
+
+def require_lattice(world: World, who: str) -> Lattice:
+    """The legal fixations of a world. Raises ValueError saying that `who` needs a world of fixations if it is none."""
+    return _required(world.lattice, world, who)
+
+
+def require_prior(world: World, who: str, kind: str, sigma: float = 0.0) -> "FixationPrior":
+    """Its prior over fixations, see `World.prior`; the same errors, and ValueError for a map that cannot be had."""
+    return _required(world.prior(kind, sigma), world, who)
+
+
+def _required(found: Made | None, world: World, who: str) -> Made:
+    if found is None:
+        raise ValueError(f"{who} needs a world of fixations, and {type(world).__name__} is none")
+    return found
+
+
+def require_stored_poses(world: World, who: str) -> Float32[Tensor, "n v p"]:
+    """The poses of a world's stored views. Raises ValueError saying that `who` needs such a world if it has none."""
+    if world.stored_poses is None:
+        raise ValueError(f"{who} needs a world of stored views, and {type(world).__name__} has none here")
+    return world.stored_poses
+
+
+def spread_poses(lattice: Lattice, side: int, device: torch.device) -> Float32[Tensor, "k 2"]:
+    """The poses of `side` × `side` fixations, row by row, evenly spread over the legal ones; `count` gives them all."""
+    # Computed on the CPU whatever the device is: a GPU divides differently.
+    return lattice.poses(lattice.spread(side)).to(device)
 
 
 def device_of(device: str | torch.device) -> torch.device:

@@ -18,7 +18,6 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.saliency import base_kind, image_signature
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
-from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, frozen
 
 from ..file_schemas import PolicyFacts, read_fields
@@ -114,9 +113,9 @@ def _beside(world: World, contestant: Contestant, config: Compared) -> int:
         extra = [shape for shape, *_ in world.extra_spaces().values()] if data["observation"] == "pixels" else []
         wide = with_periphery(data["observation"], world)
         if wide is not None:
-            extra.append(wide.periphery_shape)
+            extra.append(wide)
         return sum(shape[0] * shape[1] for shape in extra)
-    return world.side**2 if _reads_images(contestant) and isinstance(world, SaccadeWorld) else 0
+    return world.images.side**2 if _reads_images(contestant) and world.images is not None else 0
 
 
 def _reads_images(contestant: Contestant) -> bool:
@@ -125,6 +124,6 @@ def _reads_images(contestant: Contestant) -> bool:
 
 def _once(world: World, contestant: Contestant) -> float:
     kind = contestant.policy.get("map", "uniform")
-    if not isinstance(world, SaccadeWorld) or base_kind(kind) != "image-signature":
+    if world.images is None or base_kind(kind) != "image-signature":
         return 0.0
     return _counted(partial(image_signature, world.images.pixels[:1]))[1]

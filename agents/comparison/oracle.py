@@ -11,10 +11,10 @@ from torch import Tensor
 
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.rng import Draws
-from gazeworld.envs.world import World
+from gazeworld.envs.world import World, require_lattice, spread_poses
 from gazeworld.models.method import Method, frozen
 
-from ..planning.search import Ground, pick, require_lattice, spread_poses
+from ..planning.search import Ground, pick
 from ..policy import Choice, Memory, Policy
 from ..probes.readouts import Heads
 from .streams import encoded_at

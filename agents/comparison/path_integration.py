@@ -6,9 +6,9 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
+from gazeworld.envs.world import require_lattice
 from gazeworld.models.method import Method
 
-from ..planning.search import require_lattice
 from ..policy import make_policy
 from ..probes.features import Features, Tick, features, quiet, rollouts, scored
 from ..probes.measures import path_input

@@ -11,11 +11,9 @@ from torch import Tensor
 
 from gazeworld.envs.files import write_bytes
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
-from gazeworld.envs.world import Scene, World
-from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.envs.world import Scene, World, require_lattice, spread_poses
 from gazeworld.models.method import Method, frozen
 
-from ..planning.search import require_lattice, spread_poses
 from ..policy import Policy
 from ..probes.features import FULL, Tick, features, quiet, rollouts, spread_over
 from ..probes.readouts import Budget, accuracy, fit_classifier
@@ -67,7 +65,7 @@ def visit(
 
 def labels_of(world: World) -> Int64[Tensor, " n"]:
     """The labels of all scenes of a world of images. Raises ValueError where there are none."""
-    if not isinstance(world, SaccadeWorld):
+    if world.images is None:
         raise ValueError(f"labels of all scenes need a world of images, and {type(world).__name__} is none")
     return world.images.labels
 

@@ -14,19 +14,17 @@ from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazeworld.envs.fixation_prior import HasPriors
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Amount, Natural, Options, Rows, Seed, Views
-from gazeworld.envs.world import Scene, World
-from gazeworld.envs.worlds.rotation import stored_views
+from gazeworld.envs.world import Scene, World, require_lattice, spread_poses
 from gazeworld.models.method import Method
 
 from ..policy import Choice, Memory, Policy, begun, make_policy, stepped
 from ..probes.features import Tick, quiet, spread_over
 from ..training.loop import POLICY
-from .search import Ground, lattice_of, pick, require_lattice, spread_poses
+from .search import Ground, pick
 
 _Z = 1.959964  # of the normal distribution: intervals hold 95 %
 _SEEKING, _GOALS = 3, 4  # folds of the rows' streams; a world uses 0 and 1, an environment 2
@@ -73,15 +71,15 @@ def seekers(
     `within` pixels of a place that was tried is known not to be it, so that is the radius of their inhibition.
     """
     within = max((config or ReachConfig()).within, 0.5)  # places are whole pixels, and 0 is half a glimpse
-    options = {"radius": within} if lattice_of(world) is not None else {}
+    options = {"radius": within} if world.lattice is not None else {}
     found: dict[str, Policy] = {}
     for name, method in methods.items():
         found[f"{name} model"] = make_policy("goal", world, **{**options, **(goal or {})})
         found[f"{name} model"].attach(method)
-    if stored_views(world) is not None:
+    if world.stored_poses is not None:
         return found | {"unseen": make_policy("unseen", world)}
     found["uniform"] = make_policy("uniform", world)
-    if isinstance(world, HasPriors):
+    if world.lattice is not None:
         found["saliency"] = make_policy("saliency", world, map=saliency)
     return found | {"pixel matching": PixelMatching(world, Inhibition(radius=within))}
 
@@ -99,7 +97,7 @@ def reach(
     no motor noise. Raises ValueError for other worlds, and where a scene has no place that could be a goal.
     """
     config = config or ReachConfig()
-    if lattice_of(world) is None and stored_views(world) is None:
+    if world.lattice is None and world.stored_poses is None:
         raise ValueError(f"reaching needs a world of fixations or of stored views, and {type(world).__name__} is none")
     index = spread_over(world.size, min(config.scenes, world.size)).to(world.device)
     chances, distances = [], {name: [] for name in policies}
@@ -110,13 +108,13 @@ def reach(
         for name, policy in policies.items():
             tick(f"reaching ({name})", i * config.batch, len(index))
             distances[name].append(_seek(policy, world, task, config.saccades, rng))
-    within = 0.0 if lattice_of(world) is None else config.within
+    within = 0.0 if world.lattice is None else config.within
     found = {name: torch.cat(parts) for name, parts in distances.items()}
     return {
         "task": _words(world, config),
         "score": "share of scenes in which the goal was reached after so many actions, with a 95 % interval (Wilson); "
         "mean smallest distance so far",
-        "unit": "pixels" if within or stored_views(world) is None else "degrees",
+        "unit": "pixels" if within or world.stored_poses is None else "degrees",
         "seed": config.seed,
         "scenes": len(index),
         "actions": list(range(1, config.saccades + 1)),
@@ -138,20 +136,20 @@ class _Task:
 def _task(world: World, index: Tensor, config: ReachConfig, rng: Draws) -> _Task:
     scene = world.scene(index, rng)
     memory = begun(world, scene)
-    before = make_policy("uniform" if stored_views(world) is None else "unseen", world)
+    before = make_policy("uniform" if world.stored_poses is None else "unseen", world)
     for i in range(config.seen - 1):
         memory = stepped(world, memory, before.act(memory, rng.fold(POLICY).fold(i)).action)
     legal = _legal(world, scene)  # b k p
     k = legal.shape[1]
     far = torch.stack([_apart(world, legal, at[:, None]) for at in memory.poses.unbind(1)]).amin(0)  # b k
-    free = far > (0.0 if lattice_of(world) is None else config.within)
+    free = far > (0.0 if world.lattice is None else config.within)
     if not bool(free.any(1).all()):
         row = int((~free.any(1)).nonzero()[0, 0])
         raise ValueError(f"scene {int(index[row])} has no place that could be a goal after {config.seen} views")
     chosen = rng.fold(_GOALS).uniform64(k).masked_fill(~free, -1.0).argmax(1)
     goal = legal[torch.arange(len(index), device=legal.device), chosen]
     steps = torch.arange(1, config.saccades + 1, device=world.device)
-    if stored_views(world) is not None:
+    if world.stored_poses is not None:
         chance = (steps.float() / free.sum(1, keepdim=True)).clamp_max(1)
     else:
         share = (_apart(world, legal, goal[:, None]) <= config.within).double().mean(1, keepdim=True)
@@ -161,16 +159,16 @@ def _task(world: World, index: Tensor, config: ReachConfig, rng: Draws) -> _Task
 
 def _legal(world: World, scene: Scene) -> Float32[Tensor, "b k p"]:
     """All legal poses of every scene."""
-    stored = stored_views(world)
+    stored = world.stored_poses
     if stored is not None:
-        return stored.poses.index_select(0, scene.index)
+        return stored.index_select(0, scene.index)
     lattice = require_lattice(world, "reaching")
     return spread_poses(lattice, lattice.count, world.device).expand(len(scene.index), -1, -1)
 
 
 def _apart(world: World, poses: Float32[Tensor, "b k p"], to: Float32[Tensor, "b #k p"]) -> Float[Tensor, "b k"]:
     """Pixels between fixations; degrees between the rotations of stored views, at least a hair between two views."""
-    lattice = lattice_of(world)
+    lattice = world.lattice
     if lattice is not None:
         return (lattice.places(poses) - lattice.places(to)).double().norm(dim=-1)
     degrees = torch.rad2deg(rotations.angle(poses[..., :4], to.expand_as(poses)[..., :4])).double()
@@ -189,7 +187,7 @@ def _seek(policy: Policy, world: World, task: _Task, saccades: int, rng: Draws) 
 
 def _words(world: World, config: ReachConfig) -> str:
     views = "1 view" if config.seen == 1 else f"{config.seen} views"
-    if lattice_of(world) is None:
+    if world.lattice is None:
         return f"after {views} of an object, choose the unseen view whose embedding is given"
     return f"after {views}, come within {config.within:g} px of the place whose embedding is given"
 

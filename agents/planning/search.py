@@ -18,8 +18,6 @@ from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import validated
 from gazeworld.envs.world import Scene, World
-from gazeworld.envs.worlds.rotation import stored_views
-from gazeworld.envs.worlds.saccade import SaccadeWorld
 
 from ..policy import Choice, Memory
 
@@ -30,25 +28,6 @@ Grid = Annotated[int, Interval(ge=2, le=2**8)]
 """Places per axis among which is searched."""
 Worth = Callable[[Float32[Tensor, "b k a"]], Float[Tensor, "b k"]]
 """What it is worth to take each of k actions, 0 or more; on any device."""
-
-
-def lattice_of(world: World) -> Lattice | None:
-    """The legal fixations of a world of fixations, or None for any other world."""
-    return world.lattice if isinstance(world, SaccadeWorld) else None
-
-
-def require_lattice(world: World, who: str) -> Lattice:
-    """The same. Raises ValueError saying that `who` needs one where there is none."""
-    lattice = lattice_of(world)
-    if lattice is None:
-        raise ValueError(f"{who} needs a world of fixations, and {type(world).__name__} is none")
-    return lattice
-
-
-def spread_poses(lattice: Lattice, side: int, device: torch.device) -> Float32[Tensor, "k 2"]:
-    """The poses of `side` × `side` fixations, row by row, evenly spread over the legal ones; `count` gives them all."""
-    # Computed on the CPU whatever the device is: a GPU divides differently.
-    return lattice.poses(lattice.spread(side)).to(device)
 
 
 @dataclass(frozen=True)
@@ -65,7 +44,7 @@ class Ground:
     policy: str
 
     def __post_init__(self) -> None:
-        if self.inhibition is not None and self.inhibition.radius and lattice_of(self.world) is None:
+        if self.inhibition is not None and self.inhibition.radius and self.world.lattice is None:
             raise ValueError(
                 f"policy {self.policy!r}: an inhibition radius of {self.inhibition.radius} px needs a world of "
                 f"fixations, and {type(self.world).__name__} is none; expected 0 (the pose itself)"
@@ -86,7 +65,7 @@ class Ground:
         if self.inhibition is None:
             return poses.new_ones(poses.shape[:2])
         visited = visited[:, -self.inhibition.memory :]
-        lattice = lattice_of(self.world)
+        lattice = self.world.lattice
         if lattice is None:
             near = (poses[:, :, None] == visited[:, None]).all(-1)  # b k t
         else:
@@ -153,10 +132,10 @@ class Search:
 
     def best(self, memory: Memory, worth: Worth, rng: Draws) -> Choice:
         """The action that leads to the best candidate."""
-        lattice, stored = lattice_of(self._ground.world), stored_views(self._ground.world)
+        lattice, stored = self._ground.world.lattice, self._ground.world.stored_poses
         if lattice is not None:
             return self._best_place(memory, worth, rng, lattice)
-        poses = self._random(memory, rng) if stored is None else stored.poses.index_select(0, memory.scenes)
+        poses = self._random(memory, rng) if stored is None else stored.index_select(0, memory.scenes)
         found = self._pick(memory, poses, worth, rng)
         rows = torch.arange(len(poses), device=poses.device)
         action = self._ground.world.difference(memory.poses[:, -1], poses[rows, found.index])
@@ -205,7 +184,7 @@ class Search:
         rng: Draws,
     ) -> tuple[Int64[Tensor, "b 2"], Int64[Tensor, " b"]]:
         """The best of these places of the lattice that lie within the window, and how many were as good."""
-        lattice, k = lattice_of(self._ground.world), places.shape[1]
+        lattice, k = self._ground.world.lattice, places.shape[1]
         assert lattice is not None
         first, last = window[:, None].unbind(2)
         legal = ((places >= first) & (places <= last)).all(-1)

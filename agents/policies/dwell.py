@@ -5,10 +5,9 @@ from typing import Annotated
 import torch
 from annotated_types import Interval
 
-from gazeworld.envs.fixation_prior import require_priors
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Amount, Share
-from gazeworld.envs.world import World
+from gazeworld.envs.world import World, require_prior
 
 from ..policy import Choice, Memory, Policy
 
@@ -34,8 +33,8 @@ class DwellPolicy(Policy):
         stay: Share = 0.5,
         reach: Annotated[float, Interval(gt=0, le=1)] = 0.08,
     ) -> None:
-        priors = require_priors(world, "policy 'dwell'")
-        self._world, self._prior, self._stay, self._reach = world, priors.prior(map, sigma), stay, reach
+        prior = require_prior(world, "policy 'dwell'", map, sigma)
+        self._world, self._prior, self._stay, self._reach = world, prior, stay, reach
         self._lattice = self._prior.lattice
         # Looked up rather than computed where they are needed: a GPU divides differently.
         steps = torch.arange(self._lattice.count)[:, None] + self._lattice.low

@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 
-from gazeworld.envs.fixation_prior import Inhibition, require_priors
+from gazeworld.envs.fixation_prior import Inhibition
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Amount
-from gazeworld.envs.world import World
+from gazeworld.envs.world import World, require_prior
 
 from ..policy import Choice, Memory, Policy
 
@@ -31,11 +31,11 @@ class SaliencyPolicy(Policy):
         log_prob: bool = False,
         **inhibition: Any,
     ) -> None:
-        priors = require_priors(world, "policy 'saliency'")
+        prior = require_prior(world, "policy 'saliency'", map, sigma)
         # The released code silently drops inhibition where there is no map; here it applies to any map.
         settings = Inhibition(**inhibition)
         self._inhibition = settings if ior else None
-        self._world, self._prior, self._log_prob = world, priors.prior(map, sigma), log_prob
+        self._world, self._prior, self._log_prob = world, prior, log_prob
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to the next fixation."""

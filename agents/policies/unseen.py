@@ -3,8 +3,7 @@
 import torch
 
 from gazeworld.envs.rng import Draws
-from gazeworld.envs.world import World
-from gazeworld.envs.worlds.rotation import stored_views
+from gazeworld.envs.world import World, require_stored_poses
 
 from ..policy import Choice, Memory, Policy
 
@@ -16,14 +15,11 @@ class UnseenPolicy(Policy):
     """
 
     def __init__(self, world: World) -> None:
-        views = stored_views(world)
-        if views is None:
-            raise ValueError(f"policy 'unseen' needs a world of stored views, and {type(world).__name__} has none here")
-        self._world, self._views = world, views
+        self._world, self._poses = world, require_stored_poses(world, "policy 'unseen'")  # n v p
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to a view not seen yet, and its log-probability."""
-        legal = self._views.poses.index_select(0, memory.scenes)  # b v 6
+        legal = self._poses.index_select(0, memory.scenes)  # b v 6
         seen = (legal[:, :, None] == memory.poses[:, None]).all(-1).any(-1)  # b v
         left = (~seen).sum(1)
         if bool((left == 0).any()):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import Method, Predicts
 
 from ..config import ProbeConfig
@@ -16,7 +15,7 @@ from .retrieval import retrieval
 
 def has_stored_views(arena: Arena) -> bool:
     """Whether the probes of this module can be made: they search among the stored views of objects."""
-    return stored_views(arena.test.world) is not None
+    return arena.test.world.stored_poses is not None
 
 
 def turning(

@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from gazeworld.envs.world import Scene, World
-from gazeworld.envs.worlds.rotation import RotationWorld, stored_views
+from gazeworld.envs.world import Scene, World, require_stored_poses
 from gazeworld.models.method import Method, frozen
 
 from .features import Tick, in_chunks, quiet
@@ -24,12 +23,9 @@ class Stored:
     """
 
     def __init__(self, world: World) -> None:
-        views = stored_views(world)
-        if views is None or not isinstance(world, RotationWorld):
-            raise ValueError(f"this needs a world of stored views, and {type(world).__name__} has none here")
         self.world = world
-        self.poses: Float32[Tensor, "n v p"] = views.poses
-        self.labels: Int64[Tensor, " n"] = world.objects.labels.to(world.device)
+        self.poses: Float32[Tensor, "n v p"] = require_stored_poses(world, "this")
+        self.labels: Int64[Tensor, " n"] = world.labels
 
     @property
     def views(self) -> int:
@@ -39,7 +35,7 @@ class Stored:
     @property
     def split(self) -> str:
         """The name of the split that the objects are."""
-        return self.world.objects.split
+        return self.world.split
 
     def look(self, objects: Int64[Tensor, " b"], views: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
         """What view `views[i]` of object `objects[i]` shows."""

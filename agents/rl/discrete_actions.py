@@ -11,10 +11,7 @@ from torch import Tensor
 from gazeworld.envs import registry
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.validation import Amount, Natural, OptionError, Side, Validated, shown
-from gazeworld.envs.world import World
-from gazeworld.envs.worlds.rotation import stored_views
-
-from ..planning.search import require_lattice
+from gazeworld.envs.world import World, require_lattice, require_stored_poses
 
 
 class DiscreteActions(Validated, ABC):
@@ -123,11 +120,8 @@ class ViewList(DiscreteActions):
     """
 
     def __init__(self, world: World, repeat: bool = False) -> None:
-        views = stored_views(world)
-        if views is None:
-            raise ValueError(f"a list of views needs a world of stored views, and {type(world).__name__} is none")
-        self.world, self._poses, self._repeat = world, views.poses, repeat  # n v p
-        self.size = views.poses.shape[1]
+        self._poses = require_stored_poses(world, "a list of views")  # n v p
+        self.world, self._repeat, self.size = world, repeat, self._poses.shape[1]
 
     def targets(self, scenes: Int64[Tensor, " b"]) -> Float32[Tensor, "b k p"]:
         """The poses of the objects' views."""

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene, World
-from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method, frozen
 
 from ..config import Observation
@@ -76,19 +75,22 @@ def with_model(kind: str) -> bool:
     return kind in ("latent", "latent+periphery")
 
 
-def with_periphery(kind: str, world: World) -> SaccadeWorld | None:
-    """The world, if this kind of observation shows its periphery. Raises ValueError for a world that has none."""
+def with_periphery(kind: str, world: World) -> tuple[int, int, int] | None:
+    """The shape (h, w, c) of the periphery that this kind of observation shows; None if it shows none.
+
+    Raises ValueError for a world that has none.
+    """
     if kind != "latent+periphery":
         return None
-    if not isinstance(world, SaccadeWorld):
+    if world.periphery_shape is None:
         raise ValueError(f"observation {kind!r} needs a world with a periphery, and {type(world).__name__} has none")
-    return world
+    return world.periphery_shape
 
 
 def latent_width(kind: str, world: World, aggregate_dim: int) -> int:
     """Numbers in an observation that holds latent states. Raises ValueError as `with_periphery` does."""
     wide = with_periphery(kind, world)
-    return aggregate_dim + world.pose_dim + 1 + (0 if wide is None else math.prod(wide.periphery_shape))
+    return aggregate_dim + world.pose_dim + 1 + (0 if wide is None else math.prod(wide))
 
 
 def space_of(kind: str, env: ActiveVisionVectorEnv, aggregate_dim: int) -> Space[Any]:
@@ -119,9 +121,9 @@ def flat(
     first = moment.aggregate if with_model(kind) else moment.view.permute(0, 2, 3, 1).flatten(1).float() / 255
     share = torch.as_tensor(np.minimum(moment.steps / episode_steps, 1.0), device=first.device).float()
     parts = [first.float(), moment.pose, share[:, None]]
-    wide = with_periphery(kind, world)
+    wide = world.periphery(scenes) if with_periphery(kind, world) else None
     if wide is not None:
-        parts.append(wide.periphery(scenes).flatten(1).float() / 255)
+        parts.append(wide.flatten(1).float() / 255)
     return torch.cat(parts, 1)
 
 

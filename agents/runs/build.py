@@ -17,7 +17,6 @@ from gazeworld.envs.objects.rotations import REGIONS
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World, make_world
-from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.method import METHODS, Method
 from gazeworld.models.synchronised import synchronise
 
@@ -101,7 +100,7 @@ def check_shares(scenario: Scenario, world: World, processes: int) -> None:
 def check_regions(scenario: Scenario, world: World) -> None:
     """Raise ValueError if probes are to be scored in regions of rotations that are not there, or not in this world."""
     regions = scenario.probe.regions
-    if regions and stored_views(world) is None:
+    if regions and world.stored_poses is None:
         raise ValueError(
             f"probe.regions is {' '.join(regions)}, but world {scenario.world['name']!r} has no stored views of "
             "objects to score heads on; expected none"

@@ -67,8 +67,9 @@ class AugmentationWorld(World):
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
         settled = make_protocol(protocol or {})
-        self.images = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
-        side, channels = _shape(self.images)
+        found = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
+        side, channels = _shape(found)
+        self._images, self.split = found, found.split
         size, self.device, self._kind, self._action = size or side, device_of(device), kind, action
         taps = settled.taps(size)
         if size <= taps // 2:
@@ -83,14 +84,19 @@ class AugmentationWorld(World):
         self._named = torch.tensor(named, device=self.device)
         self._is_named = torch.zeros(POSE, dtype=torch.bool, device=self.device).index_fill_(0, self._named, True)
         self._pixels = self.images.pixels.to(self.device)
-        self._labels = self.images.labels.to(self.device)
+        self.labels = self.images.labels.to(self.device)
         self.size, self.classes = len(self.images), self.images.classes
         self.mean, self.std, self.fingerprint = self.images.mean, self.images.std, self.images.fingerprint
         self.view_shape = (channels, size, size)
 
+    @property
+    def images(self) -> Images:
+        """What is augmented."""
+        return self._images
+
     def scene(self, index: Int64[Tensor, " b"], rng: Draws) -> Scene:
         """The images at these indices, first seen through an augmentation drawn from the protocol."""
-        return Scene(index, self._labels[index], self._poses.draw(rng.fold(1), self._kind))
+        return Scene(index, self.labels[index], self._poses.draw(rng.fold(1), self._kind))
 
     def look(self, scene: Scene, pose: Float32[Tensor, "b 13"]) -> UInt8[Tensor, "b c h w"]:
         """The images as the poses say; poses have to be legal."""

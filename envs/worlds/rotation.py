@@ -64,11 +64,11 @@ class RotationWorld(World):
         found = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         if not isinstance(found, Objects):
             raise ValueError(f"world 'rotation' looks at objects, and source {source!r} holds images")
-        self.objects = found
+        self.objects, self.split = found, found.split
         self.action_dim = ACTIONS[action]
         self.additive = action == "color"
         self._turns, self._tints, self._canonical = action != "color", action != "rot", sign == "canonical"
-        self._labels = found.labels.to(self.device)
+        self.labels = found.labels.to(self.device)
         self._views = self._live(size, region, renderer) if live else self._stored(size)
         side = (size or found.side) if live else found.side
         self.view_shape = (3, side, side)
@@ -85,9 +85,14 @@ class RotationWorld(World):
         """Where views may be taken from: `StoredViews`, or `LiveViews` of a live world."""
         return self._views
 
+    @property
+    def stored_poses(self) -> Float32[Tensor, "n v 6"] | None:
+        """The poses of the views of each object, unless they are drawn on the spot."""
+        return self._views.poses if isinstance(self._views, StoredViews) else None
+
     def scene(self, index: Int64[Tensor, " b"], rng: Draws) -> Scene:
         """The objects at these indices, first seen from a random legal pose."""
-        return Scene(index, self._labels[index], self._views.random(index, rng.fold(1)))
+        return Scene(index, self.labels[index], self._views.random(index, rng.fold(1)))
 
     def look(self, scene: Scene, pose: Float32[Tensor, "b 6"]) -> UInt8[Tensor, "b c h w"]:
         """The object as it looks in each pose."""
@@ -172,8 +177,3 @@ class RotationWorld(World):
 def _nothing(q: Float32[Tensor, "b 4"]) -> Bool[Tensor, " b"]:
     """Which quaternions are too short to be scaled to length 1."""
     return q.norm(dim=1) < 1e-6
-
-
-def stored_views(world: World) -> StoredViews | None:
-    """The stored views that a world looks at, or None if it draws its views or looks at something else."""
-    return world.views if isinstance(world, RotationWorld) and isinstance(world.views, StoredViews) else None

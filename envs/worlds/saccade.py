@@ -64,12 +64,12 @@ class SaccadeWorld(World):
         source_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.device = device_of(device)
-        self.images = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
-        if not isinstance(self.images, Images):
+        found = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
+        if not isinstance(found, Images):
             raise ValueError(f"world 'saccade' looks at images, and source {source!r} holds objects")
-        self.side = self.images.side
+        self._images, self.side, self.split = found, found.side, found.split
         # Integers only, so that 0 can mean one thing and a glimpse of zero pixels cannot arise from a tiny image.
-        self.lattice = Lattice(self.side, glimpse or max(1, self.side // 3), padding)
+        self._lattice = Lattice(self.side, glimpse or max(1, self.side // 3), padding)
         self.glimpse = self.lattice.glimpse
         self._noise, self._first, self._observe = float(noise), first, tuple(observe)
         self.noisy = noise > 0
@@ -78,7 +78,7 @@ class SaccadeWorld(World):
         self._maps: Tensor | None = None
         self._pixels = _on(self.images.pixels, self.device)
         self._crops = Crops(self._pixels, self.glimpse)
-        self._labels = self.images.labels.to(self.device)
+        self.labels = found.labels.to(self.device)
         # Poses are looked up, so that the CPU and the GPU give the same bits (they divide differently).
         steps = torch.arange(self.lattice.low, self.lattice.low + self.lattice.count)
         self._places = self.lattice.poses(torch.stack((steps, steps), 1))[:, 0].contiguous().to(self.device)
@@ -90,10 +90,20 @@ class SaccadeWorld(World):
         if "saliency" in observe:
             self._maps = self._load_maps()
 
+    @property
+    def images(self) -> Images:
+        """What is looked at."""
+        return self._images
+
+    @property
+    def lattice(self) -> Lattice:
+        """The legal fixations: whole-pixel crops."""
+        return self._lattice
+
     def scene(self, index: Int64[Tensor, " b"], rng: Draws) -> Scene:
         """The images at these indices; the first fixation is drawn as the option `first` says."""
         scene = Scene(
-            index, self._labels[index], torch.full((len(index), 2), 0.5, dtype=torch.float32, device=self.device)
+            index, self.labels[index], torch.full((len(index), 2), 0.5, dtype=torch.float32, device=self.device)
         )
         rng = rng.fold(1)
         if self._first == "uniform":

@@ -37,9 +37,8 @@ from gazeworld.agents.training.checkpoint import signature
 from gazeworld.agents.training.loop import env_of, rows_for
 from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.envs.files import DataError
-from gazeworld.envs.fixation_prior import require_priors
 from gazeworld.envs.fixations import Inhibition
-from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.envs.world import require_lattice
 from gazeworld.models.method import CheckpointError, Method
 
 from ..reports import comparison_report, tables
@@ -120,15 +119,15 @@ def _side(folder: Path, chosen: CompareArguments, out: Path) -> Side:
     device = build.fabric_of(run.scenario, chosen.device).device
     splits = (run.scenario.probe_split, run.scenario.test_split)
     worlds = [build.world_of(run.scenario, split, device) for split in splits]
-    if not isinstance(worlds[1], SaccadeWorld):
-        require_priors(worlds[1], f"{folder}: comparing fixation policies")
+    lattice = require_lattice(worlds[1], f"{folder}: comparing fixation policies")
+    if worlds[1].images is None:
         raise ValueError(f"{folder}: comparing fixation policies needs still images")
     method, step = load_method(folder, worlds[1])
     settings = {"world": run.scenario.world, "splits": splits, "data": [world.fingerprint for world in worlds]}
     counts = (chosen.scenes, chosen.test_scenes)
     envs = [env_of(world, rows_for(world, n), chosen.views) for world, n in zip(worlds, counts, strict=True)]
     place = Field(method, envs[0], envs[1], None, settings, out / "kept")
-    return Side(run, place, step, worlds[1].side)
+    return Side(run, place, step, lattice.side)
 
 
 def _require_alike(sides: Sequence[Side], first: int) -> None:

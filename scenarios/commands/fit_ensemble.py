@@ -23,8 +23,6 @@ from gazeworld.agents.training.loop import env_of, rows_for
 from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.world import World
-from gazeworld.envs.worlds.rotation import stored_views
-from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import Method
 
 from ..reports import probe_figures, tables
@@ -133,7 +131,7 @@ def untrained(place: Opened) -> Method:
 def reach(chosen: ReachArguments, console: Console) -> int:
     """`gazeworld reach`: table, reach.json and a figure; returns the exit code."""
     place = opened(chosen.run, chosen.device)
-    objects = stored_views(place.world) is not None
+    objects = place.world.stored_poses is not None
     config = goal_reaching.ReachConfig(
         saccades=chosen.saccades or (5 if objects else 3),
         within=chosen.within or _twelfth(place.world),
@@ -162,7 +160,7 @@ def reach(chosen: ReachArguments, console: Console) -> int:
 
 
 def _twelfth(world: World) -> float:
-    return round(world.side / 12, 2) if isinstance(world, SaccadeWorld) else 0.0
+    return round(world.lattice.side / 12, 2) if world.lattice is not None else 0.0
 
 
 def _reach_table(found: dict[str, Any]) -> Table:

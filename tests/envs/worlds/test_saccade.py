@@ -8,9 +8,8 @@ import torch
 from fakes.images import SOMEWHERE, draws, images, noise, ramp, scene
 from torch import Tensor
 
-from gazeworld.envs.fixation_prior import HasPriors
 from gazeworld.envs.images import Images
-from gazeworld.envs.world import make_world
+from gazeworld.envs.world import make_world, require_prior
 from gazeworld.envs.worlds._crops import Crops
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 
@@ -215,10 +214,10 @@ def test_pictures_and_frames_for_people() -> None:
 
 def test_priors_are_made_once_and_on_the_lattice_of_the_world() -> None:
     world = SaccadeWorld(noise(), glimpse=8)
-    assert isinstance(world, HasPriors)
+    assert require_prior(world, "this test", "centre") is world.prior("centre")
     assert world.prior("centre", 0.0) is world.prior("centre")
     assert world.prior("centre", 0.1) is not world.prior("centre")
-    poses = world.prior("image-signature").sample(torch.arange(7), draws(7))
+    poses = require_prior(world, "this test", "image-signature").sample(torch.arange(7), draws(7))
     assert torch.equal(world.snap(SOMEWHERE, poses), poses)
 
 
