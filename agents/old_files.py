@@ -19,11 +19,33 @@ RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
 """By the name of a file's schema: the path of a field as it was, and its present name; applied in this order."""
 
 
+_PREDICTS = (("config.method.decay", "momentum"), ("config.method.hidden", "predictor_hidden"))
+_REGRESSES = (("config.method.hidden", "head_hidden"),)
+METHOD_OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "byol": _PREDICTS,
+    "conditional-byol": _PREDICTS,
+    "conv-jepa": _PREDICTS,
+    "seq-jepa": _PREDICTS,
+    "contextssl": _REGRESSES,
+    "inverse-dynamics": _REGRESSES,
+}
+"""The same for config.json of runs, by the name of the method: the momentum of targets, and hidden layers' widths."""
+
+
 def renamed(found: Any, kind: str) -> Any:
     """What a file of this kind holds, by present names; a field that has its present name already stays as it is."""
-    for path, name in RENAMED.get(kind, ()):
+    changes = RENAMED.get(kind, ())
+    if kind == "RunConfig":
+        changes += METHOD_OPTIONS.get(_method(found), ())
+    for path, name in changes:
         found = _renamed(found, path.split("."), name)
     return found
+
+
+def _method(found: Any) -> str:
+    for part in ("config", "method", "name"):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found.replace("_", "-") if isinstance(found, str) else ""
 
 
 def _renamed(found: Any, path: list[str], name: str) -> Any:

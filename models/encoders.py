@@ -2,27 +2,21 @@
 
 import math
 from itertools import pairwise
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
-from annotated_types import Interval
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock
 
-from gazeworld.envs.validation import OptionError, Share, Side, Width, shown, validated
+from gazeworld.envs.validation import Width, validated
+
+from .method import ViewShape, WorldSpec
 
 Encoder = Literal["resnet18", "cifar-resnet18", "small", "small-grid"]
 ENCODERS: tuple[Encoder, ...] = get_args(Encoder)
-ViewShape = tuple[Annotated[int, Interval(ge=1, le=2**8)], Side, Side]
-"""Channels, height and width of a view."""
-Means = tuple[Share, ...]
-"""The mean of every channel over the training data, in [0, 1]."""
-Deviation = Annotated[float, Interval(ge=1e-6, le=1)]
-Deviations = tuple[Deviation, ...]
-"""The standard deviation of every channel over the training data; views of one grey alone have none."""
 _MAKES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)  # of the default's type
 
 
@@ -44,13 +38,10 @@ class Normalise(nn.Module):
     """uint8 views to floats with the source's channel mean and standard deviation (given in [0, 1])."""
 
     @validated
-    def __init__(self, channels: int, mean: Means, std: Deviations) -> None:
+    def __init__(self, spec: WorldSpec) -> None:
         super().__init__()
-        for name, given in (("mean", mean), ("std", std)):
-            if len(given) != channels:
-                raise OptionError(f"{name} is {shown(given)}, expected a number for each of {channels} channels")
         # Not persistent: they belong to the data, and a checkpoint names the data.
-        middle, spread = torch.tensor((mean, std), dtype=torch.float32)[:, :, None, None]
+        middle, spread = torch.tensor((spec.mean, spec.std), dtype=torch.float32)[:, :, None, None]
         self.register_buffer("scale", 1 / (255 * spread), persistent=False)
         self.register_buffer("shift", -middle / spread, persistent=False)
         self.scale: Tensor

@@ -8,11 +8,11 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Width, validated
+from gazeworld.envs.validation import OptionError, Width, validated
 
 from .aggregator import Aggregator
-from .encoders import Deviations, Encoder, Means, Normalise, ViewShape, make_encoder
-from .method import Method
+from .encoders import Encoder, Normalise, make_encoder
+from .method import Method, WorldSpec
 
 Projector = Literal["mlp", "transformer"]
 
@@ -27,18 +27,17 @@ class JointEmbedding(Method):
 
     def __init__(
         self,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
+        spec: WorldSpec,
         encoder: Encoder,
         dim: Width,
         width: Width,
     ) -> None:
         super().__init__()
-        self.made_for(view_shape, action_dim, fixed=encoder == "small-grid")
-        self.normalise = Normalise(view_shape[0], mean, std)
-        network, self.view_dim = make_encoder(encoder, view_shape, dim=dim, width=width)
+        if not spec.action_dim:
+            raise OptionError("action_dim is 0, expected a world in which something can be done")
+        self.made_for(spec, fixed=encoder == "small-grid")
+        self.normalise = Normalise(spec)
+        network, self.view_dim = make_encoder(encoder, spec.view_shape, dim=dim, width=width)
         self.encoder = network.to(memory_format=torch.channels_last)
         self.aggregate_dim = self.view_dim
 

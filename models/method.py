@@ -5,18 +5,54 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, Protocol, TypeVar, runtime_checkable
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from gazeworld.envs import registry
 from gazeworld.envs.files import DataError
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import OptionError, Validated, shown
+from gazeworld.envs.validation import OptionError, Options, Share, Side, Validated, shown
+from gazeworld.envs.world import World
 
 Built = TypeVar("Built", bound=nn.Module)
+ViewShape = tuple[Annotated[int, Interval(ge=1, le=2**8)], Side, Side]
+"""Channels, height and width of a view."""
+Means = tuple[Share, ...]
+"""The mean of every channel over the training data, in [0, 1]."""
+Deviation = Annotated[float, Interval(ge=1e-6, le=1)]
+Deviations = tuple[Deviation, ...]
+"""The standard deviation of every channel over the training data; views of one grey alone have none."""
+
+
+@dataclass(frozen=True)
+class WorldSpec(Options):
+    """What a world dictates to every method that learns in it: views, actions, and what views are normalised with.
+
+    `action_dim` is 0 where no action is told. Raises OptionError, also where `mean` or `std` does not hold a number for
+    each channel.
+    """
+
+    view_shape: ViewShape
+    action_dim: Annotated[int, Interval(ge=0, le=2**12)]
+    mean: Means
+    std: Deviations
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, given in (("mean", self.mean), ("std", self.std)):
+            if len(given) != self.view_shape[0]:
+                raise OptionError(
+                    f"{name} is {shown(given)}, expected a number for each of {self.view_shape[0]} channels"
+                )
+
+    @classmethod
+    def of(cls, world: World) -> "WorldSpec":
+        """That of a world."""
+        return cls(world.view_shape, world.action_dim, world.mean, world.std)
 
 
 class CheckpointError(DataError):
@@ -100,10 +136,10 @@ class Method(Validated, nn.Module, ABC):
             if name in vars(cls):
                 setattr(cls, name, _guarded(vars(cls)[name], check=check))
 
-    def made_for(self, view_shape: tuple[int, int, int], action_dim: int, *, fixed: bool) -> None:
+    def made_for(self, spec: WorldSpec, *, fixed: bool) -> None:
         """Say which channels and actions fit, and where `fixed` which height and width; None is anything."""
-        self.view_shape = view_shape if fixed else (view_shape[0], None, None)
-        self.action_dim = action_dim or None  # 0: a model that minds no actions
+        self.view_shape = spec.view_shape if fixed else (spec.view_shape[0], None, None)
+        self.action_dim = spec.action_dim or None  # 0: a model that minds no actions
 
     def require_actions(self, actions: Float32[Tensor, "*b a"]) -> None:
         """Raise OptionError for actions of another size than the model was made for."""
@@ -190,22 +226,13 @@ def within_memory(what: str, build: Callable[[], Built]) -> Built:
 METHODS = "gazeworld.models.methods"
 
 
-def make_method(
-    name: str,
-    *,
-    view_shape: tuple[int, int, int],
-    action_dim: int,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    **options: Any,
-) -> Method:
-    """The method called `name` in the registry, for views and actions of a world.
+def make_method(name: str, spec: WorldSpec, **options: Any) -> Method:
+    """The method called `name` in the registry, for the views and actions of a world (`WorldSpec.of(world)`).
 
     Raises ValueError naming an option that the method does not have, or one of another type or out of its bounds.
     """
     kind = registry.concrete(METHODS, name, Method)
-    given = {"view_shape": view_shape, "action_dim": action_dim, "mean": mean, "std": std}
     named = ", ".join(f"{key}={shown(value)}" for key, value in options.items()) or "its usual options"
     return within_memory(
-        f"method {name!r} with {named}", lambda: registry.built(f"method {name!r}", kind, **given, **options)
+        f"method {name!r} with {named}", lambda: registry.built(f"method {name!r}", kind, spec, **options)
     )

@@ -17,22 +17,23 @@ def target_of(network: N) -> N:
 
 
 @torch.no_grad()
-def follow(target: nn.Module, online: nn.Module, decay: float) -> None:
-    """target ← decay · target + (1 − decay) · online, over parameters only.
+def follow(target: nn.Module, online: nn.Module, momentum: float) -> None:
+    """target ← momentum · target + (1 − momentum) · online, over parameters only.
 
     Buffers (BatchNorm's running statistics) are left alone: the target runs in train mode, normalises with the
     statistics of its own batch and gathers running ones of its own, as in BYOL and in the authors' released code.
     """
-    average = get_ema_multi_avg_fn(decay)  # torch's fused form: a kernel per group of parameters
+    average = get_ema_multi_avg_fn(momentum)  # torch's fused form: a kernel per group of parameters
     average(tuple(target.parameters()), tuple(online.parameters()), 0)
 
 
-def momentum(progress: float, *, base: float = 0.996) -> float:
-    """BYOL's target decay: 1 − (1 − base) · (cos(π · progress) + 1) / 2, rising from `base` to 1 (appendix A.3)."""
-    _check(progress)
+def momentum_schedule(progress: float, *, base: float = 0.996) -> float:
+    """Its momentum in BYOL: 1 − (1 − base) · (cos(π · progress) + 1) / 2, rising from `base` to 1 (appendix A.3)."""
+    check_progress(progress)
     return 1 - (1 - base) * (math.cos(math.pi * progress) + 1) / 2
 
 
-def _check(progress: float) -> None:
+def check_progress(progress: float) -> None:
+    """Raise ValueError unless training's progress is from 0 to 1."""
     if not 0 <= progress <= 1:
         raise ValueError(f"progress is {progress}, expected a number from 0 to 1")

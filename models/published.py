@@ -5,7 +5,7 @@ Their training scripts save a dictionary with torch.save: `model` (the tensors),
 of their tensors, and everything about a model but its number of heads can be told from their shapes.
 
 The released models differ from the paper's in ways that are options of `SeqJEPA`: `action_norm="batch"`,
-`final_norm=True`, `dropout=0.1`, `hidden=0` without a hidden layer in the predictor, `action_width=0` in
+`final_norm=True`, `dropout=0.1`, `predictor_hidden=0` without a hidden layer in the predictor, `action_width=0` in
 transformed-view models that were trained without actions.
 """
 
@@ -25,8 +25,7 @@ from torch.serialization import safe_globals
 
 from gazeworld.envs.validation import OptionError, Share, checked
 
-from .encoders import Deviation
-from .method import CheckpointError, within_memory
+from .method import CheckpointError, Deviation, WorldSpec, within_memory
 from .methods.seq_jepa import SeqJEPA
 
 _log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ _log = logging.getLogger(__name__)
 _VIEW_DIM = 512  # ResNet-18's
 _HEADS = 4  # of the released code; stands in no tensor
 _DROPOUT = 0.1  # nn.TransformerEncoderLayer's, which the released code leaves as it is
-_DECAY = 0.996
+_MOMENTUM = 0.996
 _STEMS: dict[tuple[int, ...], str] = {(64, 3, 3, 3): "cifar-resnet18", (64, 3, 7, 7): "resnet18"}
 _LAYERS = "transformer_encoder.transformer_encoder.layers."
 
@@ -127,7 +126,7 @@ def load(
         _log.warning("%s: left out %d tensors of probes: %s", found.source, len(found.probes), ", ".join(found.probes))
     options = _options(found)
     with torch.random.fork_rng(devices=[]):  # weights are about to be replaced: leave no trace in the caller's draws
-        model = _built(found.source, {**options, "mean": means, "std": deviations})
+        model = _built(found.source, options, means, deviations)
     names, own = _names(model), model.state_dict()
     _check(found, {theirs: own[ours] for ours, theirs in names.items()})
     model.load_state_dict({ours: found.tensors[theirs] for ours, theirs in names.items()})
@@ -149,10 +148,13 @@ def export(model: SeqJEPA) -> dict[str, Tensor]:
     return {theirs: own[ours].detach().cpu().contiguous().clone() for ours, theirs in _names(model).items()}
 
 
-def _built(source: str, options: dict[str, Any]) -> SeqJEPA:
+def _built(source: str, options: dict[str, Any], mean: tuple[float, ...], std: tuple[float, ...]) -> SeqJEPA:
     """A model for the tensors of a checkpoint. Raises CheckpointError where they tell of sizes that no model has."""
     try:
-        return within_memory("a model of its tensors' sizes", lambda: SeqJEPA(**options))
+        # Views of any other side fit as well: a ResNet ends in a mean over places.
+        spec = WorldSpec((3, 32, 32), options["action_dim"], mean, std)
+        rest = {name: value for name, value in options.items() if name != "action_dim"}
+        return within_memory("a model of its tensors' sizes", lambda: SeqJEPA(spec, **rest))
     except OptionError as error:
         raise CheckpointError(f"{source}: {error}") from error
 
@@ -196,23 +198,22 @@ def _options(found: Published) -> dict[str, Any]:
         projected, size = _shape(
             found, "action_proj.0.weight", expected, lambda s: len(s) == 2 and min(s) > 0 and s[0] == (width or s[0])
         )
-    heads, decay = found.args.get("num_heads", _HEADS), found.args.get("ema_decay", _DECAY)
+    heads, momentum = found.args.get("num_heads", _HEADS), found.args.get("ema_decay", _MOMENTUM)
     if not isinstance(heads, int) or heads < 1 or (_VIEW_DIM + width) % heads:
         raise CheckpointError(
             f"{found.source}: tokens are {_VIEW_DIM + width} wide, expected a multiple of the {heads} heads"
         )
     return {
-        "view_shape": (3, 32, 32),  # of any other side as well: a ResNet ends in a mean over places
         "encoder": _STEMS[stem],
         "action_dim": size,
         "action_width": projected,
         "action_norm": "batch" if projected else "none",
         "layers": _layers(found),
         "heads": heads,
-        "hidden": _hidden(found),
+        "predictor_hidden": _hidden(found),
         "dropout": _DROPOUT,
         "final_norm": True,
-        "decay": decay if isinstance(decay, float) and 0 <= decay <= 1 else _DECAY,
+        "momentum": momentum if isinstance(momentum, float) and 0 <= momentum <= 1 else _MOMENTUM,
         "condition_transformer": bool(width),
         "condition_predictor": bool(width),
     }

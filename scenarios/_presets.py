@@ -10,11 +10,11 @@ SMALL: dict[str, Any] = {
     "dim": 64,
     "width": 16,
     "action_width": 16,
-    "hidden": 256,
-    "decay": 0.99,
+    "predictor_hidden": 256,
+    "momentum": 0.99,
     "positions": True,
 }
-"""seq-JEPA for one CPU core. EMA decay and learning rate are higher than the paper's: runs have thousands of steps."""
+"""seq-JEPA for one CPU core. Momentum and learning rate are higher than the paper's: runs have thousands of steps."""
 
 NO_CONDITIONING = {"condition_transformer": False, "condition_predictor": False}
 """Table 4's ablation: actions are seen nowhere."""

@@ -26,7 +26,13 @@ scenario = Scenario(
         "size": 32,
         "kind": "either",
     },
-    method={"name": "seq-jepa", "encoder": "cifar-resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
+    method={
+        "name": "seq-jepa",
+        "encoder": "cifar-resnet18",
+        "action_width": 128,
+        "predictor_hidden": 1024,
+        "momentum": 0.996,
+    },
     # Section 3.2 and appendix A.2; 20 epochs of warm-up.
     train=TrainConfig(
         epochs=2000,

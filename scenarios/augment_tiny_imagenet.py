@@ -27,7 +27,13 @@ scenario = Scenario(
         "kind": "either",
     },
     # Appendix A.2 has the CIFAR variant of ResNet-18 for CIFAR-100 and STL-10's patches only.
-    method={"name": "seq-jepa", "encoder": "resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
+    method={
+        "name": "seq-jepa",
+        "encoder": "resnet18",
+        "action_width": 128,
+        "predictor_hidden": 1024,
+        "momentum": 0.996,
+    },
     # Section 3.2 and appendix A.2; 20 epochs of warm-up.
     train=TrainConfig(
         epochs=2000,

@@ -25,7 +25,13 @@ scenario = Scenario(
         "sign": "canonical",
     },
     policy={"name": "unseen"},
-    method={"name": "seq-jepa", "encoder": "resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
+    method={
+        "name": "seq-jepa",
+        "encoder": "resnet18",
+        "action_width": 128,
+        "predictor_hidden": 1024,
+        "momentum": 0.996,
+    },
     train=TrainConfig(epochs=1000, batch=512, observed=3, lr=4e-4, warmup=0.02, precision="bf16-mixed", compile=True),
     probe=ProbeConfig(views=8, noise=0.0),
 )

@@ -47,7 +47,7 @@ variants = {
     "no-conditioning": scenario.changed(method=NO_CONDITIONING),
     "full": full.changed(train={"steps": 4000}),
     "gpu": full.changed(
-        method={"encoder": "resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
+        method={"encoder": "resnet18", "action_width": 128, "predictor_hidden": 1024, "momentum": 0.996},
         train={"steps": 4000, "batch": 512, "lr": 4e-4, "threads": 0, "precision": "bf16-mixed", "compile": True},
     ),
 }

@@ -39,7 +39,7 @@ scenario = Scenario(
 
 variants = {
     "gpu": scenario.changed(
-        method={"encoder": "cifar-resnet18", "action_width": 128, "hidden": 1024, "decay": 0.996},
+        method={"encoder": "cifar-resnet18", "action_width": 128, "predictor_hidden": 1024, "momentum": 0.996},
         train={"epochs": 200, "batch": 512, "lr": 4e-4, "warmup": 0.02, "precision": "bf16-mixed", "compile": True},
         probe={"scenes": 0},
     ),

@@ -43,8 +43,8 @@ scenario = Scenario(
         "name": "seq-jepa",
         "encoder": "cifar-resnet18",
         "action_width": 128,
-        "hidden": 1024,
-        "decay": 0.996,
+        "predictor_hidden": 1024,
+        "momentum": 0.996,
     },
     train=TrainConfig(
         epochs=2000,

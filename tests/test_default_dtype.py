@@ -27,7 +27,7 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.encoders import ENCODERS, make_encoder
-from gazeworld.models.method import METHODS, Method, make_method
+from gazeworld.models.method import METHODS, Method, WorldSpec, make_method
 from gazeworld.scenarios.commands._main import main
 
 OTHERS = [torch.float64, torch.bfloat16]
@@ -120,11 +120,11 @@ def test_episodes_are_the_same(name: str, tensors: bool, dtype: torch.dtype) -> 
 
 def method_of(name: str, encoder: str = "small") -> Method:
     known = inspect.signature(registry.concrete(METHODS, name, Method)).parameters
-    sizes = {"dim": 24, "width": 8, "action_width": 8, "hidden": 32, "projector_hidden": 32, "projector_out": 16}
-    sizes |= {"transformer_width": 32, "pairs": 4, "context": 6}
+    sizes = {"dim": 24, "width": 8, "action_width": 8, "predictor_hidden": 32, "head_hidden": 32}
+    sizes |= {"projector_hidden": 32, "projector_out": 16, "transformer_width": 32, "pairs": 4, "context": 6}
     torch.manual_seed(0)
-    world = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,), "encoder": encoder}
-    return make_method(name, **world, **{key: value for key, value in sizes.items() if key in known})
+    spec = WorldSpec((1, 16, 16), 2, (0.4,), (0.2,))
+    return make_method(name, spec, encoder=encoder, **{key: value for key, value in sizes.items() if key in known})
 
 
 @pytest.mark.parametrize("dtype", OTHERS, ids=str)

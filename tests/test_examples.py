@@ -45,7 +45,9 @@ def test_scan_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_plan_to_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = scenario.load("saccade-digits").changed(method={"dim": 8, "width": 4, "action_width": 4, "hidden": 16})
+    found = scenario.load("saccade-digits").changed(
+        method={"dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16}
+    )
     world = make_world("saccade", source="digits", split="test", glimpse=16)
     method = build.method_of(found, world)
     folder = tmp_path / "run"

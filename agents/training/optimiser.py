@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from gazeworld.models.momentum import _check
+from gazeworld.models.momentum import check_progress
 
 from ..config import TrainConfig
 
@@ -43,7 +43,7 @@ def learning_rate(
 
     Appendix A.2: 1e-5 → 4e-4 in 20 epochs (1 % of 2000, 2 % of 1000), back to 1e-5. Raises ValueError outside [0, 1].
     """
-    _check(progress)
+    check_progress(progress)
     if progress < warmup:
         return start + (peak - start) * progress / warmup
     if warmup >= 1:

@@ -6,7 +6,7 @@ from typing import Any
 from gazeworld.envs import registry
 from gazeworld.envs.files import DataError
 from gazeworld.envs.world import WORLDS, World
-from gazeworld.models.method import METHODS, CheckpointError, Method, make_method
+from gazeworld.models.method import METHODS, CheckpointError, Method, WorldSpec, make_method
 
 from ..file_schemas import RunConfig, read_fields
 from ..policy import POLICIES
@@ -14,7 +14,10 @@ from . import checkpoint
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json in the folder of a run holds. Raises DataError where there is none or it is no such file."""
+    """What config.json in the folder of a run holds, by present names (see `old_files`).
+
+    Raises DataError where there is none or it is no such file.
+    """
     file = folder / "config.json"
     if not file.is_file():
         raise DataError(f"{file}: no such file; expected the folder of a run written by gazeworld train")
@@ -46,11 +49,4 @@ def load_method(folder: Path, world: World) -> tuple[Method, int]:
 def made_for(options: dict[str, Any], world: World) -> Method:
     """An untrained method for views and actions of a world; `options` holds its `name` and its own options."""
     rest = dict(options)
-    return make_method(
-        rest.pop("name"),
-        view_shape=world.view_shape,
-        action_dim=world.action_dim,
-        mean=world.mean,
-        std=world.std,
-        **rest,
-    )
+    return make_method(rest.pop("name"), WorldSpec.of(world), **rest)

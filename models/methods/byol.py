@@ -5,45 +5,43 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Share, Width
+from gazeworld.envs.validation import Share, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, Projector, each, make_projector, mlp, parts
 from ..losses import byol
-from ..momentum import follow, momentum, target_of
+from ..method import WorldSpec
+from ..momentum import follow, momentum_schedule, target_of
 
 
 class BYOL(JointEmbedding):
     """Encoder, projector and predictor, with a momentum copy of encoder and projector as target; actions play no part.
 
-    Appendix A.3: projector 2048-2048-2048, hidden layer of the predictor 512, decay from 0.996 to 1 on a cosine. The
+    Appendix A.3: projector 2048-2048-2048, hidden layer of the predictor 512, momentum from 0.996 to 1 on a cosine. The
     projector's output is not normalised, as in BYOL; hidden layers are. The released code has a projector of two
-    layers (2048-128, output normalised), a predictor of 2048, and renews its target's decay once an epoch instead of at
-    every step. `projector="transformer"` is the variant of appendix B.2.
+    layers (2048-128, output normalised), a predictor of 2048, and renews its momentum once an epoch instead of at every
+    step. `projector="transformer"` is the variant of appendix B.2.
     """
 
     least_views = most_views = 2
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
         projector: Projector = "mlp",
         projector_hidden: Width = 2048,
         projector_out: Width = 2048,
-        hidden: Width = 512,
-        decay: Share = 0.996,
+        predictor_hidden: Width = 512,
+        momentum: Share = 0.996,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
-        self.decay = decay
+        super().__init__(spec, encoder, dim, width)
+        self.momentum = momentum
         self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
-        self.predictor = mlp((out, hidden, out), norm_last=False)
+        self.predictor = mlp((out, predictor_hidden, out), norm_last=False)
         self.target = target_of(self.encoder)
         self.target_projector = target_of(self.projector)
 
@@ -57,7 +55,7 @@ class BYOL(JointEmbedding):
         return forth + back, parts({"forth": forth, "back": back})
 
     def after_step(self, progress: float) -> None:
-        """Both targets follow; their decay rises from `decay` to 1 on a cosine."""
-        decay = momentum(progress, base=self.decay)
-        follow(self.target, self.encoder, decay)
-        follow(self.target_projector, self.projector, decay)
+        """Both targets follow; their momentum rises from `momentum` to 1 on a cosine."""
+        momentum = momentum_schedule(progress, base=self.momentum)
+        follow(self.target, self.encoder, momentum)
+        follow(self.target_projector, self.projector, momentum)

@@ -5,21 +5,22 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Share, Width
+from gazeworld.envs.validation import Share, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
 from ..losses import byol
-from ..momentum import follow, momentum, target_of
+from ..method import WorldSpec
+from ..momentum import follow, momentum_schedule, target_of
 
 
 class ConditionalBYOL(JointEmbedding):
     """BYOL from view 1 to view 2, with the action between them at the predictor's input.
 
-    Appendix A.3: BYOL's architecture and decay, and a linear action projection of 128 numbers. The loss goes one way,
-    in which the action leads, as in the released code; that one has BYOL's other differences, too. Predictions live in
-    the space of projections: `goal` is what the momentum target and its projector make of a view, and `predict` takes
-    a view's embedding (or the mean of several) through the projector first. `projector="transformer"` is the variant of
+    Appendix A.3: BYOL's architecture and momentum, a linear action projection of 128 numbers. The loss goes one way, in
+    which the action leads, as in the released code; that one has BYOL's other differences, too. Predictions live in the
+    space of projections: `goal` is what the momentum target and its projector make of a view, and `predict` takes a
+    view's embedding (or the mean of several) through the projector first. `projector="transformer"` is the variant of
     appendix B.2.
     """
 
@@ -27,11 +28,8 @@ class ConditionalBYOL(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -39,14 +37,14 @@ class ConditionalBYOL(JointEmbedding):
         projector_hidden: Width = 2048,
         projector_out: Width = 2048,
         action_width: Width = 128,
-        hidden: Width = 512,
-        decay: Share = 0.996,
+        predictor_hidden: Width = 512,
+        momentum: Share = 0.996,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
-        self.decay = decay
+        super().__init__(spec, encoder, dim, width)
+        self.momentum = momentum
         self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
-        self.action_projection = action_projection(action_dim, action_width)
-        self.predictor = mlp((out + action_width, hidden, out), norm_last=False)
+        self.action_projection = action_projection(spec.action_dim, action_width)
+        self.predictor = mlp((out + action_width, predictor_hidden, out), norm_last=False)
         self.target = target_of(self.encoder)
         self.target_projector = target_of(self.projector)
 
@@ -72,7 +70,7 @@ class ConditionalBYOL(JointEmbedding):
         return loss, parts({"forth": loss})
 
     def after_step(self, progress: float) -> None:
-        """Both targets follow; their decay rises from `decay` to 1 on a cosine."""
-        decay = momentum(progress, base=self.decay)
-        follow(self.target, self.encoder, decay)
-        follow(self.target_projector, self.projector, decay)
+        """Both targets follow; their momentum rises from `momentum` to 1 on a cosine."""
+        momentum = momentum_schedule(progress, base=self.momentum)
+        follow(self.target, self.encoder, momentum)
+        follow(self.target_projector, self.projector, momentum)

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Amount, Layers, OptionError, PositiveAmount, Views, Width
+from gazeworld.envs.validation import Amount, Layers, OptionError, PositiveAmount, Views, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, parts
 from ..losses import invariance, nt_xent, weighted
+from ..method import WorldSpec
 
 _QUERIES = 512
 """Views read at a time: attention costs their square."""
@@ -44,11 +45,8 @@ class ContextSSL(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -57,11 +55,11 @@ class ContextSSL(JointEmbedding):
         heads: Layers = 4,
         pairs: Views = 64,
         context: Annotated[int, Interval(ge=0, le=2**13)] = 126,
-        hidden: Width = 1024,
+        head_hidden: Width = 1024,
         temperature: PositiveAmount = 0.5,
         action_weight: Amount = 1.0,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         if context % 2 or context >= 2 * pairs:
             raise OptionError(
                 f"context is {context} views, expected an even number below {2 * pairs}, twice pairs={pairs}"
@@ -73,19 +71,19 @@ class ContextSSL(JointEmbedding):
         self.pairs = pairs
         self.temperature = temperature
         self.weights = {"contrast": 1.0, "action": action_weight}
-        self.read_in = nn.Linear(self.view_dim + action_dim, transformer_width, dtype=torch.float32)
+        self.read_in = nn.Linear(self.view_dim + spec.action_dim, transformer_width, dtype=torch.float32)
         self.layers = nn.ModuleList(_layer(transformer_width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(transformer_width, dtype=torch.float32)
         self.read_out = nn.Linear(transformer_width, self.view_dim, dtype=torch.float32)
         self.action_head = nn.Sequential(
-            nn.Linear(2 * self.view_dim, hidden, dtype=torch.float32),
+            nn.Linear(2 * self.view_dim, head_hidden, dtype=torch.float32),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, hidden, dtype=torch.float32),
+            nn.Linear(head_hidden, head_hidden, dtype=torch.float32),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, action_dim, dtype=torch.float32),
+            nn.Linear(head_hidden, spec.action_dim, dtype=torch.float32),
         )
-        self.register_buffer("context_views", torch.zeros(context // 2, 2, *view_shape, dtype=torch.uint8))
-        self.register_buffer("context_actions", torch.zeros(context // 2, action_dim, dtype=torch.float32))
+        self.register_buffer("context_views", torch.zeros(context // 2, 2, *spec.view_shape, dtype=torch.uint8))
+        self.register_buffer("context_actions", torch.zeros(context // 2, spec.action_dim, dtype=torch.float32))
         self.register_buffer("context_pairs", torch.zeros((), dtype=torch.long))
         self.context_views: Tensor
         self.context_actions: Tensor

@@ -7,12 +7,13 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, MaybeWidth, Share, Width
+from gazeworld.envs.validation import MaybeWidth, Share, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, action_projection, each, mlp, parts
 from ..losses import cosine
-from ..momentum import follow, momentum, target_of
+from ..method import WorldSpec
+from ..momentum import follow, momentum_schedule, target_of
 
 Reduction = Literal["sum", "mean"]
 
@@ -25,7 +26,7 @@ class ConvJEPA(JointEmbedding):
     more than two views need a world in which displacements add up: saccades and augmentations, not rotations.
 
     Appendix A.3 is silent about this method: the predictor (hidden layer 1024, batch-normalised), the action projection
-    and the decay are seq-JEPA's, and the target is the embedding of the last view itself. `projector_out` > 0 puts a
+    and the momentum are seq-JEPA's, and the target is the embedding of the last view itself. `projector_out` > 0 puts a
     projector of `projector_hidden` hidden units, with batch-normalised output, between them, as the released code has
     (2048 and 128). `predict` takes a view's embedding (or the mean of several); `goal` is the momentum target's
     embedding, or its projection where there is a projector.
@@ -35,30 +36,27 @@ class ConvJEPA(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
         projector_hidden: Width = 2048,
         projector_out: MaybeWidth = 0,
         action_width: Width = 128,
-        hidden: Width = 1024,
-        decay: Share = 0.996,
+        predictor_hidden: Width = 1024,
+        momentum: Share = 0.996,
         reduction: Reduction = "sum",
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         self.reduction = reduction
-        self.decay = decay
+        self.momentum = momentum
         self.projects = projector_out > 0
         out = projector_out or self.view_dim
         widths = (self.view_dim, projector_hidden, projector_out)
         self.projector = mlp(widths, norm_last=True) if self.projects else nn.Identity()
-        self.action_projection = action_projection(action_dim, action_width)
-        self.predictor = mlp((out + action_width, hidden, out), norm_last=False)
+        self.action_projection = action_projection(spec.action_dim, action_width)
+        self.predictor = mlp((out + action_width, predictor_hidden, out), norm_last=False)
         self.target = target_of(self.encoder)
         self.target_projector = target_of(self.projector)
 
@@ -86,8 +84,8 @@ class ConvJEPA(JointEmbedding):
         return pair * encoded.shape[1] if self.reduction == "sum" else pair, parts({"pair": pair})
 
     def after_step(self, progress: float) -> None:
-        """Both targets follow; their decay rises from `decay` to 1 on a cosine."""
-        decay = momentum(progress, base=self.decay)
-        follow(self.target, self.encoder, decay)
+        """Both targets follow; their momentum rises from `momentum` to 1 on a cosine."""
+        momentum = momentum_schedule(progress, base=self.momentum)
+        follow(self.target, self.encoder, momentum)
         if self.projects:
-            follow(self.target_projector, self.projector, decay)
+            follow(self.target_projector, self.projector, momentum)

@@ -5,11 +5,12 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Amount, PositiveAmount, Width
+from gazeworld.envs.validation import Amount, PositiveAmount, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, action_projection, each, mlp, parts
 from ..losses import equimod, weighted
+from ..method import WorldSpec
 
 
 class EquiMod(JointEmbedding):
@@ -29,11 +30,8 @@ class EquiMod(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -43,11 +41,11 @@ class EquiMod(JointEmbedding):
         temperature: PositiveAmount = 0.1,
         equivariance: Amount = 1.0,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         widths = (self.view_dim, projector_hidden, projector_hidden, projector_out)
         self.invariant = mlp(widths, norm_last=True)
         self.equivariant = mlp(widths, norm_last=True)
-        self.action_projection = action_projection(action_dim, action_width)
+        self.action_projection = action_projection(spec.action_dim, action_width)
         self.predictor = mlp((projector_out + action_width, projector_out), norm_last=True)
         self.temperature = temperature
         self.weights = {"invariance": 1.0, "equivariance": equivariance}

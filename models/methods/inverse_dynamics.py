@@ -6,10 +6,11 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Width
+from gazeworld.envs.validation import Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, each, mlp, parts
+from ..method import WorldSpec
 
 
 class InverseDynamics(JointEmbedding):
@@ -23,18 +24,15 @@ class InverseDynamics(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
-        hidden: Width = 512,
+        head_hidden: Width = 512,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
-        self.head = mlp((2 * self.view_dim, hidden, action_dim), norm_last=False)
+        super().__init__(spec, encoder, dim, width)
+        self.head = mlp((2 * self.view_dim, head_hidden, spec.action_dim), norm_last=False)
 
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Mean squared error of all actions of all streams, in the units of the world."""

@@ -5,11 +5,12 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, PositiveAmount, Width
+from gazeworld.envs.validation import PositiveAmount, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
 from ..losses import nt_xent
+from ..method import WorldSpec
 
 
 class SEN(JointEmbedding):
@@ -26,11 +27,8 @@ class SEN(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -40,9 +38,9 @@ class SEN(JointEmbedding):
         action_width: Width = 128,
         temperature: PositiveAmount = 0.5,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=True)
-        self.action_projection = action_projection(action_dim, action_width)
+        self.action_projection = action_projection(spec.action_dim, action_width)
         self.predictor = mlp((out + action_width, out), norm_last=True)
         self.temperature = temperature
 

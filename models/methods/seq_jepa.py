@@ -11,9 +11,9 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Dropout, Layers, MaybeWidth, OptionError, Share, Width
 
 from ..aggregator import Aggregator
-from ..encoders import Deviations, Encoder, Means, Normalise, ViewShape, make_encoder
-from ..method import Method
-from ..momentum import follow, momentum, target_of
+from ..encoders import Encoder, Normalise, make_encoder
+from ..method import Method, WorldSpec
+from ..momentum import follow, momentum_schedule, target_of
 
 Norm = Literal["batch", "none"]
 
@@ -23,7 +23,7 @@ class SeqJEPA(Method):
 
     Departures and choices, where the paper leaves room:
     - the predictor's hidden layer is batch-normalised (as in BYOL, whose set-up the paper takes, and in the released
-      code); `predictor_norm="none"` is the letter of section 3.2. `hidden=0` leaves the hidden layer out;
+      code); `predictor_norm="none"` is the letter of section 3.2. `predictor_hidden=0` leaves the hidden layer out;
     - actions are projected linearly without bias, so that "no action" is the zero vector. Weights start at variance
       one, which gives actions about as much weight as views from the first step; the released code gets there with a
       BatchNorm on the projection, without gain or offset: `action_norm="batch"`. The action missing after the last
@@ -32,7 +32,7 @@ class SeqJEPA(Method):
     - `positions`, `final_norm` and `dropout` are the aggregator's (see `Aggregator`): off here, while the released code
       has a final norm and a dropout of 0.1; `identical_layers` has its layers start as copies of one another and its
       token at zero, as there;
-    - the target runs in train mode and keeps BatchNorm statistics of its own (see `ema.follow`);
+    - the target runs in train mode and keeps BatchNorm statistics of its own (see `momentum.follow`);
     - momentum is updated at every step (BYOL), the released code does so once an epoch;
     - the released models hand two view embeddings to their probes, and where a single view is observed the second
       comes from the target: that is `goal`, while `represent` always answers with the encoder.
@@ -44,11 +44,8 @@ class SeqJEPA(Method):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: MaybeWidth,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -60,27 +57,27 @@ class SeqJEPA(Method):
         final_norm: bool = False,
         identical_layers: bool = False,
         action_norm: Norm = "none",
-        hidden: MaybeWidth = 1024,
+        predictor_hidden: MaybeWidth = 1024,
         predictor_norm: Norm = "batch",
-        decay: Share = 0.996,
+        momentum: Share = 0.996,
         condition_transformer: bool = True,
         condition_predictor: bool = True,
     ) -> None:
         super().__init__()
         uses_actions = condition_transformer or condition_predictor or action_norm != "none"
-        for name, size in (("action_width", action_width), ("action_dim", action_dim or not action_width)):
+        for name, size in (("action_width", action_width), ("action_dim", spec.action_dim or not action_width)):
             if size < uses_actions:
                 raise OptionError(f"{name} is {size:d}, expected at least 1 in a model that uses actions")
-        self.made_for(view_shape, action_dim, fixed=encoder == "small-grid")
-        self.decay = decay
+        self.made_for(spec, fixed=encoder == "small-grid")
+        self.momentum = momentum
         self.condition_transformer = condition_transformer
         self.condition_predictor = condition_predictor
         self.action_width = action_width
-        self.normalise = Normalise(view_shape[0], mean, std)
-        network, self.view_dim = make_encoder(encoder, view_shape, dim=dim, width=width)
+        self.normalise = Normalise(spec)
+        network, self.view_dim = make_encoder(encoder, spec.view_shape, dim=dim, width=width)
         self.encoder = network.to(memory_format=torch.channels_last)  # as the views lie; a fifth faster on the CPU
         self.target = target_of(self.encoder)
-        self.action_projection = _projection(action_dim, action_width)
+        self.action_projection = _projection(spec.action_dim, action_width)
         if not (condition_transformer or condition_predictor):  # a weight that nothing uses would get no gradient
             self.action_projection.requires_grad_(False)
         self.action_norm = (
@@ -99,7 +96,7 @@ class SeqJEPA(Method):
         if identical_layers:
             self.aggregator.start_as_copies()
         inputs = self.aggregate_dim + action_width * condition_predictor
-        self.predictor = _predictor(inputs, hidden, self.view_dim, predictor_norm)
+        self.predictor = _predictor(inputs, predictor_hidden, self.view_dim, predictor_norm)
 
     def encode(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
         """z_i = f(x_i), all views of the batch in one pass."""
@@ -150,8 +147,8 @@ class SeqJEPA(Method):
         return loss, {}
 
     def after_step(self, progress: float) -> None:
-        """The target follows the encoder; its decay rises from `decay` to 1 on a cosine (appendix A.3)."""
-        follow(self.target, self.encoder, momentum(progress, base=self.decay))
+        """The target follows the encoder; its momentum rises from `momentum` to 1 on a cosine (appendix A.3)."""
+        follow(self.target, self.encoder, momentum_schedule(progress, base=self.momentum))
 
     def _through(self, network: nn.Module, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
         flat = self.normalise(views.flatten(0, 1))

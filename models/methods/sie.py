@@ -5,11 +5,12 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Amount, OptionError, Width
+from gazeworld.envs.validation import Amount, OptionError, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import Hypernetwork, JointEmbedding, each, mlp, parts
 from ..losses import sie, weighted
+from ..method import WorldSpec
 
 
 class SIE(JointEmbedding):
@@ -28,11 +29,8 @@ class SIE(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -44,13 +42,13 @@ class SIE(JointEmbedding):
         variance: Amount = 10.0,
         covariance: Amount = 1.0,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         if self.view_dim % 2:
             raise OptionError(f"dim makes an embedding of {self.view_dim} numbers, which cannot be split in halves")
         widths = (self.view_dim // 2, projector_hidden, projector_hidden, projector_out)
         self.invariant = mlp(widths, norm_last=False)
         self.equivariant = mlp(widths, norm_last=False)
-        self.predictor = Hypernetwork(projector_out, action_dim, bias=hypernetwork_bias)
+        self.predictor = Hypernetwork(projector_out, spec.action_dim, bias=hypernetwork_bias)
         self.weights = {
             "invariance": invariance,
             "equivariance": equivariance,

@@ -4,11 +4,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, PositiveAmount, Width
+from gazeworld.envs.validation import PositiveAmount, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, Projector, each, make_projector, parts
 from ..losses import nt_xent
+from ..method import WorldSpec
 
 
 class SimCLR(JointEmbedding):
@@ -22,11 +23,8 @@ class SimCLR(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -35,7 +33,7 @@ class SimCLR(JointEmbedding):
         projector_out: Width = 2048,
         temperature: PositiveAmount = 0.5,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         self.projector, _ = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=True)
         self.temperature = temperature
 

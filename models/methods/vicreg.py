@@ -4,11 +4,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Amount, Width
+from gazeworld.envs.validation import Amount, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, Projector, each, make_projector, parts
 from ..losses import vicreg, weighted
+from ..method import WorldSpec
 
 
 class VICReg(JointEmbedding):
@@ -22,11 +23,8 @@ class VICReg(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -37,7 +35,7 @@ class VICReg(JointEmbedding):
         variance: Amount = 10.0,
         covariance: Amount = 1.0,
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         self.projector, _ = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
         self.weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
 

@@ -6,11 +6,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
-from gazeworld.envs.validation import ActionSize, Amount, Width
+from gazeworld.envs.validation import Amount, Width
 
-from ..encoders import Deviations, Encoder, Means, ViewShape
+from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, Projector, each, make_projector, parts
 from ..losses import trajectory, vicreg, weighted
+from ..method import WorldSpec
 
 Place = Literal["embedding", "projection"]
 
@@ -28,11 +29,8 @@ class VICRegTrajectory(JointEmbedding):
 
     def __init__(
         self,
+        spec: WorldSpec,
         *,
-        view_shape: ViewShape,
-        action_dim: ActionSize,
-        mean: Means,
-        std: Deviations,
         encoder: Encoder = "cifar-resnet18",
         dim: Width = 128,
         width: Width = 32,
@@ -45,7 +43,7 @@ class VICRegTrajectory(JointEmbedding):
         trajectory: Amount = 0.01,
         trajectory_on: Place = "embedding",
     ) -> None:
-        super().__init__(view_shape, action_dim, mean, std, encoder, dim, width)
+        super().__init__(spec, encoder, dim, width)
         self.projector, _ = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
         self.weights = {
             "invariance": invariance,

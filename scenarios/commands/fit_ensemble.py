@@ -84,7 +84,7 @@ def equip(chosen: HeadsArguments, console: Console) -> int:
 
 def heads_config(run: Run, *, hidden: int = 0, **options: Any) -> HeadsConfig:
     """How the heads of a run are fitted; as wide as its predictor unless `hidden` says otherwise."""
-    return HeadsConfig(hidden=hidden or int(run.scenario.method.get("hidden", _HIDDEN)), **options)
+    return HeadsConfig(hidden=hidden or int(run.scenario.method.get("predictor_hidden", _HIDDEN)), **options)
 
 
 def fitted(run: Run, method: Method, config: HeadsConfig, scenes: int, tick: Tick = quiet) -> Heads:

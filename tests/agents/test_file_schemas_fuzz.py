@@ -26,7 +26,7 @@ from gazeworld.agents.training.trained_methods import load_method, made_for
 from gazeworld.scenarios.commands import table
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
-METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "hidden": 16}
+METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}
 ODD: tuple[Any, ...] = (None, True, -1, 1.5, 10**30, 1e308, "", "x", "\udcff", [], {}, [[]], {"a": 1}, "9" * 5000)
 
 

@@ -9,6 +9,7 @@ import os
 import typing
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import jaxtyping
@@ -35,7 +36,7 @@ from gazeworld.envs import registry
 from gazeworld.envs.files import one_line
 from gazeworld.envs.validation import from_mapping
 from gazeworld.envs.worlds.saccade import SaccadeWorld
-from gazeworld.models.method import METHODS, Method, make_method
+from gazeworld.models.method import METHODS, Method, WorldSpec, make_method
 
 EXAMPLES = int(os.environ.get("GAZEWORLD_FUZZ", "40"))
 fuzzed = settings(
@@ -55,9 +56,9 @@ CONFIGS = [
     contestants.Compared,
     readouts.Budget,
 ]
-WORLD: dict[str, Any] = {"view_shape": (1, 8, 8), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
-SMALL: dict[str, Any] = {"encoder": "small", "dim": 8, "width": 4, "hidden": 8, "action_width": 8}
-SMALL |= {"projector_hidden": 8, "projector_out": 8, "transformer_width": 8, "layers": 1}
+WORLD = WorldSpec((1, 8, 8), 2, (0.4,), (0.2,))
+SMALL: dict[str, Any] = {"encoder": "small", "dim": 8, "width": 4, "predictor_hidden": 8, "action_width": 8}
+SMALL |= {"head_hidden": 8, "projector_hidden": 8, "projector_out": 8, "transformer_width": 8, "layers": 1}
 
 _EXTREMES = [-(2**63), -1, 0, 1, 2, 3, 5, 64, 255, 2**20, 2**31, 2**32, 10**12, 2**63, 2**64, 10**30, 10**400]
 _STRANGE: list[Any] = [
@@ -147,10 +148,20 @@ def built_or_named(build: Callable[[], Any], options: dict[str, Any]) -> None:
 def test_methods(name: str, data: st.DataObject) -> None:
     kind = registry.concrete(METHODS, name, Method)
     known = inspect.signature(kind).parameters
-    usual = {key: value for key, value in {**WORLD, **SMALL}.items() if key in known}
+    usual = {key: value for key, value in SMALL.items() if key in known}
     usual |= {"pairs": 4, "context": 6} if "pairs" in known else {}
-    options = drawn(data, kind)
-    built_or_named(lambda: make_method(name, **{**usual, **options}), options)
+    options = drawn(data, kind, ("spec",))
+    built_or_named(lambda: make_method(name, WORLD, **{**usual, **options}), options)
+
+
+@fuzzed
+@given(st.sampled_from(registry.names(METHODS)), st.data())
+def test_what_a_world_dictates_to_methods(name: str, data: st.DataObject) -> None:
+    known = inspect.signature(registry.concrete(METHODS, name, Method)).parameters
+    usual = {key: value for key, value in SMALL.items() if key in known}
+    usual |= {"pairs": 4, "context": 6} if "pairs" in known else {}
+    options = drawn(data, WorldSpec)
+    built_or_named(lambda: make_method(name, replace(WORLD, **options), **usual), options)
 
 
 PLACES = SaccadeWorld(noise(), glimpse=3)

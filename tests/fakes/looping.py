@@ -16,7 +16,7 @@ from gazeworld.agents.training import loop
 from gazeworld.agents.training.optimiser import make_optimiser
 from gazeworld.agents.training.recorder import Recorder
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
-from gazeworld.models.method import make_method
+from gazeworld.models.method import WorldSpec, make_method
 
 CONFIG = TrainConfig(
     steps=8, batch=6, observed=3, lr=1e-2, warmup=0.2, log_every=2, probe_every=4, save_every=4, keep=0
@@ -39,15 +39,12 @@ def session(
     torch.manual_seed(seed)
     module = make_method(
         "seq-jepa",
-        view_shape=(1, 4, 4),
-        action_dim=1,
-        mean=(0.5,),
-        std=(0.25,),
+        WorldSpec((1, 4, 4), 1, (0.5,), (0.25,)),
         encoder="small",
         dim=12,
         width=4,
         action_width=4,
-        hidden=8,
+        predictor_hidden=8,
         dropout=dropout,
     )
     optimiser = make_optimiser(module, CONFIG)

@@ -1,6 +1,7 @@
 """What methods refuse at their public doors: views that are no bytes, shapes that do not fit, sizes beyond memory."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jaxtyping
@@ -11,11 +12,11 @@ from torch import Tensor
 from gazeworld.envs import registry
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import OptionError
-from gazeworld.models.method import METHODS, Method, Predicts, make_method
+from gazeworld.models.method import METHODS, Method, Predicts, WorldSpec, make_method
 
 NAMES = registry.names(METHODS)
 SIDE = 16
-WORLD: dict[str, Any] = {"view_shape": (3, SIDE, SIDE), "action_dim": 2, "mean": (0.4,) * 3, "std": (0.2,) * 3}
+WORLD = WorldSpec((3, SIDE, SIDE), 2, (0.4,) * 3, (0.2,) * 3)
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def _as_users_have_it() -> Iterator[None]:
 
 
 def small(name: str, **options: Any) -> Method:
-    return make_method(name, **WORLD, **{"encoder": "small", "dim": 24, "width": 4, **options}).eval()
+    return make_method(name, WORLD, **{"encoder": "small", "dim": 24, "width": 4, **options}).eval()
 
 
 def views(b: int = 2, t: int = 2, c: int = 3, side: int = SIDE) -> Tensor:
@@ -94,7 +95,7 @@ def test_counting_first_changes_no_weights() -> None:
     method = small("seq-jepa")
     torch.manual_seed(3)
     options = {"encoder": "small", "dim": 24, "width": 4}
-    same = registry.concrete(METHODS, "seq-jepa", Method)(**WORLD, **options)
+    same = registry.concrete(METHODS, "seq-jepa", Method)(WORLD, **options)
     assert all(torch.equal(x, y) for x, y in zip(method.parameters(), same.parameters(), strict=True))
 
 
@@ -112,14 +113,15 @@ def test_counting_first_changes_no_weights() -> None:
         ({"heads": 0}, "heads is 0, expected an integer from 1 to 256"),
         ({"layers": 10**6}, "layers is 1000000, expected an integer from 1 to 256"),
         ({"dropout": 1.0}, "dropout is 1.0, expected a finite number of 0 or more and less than 1"),
-        ({"decay": float("nan")}, "decay is nan, expected a finite number from 0 to 1"),
+        ({"momentum": float("nan")}, "momentum is nan, expected a finite number from 0 to 1"),
         ({"positions": "no"}, "positions is 'no', expected True or False"),
     ],
 )
 def test_options_of_the_world_model_have_bounds(options: dict, message: str) -> None:
-    given = {**WORLD, "encoder": "small", "dim": 24, "width": 4, **options}
+    dictated = {name: options[name] for name in options if name in vars(WORLD)}
+    own = {name: options[name] for name in options if name not in dictated}
     with pytest.raises(OptionError, match=message):
-        make_method("seq-jepa", **given)
+        make_method("seq-jepa", replace(WORLD, **dictated), **{"encoder": "small", "dim": 24, "width": 4, **own})
 
 
 @pytest.mark.parametrize(

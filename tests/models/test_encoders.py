@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from gazeworld.envs.stream import Stream
 from gazeworld.models.encoders import ENCODERS, make_encoder
-from gazeworld.models.method import make_method
+from gazeworld.models.method import WorldSpec, make_method
 
 SIDES = range(1, 41)
 RESNET_SIDES = (1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 40)
@@ -103,8 +103,8 @@ def test_embeddings_and_weights_are_those_of_strides_of_two_everywhere(kind: str
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_a_method_learns_from_views_of_one_pixel(kind: str) -> None:
     torch.manual_seed(0)
-    options = {"view_shape": (1, 1, 1), "action_dim": 2, "mean": (0.4,), "std": (0.2,), "dim": 24, "width": 8}
-    method = make_method("seq-jepa", encoder=kind, **options)
+    spec = WorldSpec((1, 1, 1), 2, (0.4,), (0.2,))
+    method = make_method("seq-jepa", spec, encoder=kind, dim=24, width=8)
     views = torch.randint(0, 256, (8, 4, 1, 1, 1), dtype=torch.uint8)
     poses, none = torch.rand(8, 4, 2), torch.zeros(8).long()
     with torch.autocast("cpu", torch.bfloat16):

@@ -8,16 +8,16 @@ from torch.nn import functional as F
 from gazeworld.envs.stream import Stream
 from gazeworld.models import losses
 from gazeworld.models.joint_embedding import Hypernetwork, TransformerProjector, make_projector, mlp
-from gazeworld.models.method import Method, Predicts, make_method
+from gazeworld.models.method import Method, Predicts, WorldSpec, make_method
 
-WORLD = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
+WORLD = WorldSpec((1, 16, 16), 2, (0.4,), (0.2,))
 SMALL = {"encoder": "small", "dim": 24, "width": 8}
 HEADS = {"projector_hidden": 32, "projector_out": 16}
 
 
 def make(name: str, **options: object) -> Method:
     torch.manual_seed(0)
-    return make_method(name, **WORLD, **SMALL, **options)
+    return make_method(name, WORLD, **SMALL, **options)
 
 
 def stream_of(b: int = 6, t: int = 2, seed: int = 0) -> Stream:
@@ -78,7 +78,7 @@ PAPER = {
 @pytest.mark.parametrize("name", PAPER)
 def test_default_sizes_are_those_of_appendix_a3(name: str) -> None:
     with torch.device("meta"):
-        method = make_method(name, view_shape=(3, 32, 32), action_dim=4, mean=(0.5,) * 3, std=(0.2,) * 3)
+        method = make_method(name, WorldSpec((3, 32, 32), 4, (0.5,) * 3, (0.2,) * 3))
     for part, shapes in PAPER[name].items():
         layers = [m for m in getattr(method, part).modules() if isinstance(m, nn.Linear)]
         assert [tuple(layer.weight.shape) for layer in layers] == shapes, part
@@ -90,7 +90,7 @@ def test_default_weights_are_those_of_appendix_a3() -> None:
     assert make("sie").weights == {"invariance": 10, "equivariance": 4.5, "variance": 10, "covariance": 1}
     assert make("equimod").weights == {"invariance": 1, "equivariance": 1}
     assert [make(name).temperature for name in ("simclr", "sen", "equimod")] == [0.5, 0.5, 0.1]
-    assert [make(name).decay for name in ("byol", "conditional-byol", "conv-jepa")] == [0.996] * 3
+    assert [make(name).momentum for name in ("byol", "conditional-byol", "conv-jepa")] == [0.996] * 3
 
 
 def pair(method: Method, stream: Stream) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,7 +154,7 @@ def test_conv_jepa_foretells_the_last_view_from_each_other(out: int) -> None:
 
 @torch.no_grad()
 def test_byol_goes_both_ways_and_its_target_is_another_network() -> None:
-    method, stream = make("byol", **HEADS, hidden=32).eval(), stream_of()
+    method, stream = make("byol", **HEADS, predictor_hidden=32).eval(), stream_of()
     for p in (*method.encoder.parameters(), *method.projector.parameters()):
         p.add_(0.05 * torch.randn_like(p))
     z, t = method.encode(stream.views), method.through(method.target, stream.views)
@@ -184,7 +184,7 @@ def test_sie_steers_the_second_half_alone() -> None:
     assert not torch.allclose(method.predict(z, action), method.predict(other, action))
 
 
-CONTEXT = {"transformer_width": 32, "hidden": 32, "pairs": 4, "context": 6}
+CONTEXT = {"transformer_width": 32, "head_hidden": 32, "pairs": 4, "context": 6}
 
 
 def test_contextssl_reads_probes_after_the_pairs_it_saw_last() -> None:
@@ -225,7 +225,7 @@ def test_contextssl_does_not_let_a_view_see_its_partner_or_what_follows() -> Non
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("byol", {"decay": 1.5}, "decay is 1.5"),
+        ("byol", {"momentum": 1.5}, "momentum is 1.5"),
         ("conv-jepa", {"reduction": "max"}, "reduction is 'max', expected 'sum' or 'mean'"),
         ("vicreg-traj", {"trajectory_on": "moon"}, "trajectory_on is 'moon', expected 'embedding' or 'projection'"),
         ("sie", {"dim": 23}, "embedding of 23 numbers"),
@@ -236,4 +236,4 @@ def test_contextssl_does_not_let_a_view_see_its_partner_or_what_follows() -> Non
 )
 def test_bad_options_are_named(name: str, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_method(name, **WORLD, **{**SMALL, **options})
+        make_method(name, WORLD, **{**SMALL, **options})

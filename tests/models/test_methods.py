@@ -11,16 +11,17 @@ import torch
 
 from gazeworld.envs import registry
 from gazeworld.envs.stream import Stream
-from gazeworld.models.method import METHODS, Method, Predicts, make_method
+from gazeworld.models.method import METHODS, Method, Predicts, WorldSpec, make_method
 
 NAMES = registry.names(METHODS)
-WORLD = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
+WORLD = WorldSpec((1, 16, 16), 2, (0.4,), (0.2,))
 SMALL = {
     "encoder": "small",
     "dim": 24,
     "width": 8,
     "action_width": 8,
-    "hidden": 32,
+    "predictor_hidden": 32,
+    "head_hidden": 32,
     "projector_hidden": 32,
     "projector_out": 16,
     "transformer_width": 32,
@@ -33,7 +34,7 @@ SMALL = {
 def make(name: str, seed: int = 0, **options: object) -> Method:
     known = inspect.signature(registry.concrete(METHODS, name, Method)).parameters
     torch.manual_seed(seed)
-    return make_method(name, **WORLD, **{k: v for k, v in SMALL.items() if k in known}, **options)
+    return make_method(name, WORLD, **{k: v for k, v in SMALL.items() if k in known}, **options)
 
 
 def stream_of(b: int, t: int, seed: int = 0) -> Stream:
@@ -230,9 +231,9 @@ from gazeworld.models.method import Method
 class Shrink(Method):
     """One linear layer."""
 
-    def __init__(self, *, view_shape, action_dim, mean, std, dim=3):
+    def __init__(self, spec, *, dim=3):
         super().__init__()
-        c, h, w = view_shape
+        c, h, w = spec.view_shape
         self.encoder = nn.Linear(c * h * w, dim)
         self.view_dim = self.aggregate_dim = dim
 
@@ -257,12 +258,12 @@ def test_a_file_of_the_registry_is_a_method(tmp_path: Path, monkeypatch: pytest.
     importlib.invalidate_caches()
     try:
         assert registry.names(METHODS) == sorted([*NAMES, "shrink-it"])
-        method, stream = make_method("shrink-it", **WORLD, dim=5), stream_of(4, 3)
+        method, stream = make_method("shrink-it", WORLD, dim=5), stream_of(4, 3)
         assert method.represent(stream.views, stream.actions).aggregate.shape == (4, 5)
         before = stepped(method, stream)
         assert method.loss(stream)[0] < before
         with pytest.raises(ValueError, match="method 'shrink-it'"):
-            make_method("shrink-it", **WORLD, colour=True)
+            make_method("shrink-it", WORLD, colour=True)
     finally:
         sys.modules.pop(f"{METHODS}.shrink_it", None)
         vars(package).pop("shrink_it", None)

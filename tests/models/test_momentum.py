@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from gazeworld.agents.training.optimiser import learning_rate
-from gazeworld.models.momentum import momentum
+from gazeworld.models.momentum import momentum_schedule
 
 
 def test_learning_rate_warms_up_and_returns() -> None:
@@ -22,9 +22,9 @@ def test_learning_rate_keeps_falling_after_the_warm_up() -> None:
 
 
 def test_momentum_rises_from_base_to_one() -> None:
-    assert momentum(0.0) == pytest.approx(0.996)
-    assert momentum(0.5) == pytest.approx(0.998)
-    assert momentum(1.0) == 1.0
+    assert momentum_schedule(0.0) == pytest.approx(0.996)
+    assert momentum_schedule(0.5) == pytest.approx(0.998)
+    assert momentum_schedule(1.0) == 1.0
 
 
 @pytest.mark.parametrize("progress", [-0.1, 1.1, float("nan")])
@@ -32,4 +32,4 @@ def test_progress_outside_its_range_is_refused(progress: float) -> None:
     with pytest.raises(ValueError, match="progress"):
         learning_rate(progress)
     with pytest.raises(ValueError, match="progress"):
-        momentum(progress)
+        momentum_schedule(progress)

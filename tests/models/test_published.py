@@ -17,7 +17,7 @@ from torchvision.models import resnet18
 
 from gazeworld.envs.stream import Stream
 from gazeworld.models import published
-from gazeworld.models.method import CheckpointError
+from gazeworld.models.method import CheckpointError, WorldSpec
 from gazeworld.models.methods.seq_jepa import SeqJEPA
 
 MEAN, STD = (0.4467, 0.4398, 0.4066), (0.2241, 0.2215, 0.2239)
@@ -215,7 +215,7 @@ def test_a_file_with_the_whole_dictionary(tensors: Tensors, tmp_path: Path, capl
     with caplog.at_level(logging.WARNING, "gazeworld.models.published"):
         model = load(str(file))
     assert all(name in caplog.text for name in probes)
-    assert model.decay == 0.99
+    assert model.momentum == 0.99
     stream = stream_of(2, 2)
     expected = released(tensors, stream, heads=8)
     torch.testing.assert_close(answers(model, stream)["aggregate"], expected["aggregate"], rtol=1e-4, atol=1e-4)
@@ -239,11 +239,11 @@ def test_a_model_written_and_read_is_the_same_model() -> None:
         "action_norm": "batch",
         "final_norm": True,
         "dropout": 0.1,
-        "hidden": 32,
+        "predictor_hidden": 32,
         "layers": 1,
     }
-    made = {"view_shape": (3, 32, 32), "action_dim": 4, "mean": MEAN, "std": STD}
-    model = SeqJEPA(**made, **released_options)
+    made = WorldSpec((3, 32, 32), 4, MEAN, STD)
+    model = SeqJEPA(made, **released_options)
     stream = stream_of(2, 4, side=64)
     model.loss(stream)  # moves the running statistics
     written = published.export(model)
@@ -319,9 +319,9 @@ def test_what_is_no_such_checkpoint_is_refused(tensors: Tensors, change: Callabl
 
 
 def test_a_checkpoint_of_another_method_is_refused() -> None:
-    made = {"view_shape": (3, 32, 32), "action_dim": 4, "mean": MEAN, "std": STD}
+    made = WorldSpec((3, 32, 32), 4, MEAN, STD)
     with pytest.raises(CheckpointError, match="agg_token is missing"):
-        load(SeqJEPA(**made, hidden=16, layers=1).state_dict())
+        load(SeqJEPA(made, predictor_hidden=16, layers=1).state_dict())
 
 
 class Runs:
@@ -384,8 +384,8 @@ def test_impossible_statistics(tensors: Tensors, mean: tuple, std: tuple, messag
     ],
 )
 def test_a_model_that_the_format_cannot_express_is_refused(options: dict, reason: str) -> None:
-    made = {"view_shape": (3, 32, 32), "action_dim": 4, "mean": MEAN, "std": STD, "hidden": 16, "layers": 1}
-    model = SeqJEPA(**made | {"action_norm": "batch", "final_norm": True} | options)
+    made = {"predictor_hidden": 16, "layers": 1, "action_norm": "batch", "final_norm": True}
+    model = SeqJEPA(WorldSpec((3, 32, 32), 4, MEAN, STD), **made | options)
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(ValueError, match=f"cannot hold this model: {reason}"):
         published.export(model)
@@ -393,7 +393,7 @@ def test_a_model_that_the_format_cannot_express_is_refused(options: dict, reason
 
 
 def test_a_model_that_has_lost_its_layers_is_not_exported() -> None:
-    model = SeqJEPA(view_shape=(3, 32, 32), action_dim=4, mean=MEAN, std=STD, action_norm="batch", final_norm=True)
+    model = SeqJEPA(WorldSpec((3, 32, 32), 4, MEAN, STD), action_norm="batch", final_norm=True)
     model.aggregator.layers = nn.ModuleList()
     with pytest.raises(ValueError, match="cannot hold this model: it has 0 layers"):
         published.export(model)

@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional as F
 
 from gazeworld.envs.stream import Stream
-from gazeworld.models.method import Method, make_method
+from gazeworld.models.method import Method, WorldSpec, make_method
 
-SMALL = {"encoder": "small", "dim": 24, "width": 8, "action_width": 8, "hidden": 32}
-WORLD = {"view_shape": (1, 16, 16), "action_dim": 2, "mean": (0.4,), "std": (0.2,)}
+SMALL = {"encoder": "small", "dim": 24, "width": 8, "action_width": 8, "predictor_hidden": 32}
+WORLD = WorldSpec((1, 16, 16), 2, (0.4,), (0.2,))
 
 
 def stream_of(b: int = 6, t: int = 4, c: int = 1, seed: int = 0) -> Stream:
@@ -23,7 +23,7 @@ def stream_of(b: int = 6, t: int = 4, c: int = 1, seed: int = 0) -> Stream:
 @pytest.fixture
 def method() -> Method:
     torch.manual_seed(0)
-    return make_method("seq-jepa", **WORLD, **SMALL)
+    return make_method("seq-jepa", WORLD, **SMALL)
 
 
 @pytest.mark.parametrize("t", [2, 3, 4, 5, 6, 7])
@@ -62,7 +62,7 @@ def test_a_permuted_batch_gives_permuted_results(method: Method) -> None:
 @torch.no_grad()
 def test_the_loss_is_equation_five() -> None:
     torch.manual_seed(0)
-    method = make_method("seq-jepa", **WORLD, **SMALL).eval()
+    method = make_method("seq-jepa", WORLD, **SMALL).eval()
     stream = stream_of()
     loss, _ = method.loss(stream)
     naive = 0.0
@@ -82,7 +82,7 @@ def test_the_loss_is_equation_five() -> None:
 
 def test_the_last_view_carries_no_action_and_position_in_the_sequence_does_not_matter() -> None:
     torch.manual_seed(0)
-    method = make_method("seq-jepa", **WORLD, **SMALL).eval()
+    method = make_method("seq-jepa", WORLD, **SMALL).eval()
     encoded, actions = torch.randn(2, 3, 24), torch.randn(2, 2, 2)
     swapped = method.aggregate(encoded[:, [1, 0, 2]], actions[:, [1, 0]])
     torch.testing.assert_close(method.aggregate(encoded, actions), swapped)
@@ -94,7 +94,7 @@ def test_the_last_view_carries_no_action_and_position_in_the_sequence_does_not_m
 @pytest.mark.parametrize("predictor", [True, False])
 def test_conditioning_is_switched_separately(transformer: bool, predictor: bool) -> None:
     method = make_method(
-        "seq-jepa", **WORLD, **SMALL, condition_transformer=transformer, condition_predictor=predictor
+        "seq-jepa", WORLD, **SMALL, condition_transformer=transformer, condition_predictor=predictor
     ).eval()
     encoded, aggregate = torch.randn(3, 3, 24), torch.randn(3, method.aggregate_dim)
     one, other = torch.randn(3, 2, 2), torch.randn(3, 2, 2)
@@ -107,7 +107,7 @@ def test_conditioning_is_switched_separately(transformer: bool, predictor: bool)
 
 def test_the_target_follows_parameters_and_keeps_its_own_batch_statistics() -> None:
     torch.manual_seed(0)
-    method = make_method("seq-jepa", **WORLD, **SMALL, decay=0.9)
+    method = make_method("seq-jepa", WORLD, **SMALL, momentum=0.9)
     with torch.no_grad():
         for p in method.encoder.parameters():
             p.add_(torch.randn_like(p))
@@ -125,7 +125,7 @@ def test_the_target_follows_parameters_and_keeps_its_own_batch_statistics() -> N
 
 def test_batch_normalised_actions_gather_statistics_of_the_observed_then_of_the_last() -> None:
     torch.manual_seed(0)
-    method = make_method("seq-jepa", **WORLD, **SMALL, action_norm="batch")
+    method = make_method("seq-jepa", WORLD, **SMALL, action_norm="batch")
     stream, running = stream_of(), torch.zeros(8)
     weight = method.action_projection.weight.detach()
     observed = torch.cat([stream.actions[:, :-1], torch.zeros(6, 1, 2)], 1)  # none follows the last observed view
@@ -150,9 +150,9 @@ def test_batch_normalised_actions_gather_statistics_of_the_observed_then_of_the_
 def test_the_ways_of_the_released_code_are_options() -> None:
     released = {"action_norm": "batch", "final_norm": True}
     torch.manual_seed(0)
-    plain = make_method("seq-jepa", **WORLD, **SMALL)
+    plain = make_method("seq-jepa", WORLD, **SMALL)
     torch.manual_seed(0)
-    method = make_method("seq-jepa", **WORLD, **SMALL, **released)
+    method = make_method("seq-jepa", WORLD, **SMALL, **released)
     state = method.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in plain.state_dict().items())
     assert not any(torch.equal(p, q) for p, q in pairs_of_weights(method))
@@ -161,7 +161,7 @@ def test_the_ways_of_the_released_code_are_options() -> None:
     method.aggregator.norm.weight.fill_(2.0)
     torch.testing.assert_close(method.aggregator(tokens), 2 * aggregate)
     torch.testing.assert_close(plain.eval().aggregator(tokens), aggregate, atol=1e-3, rtol=1e-3)  # just normalised
-    alike = make_method("seq-jepa", **WORLD, **SMALL, identical_layers=True)
+    alike = make_method("seq-jepa", WORLD, **SMALL, identical_layers=True)
     assert all(torch.equal(p, q) for p, q in pairs_of_weights(alike))
     assert not alike.aggregator.token.any()
     alike.aggregator.layers[0].linear1.weight.zero_()
@@ -174,8 +174,8 @@ def pairs_of_weights(method: Method) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def test_a_model_without_actions_and_without_a_hidden_layer() -> None:
-    bare = {"condition_transformer": False, "condition_predictor": False, "hidden": 0, "action_width": 0}
-    method = make_method("seq-jepa", **WORLD, **{**SMALL, **bare})
+    bare = {"condition_transformer": False, "condition_predictor": False, "predictor_hidden": 0, "action_width": 0}
+    method = make_method("seq-jepa", WORLD, **{**SMALL, **bare})
     assert [tuple(p.shape) for p in method.predictor.parameters()] == [(24, 24), (24,), (24,)]
     assert not [name for name in method.state_dict() if name.startswith("action")]
     stream = stream_of()
@@ -185,7 +185,7 @@ def test_a_model_without_actions_and_without_a_hidden_layer() -> None:
 
 
 def test_actions_of_another_size_are_refused() -> None:
-    method = make_method("seq-jepa", **WORLD, **SMALL).eval()
+    method = make_method("seq-jepa", WORLD, **SMALL).eval()
     with pytest.raises(ValueError, match=r"actions are .* of shape \(6, 3, 4\), expected .* of shape \(6, 3, 2\)"):
         method.represent(stream_of().views, torch.zeros(6, 3, 4))
     with pytest.raises(ValueError, match="actions of 4 numbers, but this model was made for 2"):
@@ -194,7 +194,7 @@ def test_actions_of_another_size_are_refused() -> None:
 
 def test_one_batch_can_be_learnt_by_heart() -> None:
     torch.manual_seed(0)
-    method = make_method("seq-jepa", **WORLD, **SMALL)
+    method = make_method("seq-jepa", WORLD, **SMALL)
     optimiser, stream = torch.optim.AdamW(method.parameters(), 3e-3), stream_of(32)
     first = float(method.loss(stream)[0].detach())
     for _ in range(60):
@@ -206,7 +206,7 @@ def test_one_batch_can_be_learnt_by_heart() -> None:
 
 
 def test_the_paper_sizes() -> None:
-    method = make_method("seq-jepa", view_shape=(3, 32, 32), action_dim=2, mean=(0.5,) * 3, std=(0.2,) * 3)
+    method = make_method("seq-jepa", WorldSpec((3, 32, 32), 2, (0.5,) * 3, (0.2,) * 3))
     assert (method.view_dim, method.aggregate_dim) == (512, 640)
     assert method.predictor[0].weight.shape == (1024, 768)
     assert len(method.aggregator.layers) == 3
@@ -223,24 +223,24 @@ def test_the_paper_sizes() -> None:
         ({"predictor_norm": "layer"}, "predictor_norm is 'layer', expected 'batch' or 'none'"),
         ({"action_norm": "layer"}, "action_norm is 'layer', expected 'batch' or 'none'"),
         ({"action_width": 0}, "action_width is 0, expected at least 1"),
-        ({"hidden": -1}, "hidden is -1"),
-        ({"decay": 1.5}, "decay is 1.5"),
+        ({"predictor_hidden": -1}, "predictor_hidden is -1"),
+        ({"momentum": 1.5}, "momentum is 1.5"),
         ({"heads": 3}, "not divisible by 3 heads"),
         ({"colour": True}, "method 'seq-jepa'"),
     ],
 )
 def test_bad_options_are_named(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_method("seq-jepa", **WORLD, **{**SMALL, **options})
+        make_method("seq-jepa", WORLD, **{**SMALL, **options})
 
 
 def test_a_stream_of_one_view_is_refused() -> None:
     with pytest.raises(ValueError, match="M >= 1"):
-        make_method("seq-jepa", **WORLD, **SMALL).loss(stream_of(t=1))
+        make_method("seq-jepa", WORLD, **SMALL).loss(stream_of(t=1))
 
 
 def test_bytes_are_normalised_to_the_source_statistics() -> None:
-    method = make_method("seq-jepa", **WORLD, **SMALL)
+    method = make_method("seq-jepa", WORLD, **SMALL)
     view = torch.full((1, 1, 2, 2), 102, dtype=torch.uint8)
     torch.testing.assert_close(method.normalise(view), torch.zeros(1, 1, 2, 2), atol=1e-6, rtol=0)
     assert F.relu(method.normalise(view + 51)).mean() == pytest.approx(1.0, abs=1e-5)

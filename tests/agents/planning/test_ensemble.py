@@ -21,7 +21,7 @@ from gazeworld.agents.training.checkpoint import signature
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
-from gazeworld.models.method import CheckpointError, Method, make_method
+from gazeworld.models.method import CheckpointError, Method, WorldSpec, make_method
 
 SMALL = HeadsConfig(heads=3, hidden=32, epochs=30, label_epochs=60, batch=64, lr=1e-2, seed=2)
 
@@ -33,9 +33,8 @@ def streams(world: SaccadeWorld, n: int = 300, length: int = 3) -> Stream:
 
 def tiny(world: SaccadeWorld) -> Method:
     torch.manual_seed(0)
-    options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 8, "hidden": 24}
-    sizes = {"view_shape": world.view_shape, "action_dim": world.action_dim, "mean": world.mean, "std": world.std}
-    return make_method("seq-jepa", **sizes, **options)
+    options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 8, "predictor_hidden": 24}
+    return make_method("seq-jepa", WorldSpec.of(world), **options)
 
 
 def unit(*vectors: list[float]) -> Tensor:

@@ -20,7 +20,7 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
-from gazeworld.models.method import Method, make_method
+from gazeworld.models.method import Method, WorldSpec, make_method
 from gazeworld.scenarios.reports.probe_figures import horizon_figure
 
 
@@ -28,15 +28,12 @@ def tiny(world: SaccadeWorld | RotationWorld, seed: int = 0) -> Method:
     torch.manual_seed(seed)
     return make_method(
         "seq-jepa",
-        view_shape=world.view_shape,
-        action_dim=world.action_dim,
-        mean=world.mean,
-        std=world.std,
+        WorldSpec.of(world),
         encoder="small",
         dim=16,
         width=4,
         action_width=8,
-        hidden=24,
+        predictor_hidden=24,
         positions=True,
     )
 

@@ -27,7 +27,7 @@ from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
-METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "hidden": 16}
+METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}
 NAMES = ["novelty", "disagreement", "information", "goal"]
 FEW = HeadsConfig(heads=3, hidden=8, epochs=1, label_epochs=1)
 

@@ -21,7 +21,7 @@ from gazeworld.agents.probes.features import (
 from gazeworld.agents.probes.parallel import parallel
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
-from gazeworld.models.method import Method, make_method
+from gazeworld.models.method import Method, WorldSpec, make_method
 
 
 def place(rows: int = 5, size: int = 12, noise: float = 0.0) -> tuple[ActiveVisionVectorEnv, Policy]:
@@ -34,9 +34,9 @@ def method(**options: object) -> Method:
     torch.manual_seed(0)
     made = make_method(
         "seq-jepa",
+        WorldSpec((1, 4, 4), 1, (0.5,), (0.25,)),
         **{
-            **dict(view_shape=(1, 4, 4), action_dim=1, mean=(0.5,), std=(0.25,), encoder="small", dropout=0.1),
-            **dict(dim=12, width=4, action_width=4, hidden=8),
+            **dict(encoder="small", dropout=0.1, dim=12, width=4, action_width=4, predictor_hidden=8),
             **options,
         },
     )
@@ -160,8 +160,8 @@ def test_parallel_keeps_order_errors_and_threads() -> None:
 def test_embeddings_are_normalised_and_weights_stay() -> None:
     torch.manual_seed(0)
     method = make_method(
-        "seq-jepa", view_shape=(1, 8, 8), action_dim=2, mean=(0.2,), std=(0.1,), encoder="small", dim=8, width=4,
-        action_width=4, hidden=8,
+        "seq-jepa", WorldSpec((1, 8, 8), 2, (0.2,), (0.1,)), encoder="small", dim=8, width=4,
+        action_width=4, predictor_hidden=8,
     )  # fmt: skip
     views = torch.randint(0, 256, (60, 3, 8, 8, 1), dtype=torch.uint8).permute(0, 1, 4, 2, 3)
     stream = Stream(views, torch.zeros(60, 2, 2), torch.zeros(60, 3, 2), torch.zeros(60).long(), torch.arange(60))

@@ -18,7 +18,7 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
-from gazeworld.models.method import make_method
+from gazeworld.models.method import WorldSpec, make_method
 from gazeworld.scenarios.reports import tables
 
 CONFIG = ProbeConfig(views=2, rounds=1, epochs_linear=2, epochs_mlp=2, hidden=8, puzzle_epochs=1)
@@ -32,10 +32,9 @@ def arena(*worlds: World) -> Arena:
 def test_everything_is_measured_and_shown() -> None:
     train, test = (RotationWorld(replace(objects(n=9, v=8, seed=s), split=p)) for s, p in ((0, "train"), (1, "test")))
     torch.manual_seed(0)
-    options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 16, "hidden": 16}
+    options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 16, "predictor_hidden": 16}
     one, other = (
-        make_method("seq-jepa", view_shape=(3, 8, 8), action_dim=4, mean=(0.5,) * 3, std=(0.25,) * 3, **options).eval()
-        for _ in range(2)
+        make_method("seq-jepa", WorldSpec((3, 8, 8), 4, (0.5,) * 3, (0.25,) * 3), **options).eval() for _ in range(2)
     )
     before = [value.clone() for value in one.state_dict().values()]
     here, there = arena(train, test), arena(train, RotationWorld(objects(n=9, v=8, seed=2), sign="free"))

@@ -17,7 +17,7 @@ from gazeworld.agents.probes.odd_one_out import Pool, Puzzle, odd_one_out
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.worlds.rotation import RotationWorld
-from gazeworld.models.method import Method, make_method
+from gazeworld.models.method import Method, WorldSpec, make_method
 
 N, V, K = 15, 6, 4
 CONFIG = ProbeConfig(epochs_linear=90, batch=64, seed=3)
@@ -136,8 +136,8 @@ def test_actions_are_the_worlds_differences() -> None:
 
 def test_fine_tuning_moves_the_aggregator_of_a_copy_and_no_encoder() -> None:
     torch.manual_seed(0)
-    options = {"encoder": "small", "dim": 12, "width": 4, "action_width": 4, "hidden": 16, "dropout": 0.1}
-    method = make_method("seq-jepa", view_shape=(3, 8, 8), action_dim=4, mean=(0.5,) * 3, std=(0.2,) * 3, **options)
+    options = {"encoder": "small", "dim": 12, "width": 4, "action_width": 4, "predictor_hidden": 16, "dropout": 0.1}
+    method = make_method("seq-jepa", WorldSpec((3, 8, 8), 4, (0.5,) * 3, (0.2,) * 3), **options)
     before = copy.deepcopy(method.state_dict())
     table = module._table(method, Pool.of(world(), 0, 0), quiet)
     head = module.fit_classifier(torch.randn(1, 60, method.aggregate_dim), torch.arange(60) % K, K, module.Budget(1))

@@ -20,7 +20,7 @@ from gazeworld.envs.objects import rotations
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
-from gazeworld.models.method import Method, Predicts, frozen, make_method
+from gazeworld.models.method import Method, Predicts, WorldSpec, frozen, make_method
 
 V, M = 9, 3
 CONFIG = ProbeConfig(views=M, rounds=1, seed=4)
@@ -102,8 +102,8 @@ def test_the_protocol_is_that_of_a_naive_loop() -> None:
     env = place()
     world, policy = env.world, make_policy("unseen", env.world)
     assert isinstance(world, RotationWorld)
-    options = {"encoder": "small", "dim": 12, "width": 4, "action_width": 4, "hidden": 16}
-    method = make_method("seq-jepa", view_shape=(3, 8, 8), action_dim=4, mean=world.mean, std=world.std, **options)
+    options = {"encoder": "small", "dim": 12, "width": 4, "action_width": 4, "predictor_hidden": 16}
+    method = make_method("seq-jepa", WorldSpec((3, 8, 8), 4, world.mean, world.std), **options)
     found = retrieval({"a": method}, env, policy, CONFIG, rounds=1)
     stream = rollouts(env, policy, M + 1, seed=CONFIG.seed)
     n = len(stream.scenes)
@@ -186,8 +186,8 @@ def test_errors_are_one_clear_sentence() -> None:
 
 def test_goals_are_what_seq_jepa_is_trained_to_predict() -> None:
     torch.manual_seed(0)
-    options = {"encoder": "small", "dim": 12, "width": 4, "action_width": 4, "hidden": 16}
-    method = make_method("seq-jepa", view_shape=(3, 8, 8), action_dim=4, mean=(0.5,) * 3, std=(0.2,) * 3, **options)
+    options = {"encoder": "small", "dim": 12, "width": 4, "action_width": 4, "predictor_hidden": 16}
+    method = make_method("seq-jepa", WorldSpec((3, 8, 8), 4, (0.5,) * 3, (0.2,) * 3), **options)
     assert isinstance(method, Predicts)
     with torch.no_grad():
         for parameter in method.encoder.parameters():

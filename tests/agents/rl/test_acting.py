@@ -29,7 +29,7 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
-METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "hidden": 16}
+METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}
 GRID = {"name": "fixations", "side": 5, "radius": 2.0}
 ON, OFF = {"n_steps": 4, "batch_size": 16, "n_epochs": 1}, {"learning_starts": 8, "buffer_size": 100, "batch_size": 8}
 TINY = {"net_arch": [16], "activation_fn": "relu"}

@@ -30,7 +30,15 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
-METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "hidden": 16, "dropout": 0.1}
+METHOD = {
+    "name": "seq-jepa",
+    "encoder": "small",
+    "dim": 8,
+    "width": 4,
+    "action_width": 8,
+    "predictor_hidden": 16,
+    "dropout": 0.1,
+}
 TRAIN = TrainConfig(steps=1, batch=6, observed=2, lr=1e-2, log_every=2)
 PHASES = PhaseConfig(phases=2, model_steps=2, policy_steps=48, warmup=1, replay=20, prepare=12, keep=0)
 GRID = {"name": "fixations", "side": 5}

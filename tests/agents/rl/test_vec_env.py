@@ -244,7 +244,7 @@ def test_what_does_not_fit_is_refused() -> None:
     world = SaccadeWorld(noise(side=24), glimpse=20)
     for options, said in (
         ({"name": "fixations"}, "9 x 9 fixations, expected 1 … 5 places"),
-        ({"name": "views"}, "needs a world of stored views, and SaccadeWorld is none"),
+        ({"name": "views"}, "needs a world of stored views, and SaccadeWorld has none here"),
         ({"name": "card"}, "unknown discrete actions 'card'; there are: fixations, views"),
         ({"name": "fixations", "colour": 1}, "discrete actions 'fixations'.*colour"),
     ):

@@ -11,7 +11,7 @@ from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.trained_methods import load_method, made_for, read_config
 from gazeworld.models.method import CheckpointError
 
-METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "hidden": 16}
+METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}
 
 
 def run(folder: Path, world: CountingWorld) -> Path:

@@ -323,7 +323,7 @@ def test_impossible_options_are_refused_in_one_sentence(options: dict, message: 
 
 
 def test_objects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augmentation, "load", lambda *_: objects())
+    monkeypatch.setattr(augmentation, "load_source", lambda *_: objects())
     with pytest.raises(ValueError, match="looks at images, and source 'shapes' holds objects"):
         AugmentationWorld("shapes")
 

@@ -29,7 +29,7 @@ TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
 SMALL = [
     "--train.steps", "1", "--train.batch", "4", "--train.observed", "1", "--probe.online", "0", "--probe.scenes", "20",
     "--probe.views", "1", "--method.dim", "8", "--method.width", "4", "--method.action-width", "4",
-    "--method.hidden", "16", "--device", "cpu",
+    "--method.predictor-hidden", "16", "--device", "cpu",
 ]  # fmt: skip
 DIGITS = scenario.load("saccade-digits")
 JUNK = ["", "x", "1.5.2", "1e3x", "--", "∞", "\udcff", "None", "[1]", "1 2", "0x10", "\n"]

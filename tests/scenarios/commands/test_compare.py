@@ -32,7 +32,7 @@ def tiny(folder: Path, seed: int = 0) -> Path:
     """A run whose world model was trained for two steps."""
     found = scenario.load("saccade-digits").changed(
         world={"source_options": {"variants": 1}},
-        method={"dim": 8, "width": 4, "action_width": 4, "hidden": 16},
+        method={"dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16},
         train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
         probe={"online": 0, "views": 3, "epochs_linear": 2},
         seed=seed,

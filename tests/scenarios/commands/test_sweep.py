@@ -55,7 +55,13 @@ def test_another_method_keeps_the_encoder_and_is_told() -> None:
 
 
 def test_settings_are_typed_and_may_be_for_one_method() -> None:
-    changes = ("train.lr=1", "probe.regions=ood", "world.first=uniform", "byol:train.lr=0.5", "byol:method.hidden=7")
+    changes = (
+        "train.lr=1",
+        "probe.regions=ood",
+        "world.first=uniform",
+        "byol:train.lr=0.5",
+        "byol:method.predictor_hidden=7",
+    )
     changes += ("world.source_options.size=9", "train.compile=true")
     first, second = planned(methods="seq-jepa,byol", changes=changes).runs
     assert (first.scenario.train.lr, second.scenario.train.lr) == (1.0, 0.5)
@@ -64,7 +70,7 @@ def test_settings_are_typed_and_may_be_for_one_method() -> None:
     assert first.scenario.world["first"] == "uniform"
     assert first.scenario.world["source_options"] == {"size": 9}
     assert first.scenario.train.compile is True
-    assert (first.scenario.method["hidden"], second.scenario.method["hidden"]) == (256, 7)
+    assert (first.scenario.method["predictor_hidden"], second.scenario.method["predictor_hidden"]) == (256, 7)
     assert scenario.load("saccade-digits").train.lr != 1.0
 
 

@@ -304,7 +304,9 @@ def test_regions_are_looked_for_before_anything_is_measured(
     small = {"source_options": {"per_family": 2, "size": 16, "views": 4, "renderer": "embree"}}
     settings = {"steps": 1, "batch": 4, "observed": 2}
     found = scenario.load("rotation-solids").changed(world=small, train=settings, probe={"online": 0})
-    found = dataclasses.replace(found, method={**found.method, "dim": 8, "width": 4, "action_width": 4, "hidden": 16})
+    found = dataclasses.replace(
+        found, method={**found.method, "dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16}
+    )
     run = run_folder.Run(tmp_path / "run", "rotation-solids", found)
     train_run.start_or_resume(run, "cpu", resume=False, console=Console(quiet=True))
     monkeypatch.setattr(train, "evaluate", None)

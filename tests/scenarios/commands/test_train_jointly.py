@@ -35,7 +35,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenario with few scenes and a small network, by the command line's own way of loading it."""
     small = saccade_digits.scenario.changed(
-        world={"source_options": {"variants": 1}}, method={"dim": 8, "width": 4, "action_width": 4, "hidden": 16}
+        world={"source_options": {"variants": 1}},
+        method={"dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16},
     )
     monkeypatch.setattr(saccade_digits, "scenario", small)
 

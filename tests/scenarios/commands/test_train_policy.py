@@ -36,7 +36,7 @@ def tiny(folder: Path, **world: object) -> Path:
     """A run whose world model was trained for two steps."""
     found = scenario.load("saccade-digits").changed(
         world={"source_options": {"variants": 1}, **world},
-        method={"dim": 8, "width": 4, "action_width": 4, "hidden": 16},
+        method={"dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16},
         train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
         probe={"online": 0, "views": 3},
     )
@@ -241,7 +241,16 @@ def test_a_world_model_learns_from_what_a_learnt_policy_looks_at(run: Path, tmp_
     words += ["--train.steps", "2", "--train.batch", "8", "--probe.online", "0", "--no-evaluate"]
     assert main([*words, "--name", "a", "--looks", str(learnt)]) == 2, "the world model is wider than the policy's"
     assert not (tmp_path / "a").exists()
-    words += ["--method.dim", "8", "--method.width", "4", "--method.action-width", "4", "--method.hidden", "16"]
+    words += [
+        "--method.dim",
+        "8",
+        "--method.width",
+        "4",
+        "--method.action-width",
+        "4",
+        "--method.predictor-hidden",
+        "16",
+    ]
     assert main([*words, "--name", "a", "--looks", str(learnt)]) == 0
     assert main([*words, "--name", "b", "--looks", f"sb3:path={learnt},model={run},deterministic=true"]) == 0
     asked = {name: json.loads((tmp_path / name / "config.json").read_text())["config"]["policy"] for name in "ab"}
