@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from gazeworld.envs.validation import OptionError, Seed, Width, shown, validated
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
-from gazeworld.envs.worlds.rotation import stored_views
 from gazeworld.models.encoders import SinglePrecision
 from gazeworld.models.method import Method
 
@@ -182,7 +181,7 @@ def agent_config(world: World, aggregate_dim: int = 0, **choices: Any) -> AgentC
         policy["net_arch"] = [latent_width(observation, world, aggregate_dim), 64, 64]
     discrete: dict[str, Any] | None = None
     if algorithm not in CONTINUOUS:
-        discrete = {"name": "fixations", "side": 9} if stored_views(world) is None else {"name": "views"}
+        discrete = {"name": "fixations", "side": 9} if world.stored_poses is None else {"name": "views"}
     usual = {"discrete_actions": discrete, **choices}
     usual["policy"] = {**policy, **choices.get("policy", {})}
     usual["options"] = {**ALGORITHM_OPTIONS.get(algorithm, {}), **choices.get("options", {})}
