@@ -29,6 +29,7 @@ What all of them use
     registry         names: registries of files, lazy faces of packages
     validation       types and bounds of options
     files            files, read with errors that name them and written whole or not at all
+    threads          work done by threads, in order
     cache            arrays that are computed once
     arrays           .npy files of strangers
     pickles          pickled data sets, read without running code

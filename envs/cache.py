@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .arrays import map_npy
-from .files import DataError, expanded, new_file, write_text
+from .files import DataError, expanded, left_behind, whole_file, write_text
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -68,28 +69,25 @@ def _open(place: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray |
 def _build(
     place: Path, text: str, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[np.ndarray], None]
 ) -> None:
-    with _told(place.parent):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(place)
-        name = new_file(place.parent, place.stem[:16], ".tmp")
-    try:
+    with ExitStack() as kept:
         with _told(place.parent):
-            array = np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
-            _reserve(name)
+            _sweep(place)
+            draft = kept.enter_context(whole_file(place))
+            array = np.lib.format.open_memmap(draft, mode="w+", dtype=np.dtype(dtype), shape=shape)
+            _reserve(draft)
         fill(array)
         with _told(place.parent):
             array.flush()
             del array
             # The key goes first: whoever finds the array finds its explanation too.
             write_text(place.with_suffix(".json"), text + "\n")
-            os.replace(name, place)
-    finally:
-        name.unlink(missing_ok=True)
+            kept.close()
 
 
 def _sweep(place: Path) -> None:
     """Delete what killed processes left of the same array, once it is a day old and nobody can be at it."""
-    for left in [*place.parent.glob(f"{place.stem[:16]}*.tmp"), *place.parent.glob(f".{place.stem}.json.*.draft")]:
+    earlier = place.parent.glob(f"{place.stem[:16]}*.tmp")  # as drafts were called before November 2026
+    for left in [*earlier, *left_behind(place.parent, f"{place.stem}.*")]:
         with contextlib.suppress(FileNotFoundError):  # another process finished it, or swept it up itself
             if time.time() - left.stat().st_mtime > 86_400:
                 left.unlink()

@@ -6,12 +6,15 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+DRAFT, OLD = ".draft", ".old"
+"""How hidden names end under which something is being written, or deleted."""
 _BLOCK = 4096
 _KINDS = {
     stat.S_ISDIR: "a folder",
@@ -190,25 +193,93 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file at once: whoever opens it sees the old bytes or the new ones, never a part."""
+    with whole_file(path) as draft, naming(path):
+        draft.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: Path, *, flushed: bool = False) -> Iterator[Path]:
+    """Lends a new file to write into, which then becomes `path` at once; on an error nothing has changed.
+
+    With `flushed` its bytes are on the disk before its name is, so that no crash of the machine leaves an empty file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = new_file(path.parent, f".{path.name}.", ".draft")
+    draft = _new(path, DRAFT)
+    draft.touch(exist_ok=False)
     try:
+        yield draft
         with naming(path):
-            draft.write_bytes(data)
+            if flushed:
+                flush(draft)
             os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def new_file(folder: Path, prefix: str, suffix: str) -> Path:
-    """A new empty file under a name that nobody else has; others may read it where the user's umask lets them."""
-    path = folder / f"{prefix}{secrets.token_hex(8)}{suffix}"  # files of `tempfile` are their owner's alone
-    path.touch(exist_ok=False)
-    return path
+@contextmanager
+def whole_folder(path: Path, *, flushed: bool = False) -> Iterator[Path]:
+    """Lends a new folder to write into, which then becomes `path` at once; on an error nothing has changed.
+
+    What was there before is replaced, and `path` is out of sight for the moment in between. With `flushed` its files
+    are on the disk before its name is, so that no crash of the machine leaves the name without them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = _new(path, DRAFT)
+    draft.mkdir()
+    try:
+        yield draft
+        with naming(path):
+            for file in draft.iterdir() if flushed else ():
+                flush(file)
+            before = _put_aside(path)
+            os.replace(draft, path)
+            if flushed:
+                flush(path.parent)
+        _delete(before)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
-def new_folder(folder: Path, prefix: str, suffix: str) -> Path:
-    """A new folder under a name that nobody else has; others may enter it where the user's umask lets them."""
-    path = folder / f"{prefix}{secrets.token_hex(8)}{suffix}"
-    path.mkdir()
-    return path
+def remove_folder(path: Path) -> None:
+    """Delete a folder, if it is there; a kill leaves no half of it under its name."""
+    _delete(_put_aside(path))
+
+
+def _put_aside(path: Path) -> Path | None:
+    if not path.exists():
+        return None
+    old = _new(path, OLD)
+    old.mkdir()
+    os.replace(path, old / path.name)
+    return old
+
+
+def _delete(old: Path | None) -> None:
+    if old is not None:
+        shutil.rmtree(old)
+
+
+def left_behind(folder: Path, name: str = "*", inside: str = "") -> list[Path]:
+    """What kills left of files and folders that were being written or deleted in a folder, or in those `inside` it.
+
+    Both are patterns: `name` is what would have been written, and `inside`, such as "*/", where in the folder.
+    """
+    return [path for kind in (DRAFT, OLD) for path in folder.glob(f"{inside}.{name}.*{kind}")]
+
+
+def _new(path: Path, kind: str) -> Path:
+    """A hidden name beside a path that nobody else has.
+
+    Files of `tempfile` would be their owner's alone; what is made under this name others may read where the user's
+    umask lets them.
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{kind}")
+
+
+def flush(path: Path) -> None:
+    """Force a file or folder to disk, so that a rename never outruns the data."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,11 +1,9 @@
 """Still images with labels: what every file of the registry `envs/sources` loads and image worlds look at."""
 
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from torch import Tensor
 from . import registry
 from .cache import cached
 from .files import DataError, opened
+from .threads import ahead
 from .validation import validated
 
 
@@ -116,14 +115,10 @@ def decode_all(out: np.ndarray, decode: Callable[[int], np.ndarray]) -> None:
     def one(i: int) -> None:
         out[i] = decode(i)
 
-    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
-    try:
-        done = pool.map(one, range(len(out)))
-        quiet = len(out) < _LONG
+    quiet = len(out) < _LONG
+    with closing(ahead(one, range(len(out)))) as done:
         for _ in track(done, "decoding", len(out), console=Console(stderr=True), disable=quiet, transient=True):
             pass
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def content(pixels: UInt8[Tensor, "n h w c"], key: Mapping[str, Any]) -> str:

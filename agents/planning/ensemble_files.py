@@ -1,7 +1,6 @@
 """Heads on disk and in policies: safetensors and JSON in a folder beside the run whose model they belong to."""
 
 import json
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gazeworld.envs.files import DataError
+from gazeworld.envs.files import DataError, left_behind, whole_folder
 from gazeworld.models.method import CheckpointError, Method
 
 from ..file_schemas import HeadsFacts, read_fields
@@ -26,22 +25,13 @@ _TENSORS, _FACTS = "heads.safetensors", "heads.json"
 def save(heads: Heads, folder: Path) -> None:
     """Write the heads into a folder, whole or not at all; policies look for them in the folder `heads` of a run."""
     folder = folder if folder.name else folder.resolve()  # "." has no name for its draft
-    for left in folder.parent.glob(f".{folder.name}-draft-*"):
+    earlier = folder.parent.glob(f".{folder.name}-draft-*")  # as drafts were called before November 2026
+    for left in [*earlier, *left_behind(folder.parent, folder.name)]:
         shutil.rmtree(left)  # by a kill
-    draft = folder.with_name(f".{folder.name}-draft-{os.getpid()}")
-    old = folder.with_name(f".{folder.name}-draft-old")
-    draft.mkdir(parents=True)
-    try:
-        facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
-        with checkpoint.told(draft, folder):
-            checkpoint.put({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
-            (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(draft, folder)
-    finally:
-        for left in (draft, old):
-            shutil.rmtree(left, ignore_errors=True)
+    facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
+    with whole_folder(folder) as draft, checkpoint.told(draft, folder):
+        checkpoint.put({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
+        (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def load(folder: Path, method: Method) -> Heads:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gazeworld.envs.files import DataError
+from gazeworld.envs.files import DataError, whole_file
 from gazeworld.envs.validation import shown
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError
@@ -229,14 +229,8 @@ def _write(folder: Path, stem: str, data: dict[str, Any], tensors: dict[str, Ten
         (f"{stem}.safetensors", lambda path: checkpoint.put(tensors, path)),
         (f"{stem}.json", lambda path: path.write_text(text, encoding="utf-8")),
     ):
-        draft = folder / f".draft-{name}"
-        try:
-            with checkpoint.told(draft, folder / name):
-                write(draft)
-                checkpoint.flush(draft)
-                draft.replace(folder / name)
-        finally:
-            draft.unlink(missing_ok=True)
+        with whole_file(folder / name, flushed=True) as draft, checkpoint.told(draft, folder / name):
+            write(draft)
 
 
 def _flat(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

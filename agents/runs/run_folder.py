@@ -15,7 +15,7 @@ from typing import Any
 from lightning_fabric import Fabric
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
-from gazeworld.envs.files import DataError, read_json
+from gazeworld.envs.files import DRAFT, OLD, DataError, read_json
 from gazeworld.envs.validation import OptionError
 from gazeworld.envs.world import World
 
@@ -134,7 +134,7 @@ def _left(path: Path, kind: Kind) -> bool:
 
 
 def _draft(path: Path) -> bool:
-    return path.name.startswith(".") and (path.suffix == ".draft" or path.name.startswith(".draft-"))
+    return path.name.startswith(".") and (path.suffix in (DRAFT, OLD) or path.name.startswith(".draft-"))
 
 
 def _clear(folder: Path, kind: Kind) -> None:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gazeworld.envs.files import DataError, naming
+from gazeworld.envs.files import DataError, left_behind, naming, remove_folder, whole_folder
 from gazeworld.models.method import CheckpointError
 
 from ..file_schemas import State, read_fields
@@ -25,7 +25,6 @@ _STATE = "state.json"
 _MODEL = "model.safetensors"
 _OPTIMISER = "optimizer.safetensors"
 _NAME = re.compile(r"step-(\d{8,18})")
-_DRAFT = ".draft-"
 
 
 class NonFiniteWeightsError(CheckpointError):
@@ -76,22 +75,11 @@ def drafted(folder: Path, step: int, keep: int) -> Iterator[Path]:
 
     Afterwards all but the newest `keep` checkpoints are deleted (0: none is).
     """
-    final, draft = folder / f"step-{step:08d}", folder / f"{_DRAFT}{step:08d}-{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        with told(draft, final):
-            yield draft
-            for file in draft.iterdir():
-                flush(file)
-        if final.exists():
-            _drop(final)
-        os.replace(draft, final)
-        flush(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    final = folder / f"step-{step:08d}"
+    with whole_folder(final, flushed=True) as draft, told(draft, final):
+        yield draft
     for old in every(folder)[:-keep] if keep else []:
-        _drop(old.path)
+        remove_folder(old.path)
 
 
 @contextmanager
@@ -107,17 +95,9 @@ def told(draft: Path, final: Path) -> Iterator[None]:
         raise OSError(f"{final / name}: cannot be written: {error.strerror}; what was saved before is whole") from error
 
 
-def _drop(path: Path) -> None:
-    """Delete a checkpoint; first it gets another name, so that a kill leaves no half of it that counts as whole."""
-    old = path.with_name(f"{_DRAFT}old-{path.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    os.replace(path, old)
-    shutil.rmtree(old)
-
-
 def sweep(folder: Path) -> None:
     """Delete the drafts that a kill left among checkpoints; only for whom the folder is locked."""
-    for draft in folder.glob(f"{_DRAFT}*"):
+    for draft in [*left_behind(folder), *folder.glob(".draft-*")]:  # the latter of runs before November 2026
         shutil.rmtree(draft)
 
 
@@ -262,15 +242,6 @@ def _existing(file: Path) -> Path:
     if not file.is_file():
         raise CheckpointError(f"{file}: no such file; expected a checkpoint written by gazeworld train")
     return file
-
-
-def flush(path: Path) -> None:
-    """Force a file or folder to disk, so that the rename never outruns the data."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def signature(module: nn.Module) -> str:

@@ -10,9 +10,7 @@ import io
 import os
 import shutil
 import sys
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +23,11 @@ from rich.progress import Progress
 
 from ..arrays import map_npy
 from ..files import DataError, digest, located, write_bytes, write_text
-from ..objects.gallery import THREADS, ArrayGallery, decoded, statistics
+from ..objects.gallery import ArrayGallery, decoded, statistics
+from ..threads import ahead, every
 from . import packed_store
 from .packed_store import Manifest, checksum
-from .tree import Listing, check_root, drawn_by, for_each, read_latents, read_tree
+from .tree import Listing, check_root, drawn_by, read_latents, read_tree
 from .tree_index import members
 
 
@@ -79,14 +78,14 @@ class Plan:
 
 
 def make_plan(root: Path, size: int, index: str) -> Plan:
-    """The plan for a tree, see `layout.read_tree`. Raises DataError naming the file for bad data, views excepted."""
+    """The plan for a tree, see `tree.read_tree`. Raises DataError naming the file for bad data, views excepted."""
     listing = read_tree(root, "all", index)
 
     def source(name: str) -> str:
         """Sizes of an object's images: as good as never the same for other images, and not changed by copying them."""
         return digest(sizes=[(root / name[1:] / f"image_{i}.jpg").stat().st_size for i in range(listing.views)])
 
-    sources = tuple(for_each(source, listing.names))
+    sources = tuple(every(source, listing.names))
     return Plan(listing, members(root, index).train, read_latents(listing), sources, size)
 
 
@@ -103,17 +102,7 @@ def blocks(plan: Plan, first: int) -> Generator[UInt8[np.ndarray, "v s s 3"], No
             found[view] = decoded(folder / f"image_{view}.jpg", plan.size)
         return found
 
-    pool = ThreadPoolExecutor(THREADS)
-    ahead: deque[Future[np.ndarray]] = deque()
-    try:
-        for i in range(first, plan.shape[0]):
-            ahead.append(pool.submit(block, i))
-            if len(ahead) > 2 * THREADS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return ahead(block, range(first, plan.shape[0]))
 
 
 def make_manifest(plan: Plan, part: Path, checksums: list[str]) -> Manifest:
@@ -151,7 +140,7 @@ def pack(
 ) -> Path:
     """Pack the tree at `root` into a store at `out`, views `size` pixels square; returns `out`.
 
-    Both splits are packed; `index` says which they are, see `layout.read_tree`. After a kill or an error the same call
+    Both splits are packed; `index` says which they are, see `tree.read_tree`. After a kill or an error the same call
     goes on: what is whole is checked against its checksum, not decoded again. A store that is already there from the
     same tree is left as it is. `progress` is called with the numbers of objects done and to do; without it, a bar is
     shown on standard error. Raises DataError naming the file for bad data (what was packed before it stays), or where

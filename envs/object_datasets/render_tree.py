@@ -8,7 +8,7 @@ checks the next ones and another encodes and writes the last one.
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +26,7 @@ from ..objects import splits, stage
 from ..objects.renderer import Renderer
 from ..objects.rotations import Region
 from ..objects.stage import Shots
+from ..threads import ahead
 from . import tree_records, tree_summary
 from .tree_records import Record
 
@@ -152,7 +153,7 @@ class _Session:
         items = items[i::n]
         self.report = Report(len(items))
         pending: deque[Future[_Outcome]] = deque()
-        with ThreadPoolExecutor(1) as writer, closing(_ahead(self._load, items)) as loaded:
+        with ThreadPoolExecutor(1) as writer, closing(ahead(self._load, items, 1, _AHEAD)) as loaded:
             for outcome in loaded:
                 pending.append(writer.submit(self._write, self._draw(outcome)))
                 go_on = True
@@ -219,22 +220,6 @@ class _Session:
         else:
             report = replace(report, kept=report.kept + 1)
         self.report = replace(report, last=key, seconds=time.monotonic() - self.started)
-
-
-def _ahead(load: Callable[[Item], _Outcome], items: Sequence[Item]) -> Generator[_Outcome, None, None]:
-    """What `load` makes of the items, in order, in a thread that is a few items ahead."""
-    waiting: deque[Future[_Outcome]] = deque()
-    with ThreadPoolExecutor(1) as loader:
-        try:
-            for item in items:
-                waiting.append(loader.submit(load, item))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 @contextmanager

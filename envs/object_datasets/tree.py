@@ -10,8 +10,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from jaxtyping import Float32
 
 from ..arrays import parse_npy
 from ..files import DataError, digest, identity, read_bytes, read_json
-from ..objects.gallery import THREADS
 from ..objects.stage import HUES, LATENTS
+from ..threads import every
 from .tree_index import members
 
 SPLITS = ("train", "test", "all")
@@ -79,8 +78,9 @@ def read_tree(root: Path, split: str = "train", index: str = "") -> Listing:
 def _views(root: Path, names: Sequence[str], origins: Sequence[Path]) -> int:
     """How many views every object has; all files must be there."""
 
-    def count(name: str, origin: Path) -> set[int]:
+    def count(listed: tuple[str, Path]) -> set[int]:
         """How many images and latents an object has: one number if they are as many and none is missing."""
+        name, origin = listed
         try:
             files = os.listdir(root / name[1:])
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -90,7 +90,7 @@ def _views(root: Path, names: Sequence[str], origins: Sequence[Path]) -> int:
         numbers = [sorted(int(match[1]) for file in files if (match := kind.fullmatch(file))) for kind in _KINDS]
         return {len(found) if found == list(range(len(found))) else -1 for found in numbers}
 
-    counts = for_each(count, names, origins)
+    counts = every(count, zip(names, origins, strict=True))
     # Whichever number most objects have is right; where two are as frequent, something is missing.
     usual = Counter(next(iter(found)) for found in counts if len(found) == 1 and found.isdisjoint({0, -1}))
     views = max(usual, key=lambda number: (usual[number], number), default=1)
@@ -124,7 +124,7 @@ def read_latents(listing: Listing) -> Float32[np.ndarray, "n v 7"]:
             for view in range(listing.views):
                 latents[i, view] = _latent(listing.root / listing.names[i][1:] / f"latent_{view}.npy", kinds)
 
-    for_each(fill, range(len(latents)))
+    every(fill, range(len(latents)))
     off = ((latents < 0) | (latents > 1)) & np.isin(np.arange(len(LATENTS)), HUES)
     for bad, expected in ((~np.isfinite(latents), "a finite number"), (off, "a hue in [0, 1]")):
         wrong = np.argwhere(bad)
@@ -150,15 +150,6 @@ def _latent(path: Path, kinds: dict[bytes, np.dtype[Any]]) -> np.ndarray:
     if data[6:8] == b"\x01\x00":
         kinds[data[:begin]] = found.dtype
     return found
-
-
-def for_each(work: Callable[..., Any], *things: Iterable[Any]) -> list[Any]:
-    """The results of work on all things, done by threads, which wait for a disk together; the first error is raised."""
-    pool = ThreadPoolExecutor(THREADS)
-    try:
-        return list(pool.map(work, *things))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def fingerprint(listing: Listing, latents: Float32[np.ndarray, "n v 7"]) -> str:

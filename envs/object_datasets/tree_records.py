@@ -8,7 +8,6 @@ Names beginning with a dot are not part of the set.
 import contextlib
 import io
 import json
-import os
 import shutil
 import time
 import zlib
@@ -19,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from ..files import DataError, new_folder, read_json, write_text
+from ..files import DataError, left_behind, read_json, remove_folder, whole_folder, write_text
 
 _RECORDS = ".records"
 _STALE = 60.0  # seconds: folders under a temporary name live for a fraction of one
@@ -46,18 +45,11 @@ def save(
     Raises OSError where they cannot be written; then nothing of the object is left.
     """
     files = _encoded(images, latents, quality)
-    final = out / record.key
-    final.parent.mkdir(parents=True, exist_ok=True)
-    draft = new_folder(final.parent, f".{final.name}.", ".part")
-    try:
+    with whole_folder(out / record.key) as draft:
         for name, data in files.items():
             (draft / name).write_bytes(data)
         # The record goes first: a folder that is seen is known to be whole.
         _write_record(out, Record(**{**asdict(record), "checksum": _checksum(files)}))
-        _remove(final)
-        os.rename(draft, final)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def whole(out: Path, key: str, views: int, config: str) -> bool:
@@ -80,7 +72,7 @@ def fail(out: Path, key: str, reason: str) -> None:
 def discard(out: Path, key: str) -> None:
     """Remove an object and what is known about it, if it is there."""
     _record_path(out, key).unlink(missing_ok=True)
-    _remove(out / key)
+    remove_folder(out / key)
 
 
 def read_record(out: Path, key: str) -> Record | None:
@@ -103,7 +95,8 @@ def records(out: Path) -> list[Record]:
 
 def sweep(out: Path) -> None:
     """Delete what killed processes left under temporary names, once nobody can be at it any more."""
-    for left in [*out.glob("*/.*.part"), *out.glob("*/.*.old"), *out.glob(f"{_RECORDS}/*/.*.draft")]:
+    earlier = out.glob("*/.*.part")  # as drafts were called before November 2026
+    for left in [*earlier, *left_behind(out, inside="*/"), *left_behind(out / _RECORDS, inside="*/")]:
         with contextlib.suppress(FileNotFoundError):  # another shard finished it, or swept it up itself
             if time.time() - left.stat().st_mtime > _STALE:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -141,12 +134,3 @@ def _record_path(out: Path, key: str) -> Path:
 
 def _write_record(out: Path, record: Record) -> None:
     write_text(_record_path(out, record.key), json.dumps(asdict(record)) + "\n")
-
-
-def _remove(folder: Path) -> None:
-    """Take a folder out of sight at once, then delete it."""
-    if not folder.exists():
-        return
-    hidden = new_folder(folder.parent, f".{folder.name}.", ".old")
-    os.rename(folder, hidden / folder.name)
-    shutil.rmtree(hidden)

@@ -6,7 +6,6 @@ numbers that belong to the views (3DIEBench's latents) are small and stay in mem
 
 import os
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from torch import Tensor
 from ..files import DataError
 from ..images import picture
 from ..meshes.mesh import Item
+from ..threads import THREADS, every
 from .stage import HUES, LATENTS
 
-THREADS = min(16, os.cpu_count() or 1)
 _CHUNK = 50  # views held at once while statistics are taken
 
 
@@ -132,11 +131,7 @@ class FolderGallery(Gallery):
             for i in range(first, len(which), threads):
                 found[i] = decoded(self._root / self._names[which[i]][1:] / f"image_{what[i]}.jpg", size)
 
-        if threads == 1:
-            decode(0)
-        else:
-            with ThreadPoolExecutor(threads) as pool:  # Pillow decodes and resizes without the lock
-                list(pool.map(decode, range(threads)))
+        every(decode, range(threads), threads)  # Pillow decodes and resizes without the lock
         return torch.from_numpy(found)
 
 

@@ -13,7 +13,6 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from typing import Any
@@ -25,6 +24,7 @@ from ..meshes.mesh import Mesh
 from ..objects import stage
 from ..objects.renderer import TEXELS, Renderer, Textures, UnavailableError, outward, shrunk
 from ..objects.stage import Lamps, Shots
+from ..threads import every
 from ..validation import RenderedSide, Samples, Threads
 from ._sampling import TILE, directions, picks, scatter, spread
 
@@ -100,7 +100,7 @@ class Embree(Renderer[_Solid]):
             import embreex  # noqa: F401
         except ImportError as error:
             raise UnavailableError(f"renderer 'embree' needs embreex ({error}); `pip install embreex`") from error
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._threads = max(1, threads)
         self._eye = stage.camera()[0]
         self._ways = directions(size, scatter(samples))  # 3 k s s
         self._picks = picks(size, samples).reshape(samples, size, size)
@@ -117,12 +117,6 @@ class Embree(Renderer[_Solid]):
     def version(self) -> str:
         """Versions of embreex, which brings its own Embree, and of NumPy."""
         return f"embree: embreex {version_of('embreex')}, numpy {np.__version__}, {self.samples} samples"
-
-    def close(self) -> None:
-        """Give back the meshes and the threads."""
-        super().close()
-        if self._pool is not None:
-            self._pool.shutdown()
 
     def _prepare(self, mesh: Mesh) -> _Solid:
         faces = outward(mesh)
@@ -160,8 +154,7 @@ class Embree(Renderer[_Solid]):
             own = (lamps.frame[i] @ turn, lamps.floor[i], lamps.beam[i], lamps.bounce[i])
             out[i] = self._picture(placed[i], _View(turn, self._eye @ turn, turn[2], *own))
 
-        for _ in map(one, range(len(placed))) if self._pool is None else self._pool.map(one, range(len(placed))):
-            pass
+        every(one, range(len(placed)), min(self._threads, len(placed)))
         return out
 
     def _picture(self, solid: _Solid, view: _View) -> UInt8[np.ndarray, "h w 3"]:

@@ -28,7 +28,7 @@ def load(
     """Objects of one split: "train", "test" (also called "val") or "all", views `size` pixels square.
 
     `views` limits how many views of each object are used (0: all). `index` is a folder with the authors' index files,
-    "none" to ignore them, or empty to use what lies in `root`: see `layout.read_tree`. Files that are missing, latents
+    "none" to ignore them, or empty to use what lies in `root`: see `tree.read_tree`. Files that are missing, latents
     and index files are checked at once; images when they are decoded, or all of them now if `check` is set. Raises
     DataError naming the file for any that is missing, damaged or contradicts the others, ValueError for impossible
     options.

@@ -18,7 +18,7 @@ def load(
     renderer: str = "embree",
     seed: Seed = 0,
 ) -> Objects:
-    """The models below `root`, one folder for each class (see `loading.walk`); every fifth object is tested on.
+    """The models below `root`, one folder for each class (see `mesh_files.walk`); every fifth object is tested on.
 
     Views are drawn at the first look and kept in the cache as long as no file below `root` changes, hidden ones
     excepted; of each file, size and four blocks are looked at. Raises DataError for a root that is no folder of models

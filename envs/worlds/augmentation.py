@@ -12,8 +12,7 @@ from ..images import Images, load_source
 from ..rng import Draws
 from ..validation import SideOrOwn
 from ..world import Quantity, Scene, World, device_of
-from ._augment import Augmenter
-from ._augment_protocol import BLUR, CROP, JITTER, POSE, Poses, make_protocol
+from ._augment import BLUR, CROP, JITTER, POSE, Augmenter, Poses, make_protocol
 
 ACTIONS = ("crop", "jitter", "blur", "all")
 

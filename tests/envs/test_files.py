@@ -1,11 +1,20 @@
-"""Paths that users give: homes that are not there, loops of links, characters that no path has."""
+"""Paths that users give: homes that are not there, loops of links, characters that no path has; and writing at once."""
 
 from pathlib import Path
 
 import pytest
 
 from gazeworld.envs import cache
-from gazeworld.envs.files import DataError, expanded, located, printable
+from gazeworld.envs.files import (
+    DataError,
+    expanded,
+    left_behind,
+    located,
+    printable,
+    remove_folder,
+    whole_file,
+    whole_folder,
+)
 from gazeworld.envs.images import load_source
 
 NOBODY = "~nosuchuser/data"
@@ -64,3 +73,55 @@ def test_errors_can_be_printed_whatever_the_name_of_the_file() -> None:
     assert printable("a\x1b[2J\rb\x9b\nc") == "a\\x1b[2J\\x0db\\x9b\nc"
     assert str(DataError("a\nb: damaged")) == "a\\nb: damaged"
     assert str(DataError("caf\udce9.png: bad")) == r"caf\xe9.png: bad"
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_folder_is_there_whole_or_as_it_was(tmp_path: Path, flushed: bool) -> None:
+    folder = tmp_path / "a" / "set"
+    with whole_folder(folder, flushed=flushed) as draft:
+        (draft / "one").write_text("1")
+        assert not folder.exists()
+    assert [path.name for path in folder.iterdir()] == ["one"]
+
+    def interrupted() -> None:
+        with whole_folder(folder, flushed=flushed) as draft:
+            (draft / "two").write_text("2")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [path.name for path in folder.iterdir()] == ["one"]
+    with whole_folder(folder, flushed=flushed) as draft:
+        (draft / "two").write_text("2")
+        assert (folder / "one").exists()
+    assert [path.name for path in folder.iterdir()] == ["two"]
+    remove_folder(folder)
+    remove_folder(folder)
+    assert not list((tmp_path / "a").iterdir())
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, flushed: bool) -> None:
+    file = tmp_path / "a" / "file"
+    with whole_file(file, flushed=flushed) as draft:
+        draft.write_text("1")
+        assert not file.exists()
+
+    def interrupted() -> None:
+        with whole_file(file, flushed=flushed) as draft:
+            draft.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert file.read_text() == "1"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_kills_leave_is_found_by_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    for name in (".a.1.draft", ".a.2.old", ".b.3.draft", "a", ".draft", ".a"):
+        (folder / name).touch()
+    assert sorted(path.name for path in left_behind(folder, "a")) == [".a.1.draft", ".a.2.old"]
+    assert len(left_behind(folder)) == len(left_behind(tmp_path, inside="*/")) == 3

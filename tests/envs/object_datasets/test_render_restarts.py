@@ -52,7 +52,7 @@ def test_a_kill_and_a_restart_give_the_same_bytes(done: dict[str, bytes], tmp_pa
     whole = sum(name.endswith("image_0.jpg") for name in there)
     assert len(there) == 1 + 10 * whole
     assert whole < 7 if where == "draw" else whole == (at - 1) // 10
-    assert bool(list(out.rglob("*.part"))) or where == "draw"
+    assert bool(list(out.rglob("*.draft"))) or where == "draw"
     report = render(out)
     assert (report.kept, report.drawn) == (whole, N - whole)
     assert files(out) == done
@@ -61,13 +61,13 @@ def test_a_kill_and_a_restart_give_the_same_bytes(done: dict[str, bytes], tmp_pa
 def test_what_a_kill_leaves_under_temporary_names_is_no_part_of_the_set_and_goes(
     done: dict[str, bytes], tmp_path: Path
 ) -> None:
-    left = [tmp_path / "set/chair/.00.abc.part", tmp_path / "set/chair/.01.abc.old"]
+    left = [tmp_path / f"set/chair/.{name}" for name in ("00.abc.draft", "01.abc.old", "02.abc.part")]
     render(tmp_path / "set", things=items(1))
     for folder in left:
         folder.mkdir()
         (folder / "image_0.jpg").write_bytes(b"half")
         os.utime(folder, (time.time() - 3600,) * 2)
-    busy = tmp_path / "set/table/.09.abc.part"  # another shard may be at it
+    busy = tmp_path / "set/table/.09.abc.draft"  # another shard may be at it
     busy.mkdir()
     render(tmp_path / "set")
     assert not any(folder.exists() for folder in left)
@@ -184,7 +184,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_whole_objects_only(
     there = files(out)
     assert all(done[name] == data for name, data in there.items() if name != "render.json")
     assert len(there) == 1 + 10 * ((at - 1) // 10)
-    assert not list(out.rglob("*.part"))
+    assert not list(out.rglob("*.draft"))
     render(out)
     assert files(out) == done
 

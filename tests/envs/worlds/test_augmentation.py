@@ -23,7 +23,7 @@ from gazeworld.envs.conformance import check_vector_env
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import make_world
 from gazeworld.envs.worlds import augmentation
-from gazeworld.envs.worlds._augment_protocol import Protocol
+from gazeworld.envs.worlds._augment import Protocol
 from gazeworld.envs.worlds.augmentation import ACTIONS, AugmentationWorld
 
 PERMUTATIONS = list(itertools.permutations(range(4)))
