@@ -1,6 +1,6 @@
 """What can be learnt: methods that learn world models from streams, and their parts.
 
-method            Method, the contract; Representation; Predicts; make_method
+method            Method, the contract; WorldSpec, what a world dictates; Representation; Predicts; make_method
 methods/          one file a method
 joint_embedding   what methods share whose views meet only in their losses
 encoders          one view in, one embedding out
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .aggregator import Aggregator
     from .encoders import ENCODERS, make_encoder
     from .joint_embedding import JointEmbedding
-    from .method import METHODS, CheckpointError, Method, Predicts, Representation, frozen, make_method
+    from .method import METHODS, CheckpointError, Method, Predicts, Representation, WorldSpec, frozen, make_method
     from .methods.seq_jepa import SeqJEPA
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Predicts",
     "Representation",
     "SeqJEPA",
+    "WorldSpec",
     "frozen",
     "losses",
     "make_encoder",
@@ -43,7 +44,16 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        "method": ("METHODS", "CheckpointError", "Method", "Predicts", "Representation", "frozen", "make_method"),
+        "method": (
+            "METHODS",
+            "CheckpointError",
+            "Method",
+            "Predicts",
+            "Representation",
+            "WorldSpec",
+            "frozen",
+            "make_method",
+        ),
         "methods.seq_jepa": ("SeqJEPA",),
         "joint_embedding": ("JointEmbedding",),
         "encoders": ("ENCODERS", "make_encoder"),
