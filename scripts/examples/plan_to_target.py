@@ -10,8 +10,7 @@ import torch
 
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.training.loop import collect
-from gazeworld.envs import ActiveVisionVectorEnv
-from gazeworld.envs.rng import Draws
+from gazeworld.envs import ActiveVisionVectorEnv, Draws
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.scenarios.reports.scan_paths import scanpaths
 

@@ -4,8 +4,7 @@ import sys
 
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.training.loop import collect
-from gazeworld.envs import ActiveVisionVectorEnv, make_world
-from gazeworld.envs.rng import Draws
+from gazeworld.envs import ActiveVisionVectorEnv, Draws, make_world
 from gazeworld.scenarios.reports.scan_paths import scanpaths
 
 file = sys.argv[1] if len(sys.argv) > 1 else "scan_path.png"
