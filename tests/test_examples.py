@@ -15,6 +15,7 @@ from gazeworld.agents.runs.provenance import write_json
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.optimiser import make_optimiser
 from gazeworld.envs import make_world
+from gazeworld.scenarios.commands import _catalogue
 
 EXAMPLES = Path(__file__).parent.parent / "scripts/examples"
 
@@ -45,7 +46,7 @@ def test_scan_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_plan_to_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = scenario.load("saccade-digits").changed(
+    found = _catalogue.load("saccade-digits").changed(
         method={"dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16}
     )
     world = make_world("saccade", source="digits", split="test", glimpse=16)

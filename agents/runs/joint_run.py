@@ -21,7 +21,7 @@ from ..training.recorder import Recorder
 from ..training.trained_methods import read_config
 from . import build, lock, provenance, run_folder
 from .run_folder import RUN, Run, require_same, require_same_scenario, writing
-from .scenario import Scenario, load
+from .scenario import Scenario
 
 LEARNT = "learnt"
 """Name of the policy that the run leaves in its folder `policies`."""
@@ -48,10 +48,13 @@ class JointChoices:
     phases: PhaseConfig | None = None
 
 
-def train_jointly(run: Run, choices: JointChoices, device: str, *, resume: bool, console: Console) -> tuple[Run, bool]:
+def train_jointly(
+    run: Run, choices: JointChoices, device: str, *, resume: bool, console: Console, usual: Scenario | None = None
+) -> tuple[Run, bool]:
     """Train a world model and a policy to the end of all phases, or until interrupted; the run, and if it is finished.
 
-    `run` names the folder, the scenario and its settings; the steps of its world model follow from the phases. Raises
+    `run` names the folder, the scenario and its settings; the steps of its world model follow from the phases. A run
+    that goes on must be what is asked for, but for settings that are as `usual` (None: as `run` has them). Raises
     ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none, or one of
     another scenario or with other settings than are asked for; NonFiniteLossError and NonFiniteError where the world
     model or the policy is not finite any more.
@@ -59,16 +62,17 @@ def train_jointly(run: Run, choices: JointChoices, device: str, *, resume: bool,
     threads = torch.get_num_threads()
     try:
         with writing(run.folder, RUN, resume=resume):
-            return _trained(run, choices, device, resume, console)
+            return _trained(run, run.scenario if usual is None else usual, choices, device, resume, console)
     finally:
         torch.set_num_threads(threads)
 
 
-def _trained(asked: Run, choices: JointChoices, device: str, resume: bool, console: Console) -> tuple[Run, bool]:
-    usual = load(asked.name)
+def _trained(
+    asked: Run, usual: Scenario, choices: JointChoices, device: str, resume: bool, console: Console
+) -> tuple[Run, bool]:
     phases = PhaseConfig.over(usual.train.steps) if choices.phases is None else choices.phases
     settled = dataclasses.replace(asked, scenario=settled_scenario(asked.scenario, usual, phases))
-    run = _resumed(asked) if resume else settled
+    run = _resumed(asked, usual) if resume else settled
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
     fabric = build.fabric_of(run.scenario, device)
@@ -76,7 +80,7 @@ def _trained(asked: Run, choices: JointChoices, device: str, resume: bool, conso
     if not resume:
         build.check_regions(run.scenario, world)
     session = build.session_of(run.scenario, fabric, world)
-    config = _config(run, choices.agent, phases, world, session.module.aggregate_dim, resume)
+    config = _config(run, usual, choices.agent, phases, world, session.module.aggregate_dim, resume)
     agent = agent_for(config.agent, world, session.module, run.scenario.seed)
     # Where no batch is drawn from the replay, it still holds what the rewards' heads learn on.
     size = max(config.phases.replay or config.phases.prepare, run.scenario.train.batch)
@@ -138,16 +142,22 @@ def read_joint_config(folder: Path) -> JointConfig:
         ) from error
 
 
-def _resumed(asked: Run) -> Run:
+def _resumed(asked: Run, usual: Scenario) -> Run:
     """The run that lies in the folder, which must be of this scenario and have the settings that are asked for."""
     run = run_folder.open_run(asked.folder)
     read_joint_config(asked.folder)  # that plain training has no phases is to be said first
-    require_same_scenario(asked.folder, asked.name, asked.scenario, run.scenario)
+    require_same_scenario(asked.folder, asked.name, asked.scenario, usual, run.scenario)
     return run
 
 
 def _config(
-    run: Run, agent: Mapping[str, Any], phases: PhaseConfig, world: World, aggregate_dim: int, resume: bool
+    run: Run,
+    usual_scenario: Scenario,
+    agent: Mapping[str, Any],
+    phases: PhaseConfig,
+    world: World,
+    aggregate_dim: int,
+    resume: bool,
 ) -> JointConfig:
     """What is asked for; of a run that goes on what it was begun with, which must be the same."""
     views = run.scenario.train.observed
@@ -156,7 +166,7 @@ def _config(
         return asked
     usual = {
         "agent": usual_agent(asked.agent, world, aggregate_dim, views),
-        "phases": dataclasses.asdict(PhaseConfig.over(load(run.name).train.steps)),
+        "phases": dataclasses.asdict(PhaseConfig.over(usual_scenario.train.steps)),
     }
     written = read_joint_config(run.folder)
     require_same(run.folder, dataclasses.asdict(asked), usual, dataclasses.asdict(written))

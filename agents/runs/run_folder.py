@@ -151,15 +151,18 @@ def require_plain(folder: Path) -> None:
     """Raise ValueError for a run whose world model and policy take turns: plain training would do away with both."""
     newest = checkpoint.latest(folder / "checkpoints")
     if "phases" in read_config(folder) or (newest is not None and "phase" in newest.state()):
-        raise ValueError(f"{folder}: a run of alternating phases, expected one of plain training; use alternate")
+        raise ValueError(f"{folder}: a run of alternating phases, expected one of plain training; use train-jointly")
 
 
-def require_same_scenario(folder: Path, name: str, asked: Scenario, written: Scenario) -> None:
-    """Raise ValueError for a run of another scenario than `name`, and for settings that the run does not have."""
+def require_same_scenario(folder: Path, name: str, asked: Scenario, usual: Scenario, written: Scenario) -> None:
+    """Raise ValueError for a run of another scenario than `name`, and for settings that the run does not have.
+
+    Settings that are as `usual` count as not asked for.
+    """
     own = read_config(folder)["scenario"]
     if own != name:
         raise ValueError(f"{folder}: a run of scenario {own!r}, but {name!r} is asked for")
-    require_same(folder, *(scenario.to_json(one) for one in (asked, scenario.load(name), written)))
+    require_same(folder, *(scenario.to_json(one) for one in (asked, usual, written)))
 
 
 def require_same(folder: Path, asked: dict[str, Any], usual: dict[str, Any], written: dict[str, Any]) -> None:

@@ -28,17 +28,23 @@ from .run_folder import (
     write_config,
     writing,
 )
+from .scenario import Scenario
 
 
-def start_or_resume(run: Run, device: str, *, resume: bool, console: Console, processes: int = 1) -> tuple[Run, bool]:
+def start_or_resume(
+    run: Run, device: str, *, resume: bool, console: Console, processes: int = 1, usual: Scenario | None = None
+) -> tuple[Run, bool]:
     """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
 
+    A run that goes on must be what is asked for, but for settings that are as `usual` (none: all are asked for).
     Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none that
     plain training began, or one of another scenario or with other settings than the run asks for; BusyError, which is
     one, if another process trains there.
     """
     with writing(run.folder, RUN, resume=resume):
-        return _begun(_resumed(run) if resume else run, device, resume=resume, console=console, processes=processes)
+        return _begun(
+            _resumed(run, usual) if resume else run, device, resume=resume, console=console, processes=processes
+        )
 
 
 def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:
@@ -82,11 +88,11 @@ def _trained(run: Run, fabric: Fabric, world: World, *, resume: bool, console: C
     return run, done == steps
 
 
-def _resumed(asked: Run) -> Run:
+def _resumed(asked: Run, usual: Scenario | None) -> Run:
     """The run that lies in the folder, which must be what is asked for."""
     there = open_run(asked.folder)
     require_plain(asked.folder)
-    require_same_scenario(asked.folder, asked.name, asked.scenario, there.scenario)
+    require_same_scenario(asked.folder, asked.name, asked.scenario, usual or there.scenario, there.scenario)
     return there
 
 

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
-from gazeworld.agents.runs import build, scenario
+from gazeworld.agents.runs import build
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.agents.training.loop import POLICY, Session, collect, loss_of
 from gazeworld.envs import registry
@@ -17,9 +17,10 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.models.method import METHODS
 
-from ..commands._bench_arguments import MethodsArguments
-from ..commands._comparing_arguments import SweepArguments
+from ..commands import _catalogue
 from ..commands._sweep_plan import plan
+from ..commands.bench import MethodsArguments
+from ..commands.sweep import SweepArguments
 from ..reports.tables import new_table, put
 from .rollout import in_turns
 from .step import synchronise
@@ -86,7 +87,7 @@ def _trainees(chosen: MethodsArguments, console: Console) -> list[Trainee]:
     planned = plan(asked)
     for text in planned.told:
         console.print(text, highlight=False)
-    first = scenario.load(chosen.scenario)
+    first = _catalogue.load(chosen.scenario)
     fabric = build.fabric_of(first, chosen.device)
     world = build.world_of(first, first.world["split"], fabric.device, **({"root": chosen.root} if chosen.root else {}))
     trainees = []

@@ -1,6 +1,7 @@
 """What commands say while they work: lines as they are, where a figure was written, how far long work is."""
 
 import io
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from gazeworld.envs.files import printable, write_bytes
+from gazeworld.agents.runs import processes
+from gazeworld.envs.files import one_line, printable, write_bytes
 
 if TYPE_CHECKING:  # not every command that says something draws something
     import matplotlib.figure
+
+
+def fail(sentence: str, code: int = 2) -> int:
+    """Say in one line what is wrong, where the first of several processes speaks for all; returns the exit code."""
+    if processes.report(sentence):
+        return code
+    print(f"gazeworld: error: {one_line(sentence)}", file=sys.stderr)
+    return code
 
 
 def say(console: Console, text: str) -> None:

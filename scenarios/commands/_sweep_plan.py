@@ -17,7 +17,8 @@ from gazeworld.envs.validation import shown
 from gazeworld.envs.world import World
 from gazeworld.models.method import METHODS, Method
 
-from ._comparing_arguments import SweepArguments
+from . import _catalogue
+from .sweep import SweepArguments
 
 ENCODER = ("encoder", "dim", "width")
 """Options that a method takes over from the one in whose place it stands; all others are its own."""
@@ -57,7 +58,7 @@ def plan(chosen: SweepArguments) -> Plan:
     told: dict[str, None] = {}
     worlds: dict[str, World] = {}
     for name in (name.replace("_", "-") for name in names):
-        base = scenario.load(name)
+        base = _catalogue.load(name)
         for method in methods or [base.method["name"]]:
             swapped = _swapped(base, name, method.replace("_", "-"), told)
             changed = _changed(swapped, chosen.changes, [m.replace("_", "-") for m in methods])

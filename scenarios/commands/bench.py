@@ -1,18 +1,99 @@
-"""`gazeworld bench KIND`: which measurements there are and what they take. Heavy imports wait until one runs."""
+"""`gazeworld bench KIND`: speed of environments, training steps and methods."""
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
 
+import tyro
+from annotated_types import Interval
 from rich.console import Console
 
-from gazeworld.agents.runs import scenario as scenarios
+from gazeworld.agents.runs.scenario import Scenario
+from gazeworld.envs.validation import Options, Side
 
-from ._arguments import scenario_of
-from ._bench_arguments import MethodsArguments, RolloutArguments, SB3Arguments, StepArguments, ViewsArguments
-from ._parsing import parsed
+from ._arguments import BARE, Size, parsed, scenario_argument, with_policy
+
+Seconds = Annotated[float, Interval(gt=0, le=3600)]
+"""Time per measurement."""
 
 
-def bench(words: list[str]) -> int:
+@dataclass(frozen=True)
+class RolloutArguments(Options):
+    """Glimpses per second of the vector env beside a plain Dataset and DataLoader, in one run."""
+
+    source: str = "digits"
+    """image source"""
+    root: str = ""
+    """where the source lies (empty: its usual place)"""
+    seconds: Seconds = 1.0
+    """time per measurement"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""
+
+
+@dataclass(frozen=True)
+class ViewsArguments(Options):
+    """Views of objects per second, packed and live, beside a Dataset that reads JPEGs one by one, in one run."""
+
+    root: str = ""
+    """tree in 3DIEBench's layout (empty: one is drawn for the occasion)"""
+    seconds: Seconds = 1.0
+    """time per measurement"""
+    size: Size = 128
+    """pixels per side"""
+    renderer: str = "auto"
+    """of live views: auto, opengl, embree or blender"""
+
+
+@dataclass(frozen=True)
+class StepArguments(Options):
+    """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
+
+    scenario: Scenario = field(metadata=BARE)
+    """what is trained, and how"""
+    timed: Annotated[int, Interval(ge=1, le=2**16)] = 10
+    """timed steps (after a warm-up)"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""
+
+
+@dataclass(frozen=True)
+class SB3Arguments(Options):
+    """Steps per second through the adapter for Stable-Baselines3 beside SB3's DummyVecEnv, in one run."""
+
+    source: str = "digits"
+    """image source"""
+    root: str = ""
+    """where the source lies (empty: its usual place)"""
+    glimpse: Side = 16
+    """side of a glimpse in pixels"""
+    seconds: Seconds = 0.5
+    """time per measurement"""
+    device: str = "auto"
+    """auto, cpu, cuda … (single environments are on the CPU)"""
+
+
+@dataclass(frozen=True)
+class MethodsArguments(Options):
+    """Training steps of every method at an equal batch, its parameters and FLOPs, beside the paper's Tables 5 and 6."""
+
+    scenario: Annotated[str, tyro.conf.Positional]
+    """the scenario whose world, encoder and training all methods take over"""
+    methods: str = ""
+    """methods, separated by commas (empty: all that can learn from the scenario's world)"""
+    batch: Annotated[int, Interval(ge=2, le=2**20)] = 64
+    """streams per step"""
+    seconds: Seconds = 1.0
+    """time per measurement; each is repeated three times"""
+    root: str = ""
+    """where the source lies (empty: the scenario's)"""
+    device: str = "auto"
+    """auto, cpu, cuda …"""
+
+
+def run(words: list[str]) -> int:
     """Run one measurement; returns the exit code. Raises ValueError for a kind that there is not."""
     kind = words[0] if words else "--help"
     if kind in ("-h", "--help"):
@@ -50,14 +131,14 @@ def _sb3(words: list[str]) -> int:
 
 
 def _step(words: list[str]) -> int:
-    if not words or words[0].startswith("-"):
-        print(f"usage: gazeworld bench step SCENARIO [OPTIONS]\n\nscenarios: {', '.join(scenarios.names())}")
+    named = scenario_argument(words, "bench step")
+    if named is None:
         return 0 if words else 2
-    default = StepArguments(**vars(scenarios.load(words[0])))
-    chosen = parsed(StepArguments, words[1:], f"gazeworld bench step {words[0]}", default)
+    name, found = named
+    chosen = parsed(StepArguments, words[1:], f"gazeworld bench step {name}", StepArguments(found))
     from ..bench.step import step_bench
 
-    step_bench(scenario_of(chosen), chosen.timed, chosen.device, Console())
+    step_bench(with_policy(chosen.scenario, found, Path()), chosen.timed, chosen.device, Console())
     return 0
 
 

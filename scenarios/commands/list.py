@@ -1,10 +1,12 @@
-"""`gazeworld list`: everything on the shelves."""
+"""`gazeworld list`: scenarios, worlds, sources, policies and methods."""
 
 from rich.console import Console
 from rich.table import Table
 
-from gazeworld.agents.runs import scenario
 from gazeworld.envs import registry
+
+from . import _catalogue
+from ._console import fail
 
 SHELVES = {
     "worlds": "gazeworld.envs.worlds",
@@ -14,12 +16,23 @@ SHELVES = {
 }
 
 
+def run(words: list[str]) -> int:
+    """Carry the command out; returns the exit code."""
+    if words and words[0] not in ("-h", "--help"):
+        return fail(f"list takes no argument, found {words[0]!r}")
+    if words:
+        print("usage: gazeworld list\n\nScenarios with their variants, worlds, sources, policies and methods.")
+        return 0
+    show(Console())
+    return 0
+
+
 def show(console: Console) -> None:
     """Print scenarios with their first lines, and the names on the other shelves."""
     table = Table("scenario", "what it is", box=None, pad_edge=False)
-    for name in scenario.names():
+    for name in _catalogue.names():
         base, _, variant = name.partition(":")
-        table.add_row(f"  :{variant}" if variant else base, "" if variant else scenario.summary(base))
+        table.add_row(f"  :{variant}" if variant else base, "" if variant else _catalogue.summary(base))
     console.print(table)
     console.print()
     for title, package in SHELVES.items():

@@ -1,50 +1,31 @@
-"""`gazeworld report`: one HTML page of a run, or of several side by side."""
+"""`gazeworld report RUN…`: one HTML page with configuration, curves, tables and figures."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import tyro
 from rich.console import Console
 
-from gazeworld.agents.runs.records import probed
-from gazeworld.agents.training.trained_methods import read_config
-from gazeworld.envs.files import typed, write_text
+from gazeworld.envs.validation import Options
 
-from ..reports import html_page as pages
-from ..reports.html_page import Subject
-from . import table
-from ._comparing_arguments import ReportArguments, TableArguments
-from ._console import say
+from ._arguments import parsed
+from ._places import File
 
 
-def report(chosen: ReportArguments, console: Console) -> int:
-    """Write the page and say where it is; returns the exit code. Raises ValueError for folders that hold no run."""
-    folders = table.folders_of(chosen.runs)
-    subjects = [_subject(folder) for folder in folders]
-    out = _place(folders, chosen.out)
-    if len(subjects) == 1:
-        text = pages.single(subjects[0])
-    else:
-        probed = [subject.record for subject in subjects if subject.record is not None]
-        text = pages.several(subjects, table.sheet_of(probed, TableArguments(chosen.runs)) if probed else None)
-    write_text(out, text)
-    for subject in subjects:
-        if subject.missing:
-            say(console, f"without probes: {subject.missing}")
-    say(console, f"written: {out}")
-    return 0
+@dataclass(frozen=True)
+class ReportArguments(Options):
+    """One HTML page of a run or of several side by side: it holds its figures and opens anywhere, offline."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN …")]
+    """folders of runs, or folders of such folders"""
+    out: File | None = None
+    """file to write (default: RUN/report.html; needed for several runs)"""
 
 
-def _place(folders: list[Path], out: Path | None) -> Path:
-    if out is None:
-        if len(folders) > 1:
-            raise ValueError(f"a page of {len(folders)} runs needs a place: name a file with --out")
-        return folders[0] / "report.html"
-    return out / "report.html" if out.is_dir() else out
+def run(words: list[str]) -> int:
+    """Carry the command out; returns the exit code."""
+    chosen = parsed(ReportArguments, words, "gazeworld report")
+    from ._report import report
 
-
-def _subject(folder: Path) -> Subject:
-    """A run with its probes; one that was not probed yet has its configuration and curves."""
-    data = read_config(folder)
-    if not probed(folder):
-        cure = typed("gazeworld", "evaluate", folder)
-        return Subject(folder, data, missing=f"{folder} has not been probed; `{cure}` does it")
-    return Subject(folder, data, table.record_of(folder))
+    return report(chosen, Console())

@@ -1,191 +1,57 @@
-"""What the commands do, once their arguments are known."""
+"""`gazeworld train SCENARIO`: train a world model online and probe it."""
 
-import dataclasses
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import torch
-from lightning_fabric.utilities.rank_zero import rank_zero_only
+from annotated_types import Interval
 from rich.console import Console
 
-from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.policy import POLICIES
-from gazeworld.agents.probes import umap_maps
-from gazeworld.agents.probes.evaluate import Arena, evaluate
-from gazeworld.agents.probes.object_probes import has_stored_views, turning
-from gazeworld.agents.runs import build, run_folder, scenario, train_run
-from gazeworld.agents.runs.provenance import STOPPED
-from gazeworld.agents.runs.records import PROBES
-from gazeworld.agents.runs.run_folder import Run
+from gazeworld.agents.runs.processes import LostProcessError
 from gazeworld.agents.runs.scenario import Scenario
-from gazeworld.agents.training import checkpoint
-from gazeworld.agents.training.loop import POLICY, collect, rows_for
-from gazeworld.agents.training.trained_methods import load_method
-from gazeworld.envs import registry
-from gazeworld.envs.files import naming, typed
-from gazeworld.envs.object_datasets.packed_store import MANIFEST_FILE
-from gazeworld.envs.rng import Draws
-from gazeworld.envs.world import World
-from gazeworld.models.method import Method
+from gazeworld.envs.validation import Options
 
-from ..reports import figures, probe_figures, scan_paths, tables
-from ._arguments import TrainArguments, WatchArguments, scenario_of
-from ._console import Progress, save_figure, say
-from ._places import require_path
-from ._steering_arguments import spec
+from ._arguments import BARE, parsed, scenario_argument
+from ._console import fail
+from ._places import Folder, Name
 
 
-def train(name: str, chosen: TrainArguments, console: Console) -> int:
-    """`gazeworld train`: train or resume, then probe unless told not to.
+@dataclass(frozen=True)
+class TrainArguments(Options):
+    """Train a world model online, then probe it; everything lands in RUNS/NAME.
 
-    Returns the exit code: 0 done, 130 stopped by Ctrl-C.
+    Ctrl-C saves and ends with exit code 130; --resume goes on from there, and refuses other settings than are written.
     """
-    folder, asked = chosen.runs / (chosen.name or default_name(name, chosen.seed)), scenario_of(chosen)
-    if chosen.looks:
-        asked = dataclasses.replace(asked, policy=looker(chosen.looks, asked, folder))
-    run = Run(folder, name, asked)
-    if chosen.evaluate and not (chosen.resume or asked.probe.online):  # else the online probe looks for them
-        for split in (asked.probe_split, asked.test_split):
-            build.world_of(asked, split, "cpu")
-    threads = torch.get_num_threads()
-    run, finished = train_run.start_or_resume(
-        run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes
-    )
-    torch.set_num_threads(threads)
-    if rank_zero_only.rank:  # type: ignore[attr-defined]
-        return 0  # one process draws and probes
-    save_curves(run, console)
-    if not finished:
-        again = typed("gazeworld", "train", run.name, "--runs", chosen.runs, "--name", run.folder.name, "--resume")
-        say(console, f"to go on: {again}")
-        return STOPPED
-    return probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
+
+    scenario: Scenario = field(metadata=BARE)
+    """what is trained and probed, and how"""
+    name: Name = ""
+    """name of the run (empty: scenario and seed)"""
+    runs: Folder = Path("runs")
+    """folder of all runs"""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, cuda:1 …"""
+    processes: Annotated[int, Interval(ge=1, le=2**10)] = 1
+    """devices (processes, on the CPU) that share every batch; gradients are averaged over them. Each normalises its own
+    part, and compares streams with those of its part alone; train.sync-batch-norm has them share statistics"""
+    resume: bool = False
+    """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
+    evaluate: bool = True
+    """probe after training"""
 
 
-def save_curves(run: Run, console: Console) -> None:
-    """Draw what training recorded, if it came as far as recording something."""
-    metrics = run.folder / "metrics.jsonl"
-    if metrics.stat().st_size:
-        save_figure(figures.training(metrics), run.figures / "training.png", console)
+def run(words: list[str]) -> int:
+    """Carry the command out; returns the exit code."""
+    named = scenario_argument(words, "train")
+    if named is None:
+        return 0 if words else 2
+    name, found = named
+    chosen = parsed(TrainArguments, words[1:], f"gazeworld train {name}", TrainArguments(found))
+    from gazeworld.agents.training.loop import NonFiniteLossError
 
+    from ._runs import train
 
-def default_name(name: str, seed: int) -> str:
-    """Name of a run that was not given one."""
-    return f"{name.replace(':', '-')}-{seed}"
-
-
-def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> int:
-    """`gazeworld evaluate`: table on the terminal, probes.json and figures in the run's folder."""
-    run = run_folder.open_run(folder)
-    fabric = build.fabric_of(run.scenario, device)
-    world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
-    build.check_regions(dataclasses.replace(run.scenario, probe=config), world)
-    method, step = load_method(folder, world)
-    plain = arena(run.scenario, config, method)
-    others = {name: arena(run.scenario, config, method, region=name) for name in config.regions}
-    known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=build.CALIBRATE), 1).train
-    untrained = build.untrained_of(run.scenario, world, known)
-    noisy = arena(run.scenario, config, method, noise=config.noise) if config.noise else None
-    with Progress(console, "probing", lines=False) as told:
-        found = evaluate(method, untrained, plain, noisy, config, tick=told)
-        if has_stored_views(plain):
-            both = {"trained": method, "untrained": untrained}
-            found["objects"] = turning(both, plain, others, config, told)
-    tables.show(found, console)
-    if "objects" in found:
-        tables.show_objects(found["objects"], console)
-        nearest = probe_figures.neighbour_figure(plain.test.world, found["objects"]["neighbours"])
-        save_figure(nearest, run.figures / "neighbours.png", console)
-    if config.maps:
-        size = umap_maps.MapConfig(views=min(umap_maps.MapConfig.views, config.views))
-        seen = umap_maps.embedding({"trained": method}, plain.test, plain.test_policy(), config, size, told)
-        save_figure(probe_figures.map_figure(seen), run.figures / "maps.png", console)
-    tables.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / PROBES)
-    save_figure(figures.recognition(found), run.figures / "recognition.png", console)
-    save_figure(figures.paths(found), run.figures / "path_integration.png", console)
-    say(console, f"written: {folder / PROBES}")
-    return 0
-
-
-def arena(chosen: Scenario, config: ProbeConfig, method: Method, *, region: str = "", **changes: Any) -> Arena:
-    """The scenario's world over the two splits that probes are trained and scored on, where the method is.
-
-    `region` has the views of objects drawn with rotations from another region, or, as NAME=ROOT, takes a stored set
-    with the same classes: a packed one or a tree in 3DIEBench's layout, such as the authors' out-of-distribution set.
-    In "ood", whose rotations differ from the paper's in the sign of their quaternions only, signs are left as the
-    angles give them.
-    """
-    chosen, device = chosen.changed(probe={"views": config.views}), next(method.parameters()).device
-    if region:
-        changes |= _elsewhere(chosen, region, device)
-    places = []
-    for split in (chosen.probe_split, chosen.test_split):
-        world = build.world_of(chosen, split, device, **changes)
-        places.append(build.place_of(chosen, world, rows_for(world)))
-    train_place, test_place = places
-    return Arena(train_place.env, test_place.env, chosen.policy, chosen.probe_split, chosen.test_split, method)
-
-
-def _elsewhere(chosen: Scenario, region: str, device: torch.device) -> dict[str, Any]:
-    """What makes the scenario's world one of another region."""
-    name, _, root = region.partition("=")
-    sign = "free" if name == "ood" else chosen.world.get("sign", "canonical")
-    options = chosen.world.get("source_options", {})
-    if not root:
-        return {"source_options": {**options, "region": region}, "sign": sign}
-    if (Path(root) / MANIFEST_FILE).is_file():
-        return {"source": "packed", "root": root, "source_options": {}, "sign": sign}
-    size = build.world_of(chosen, chosen.test_split, device).view_shape[1]
-    return {"source": "3diebench", "root": root, "source_options": {"size": size}, "sign": sign}
-
-
-def watch(chosen: WatchArguments, console: Console) -> int:
-    """`gazeworld watch`: scan paths of a scenario's or a run's policy, as a PNG and an animated GIF."""
-    if chosen.scenes < 1:
-        raise ValueError(f"scenes is {chosen.scenes}, expected at least 1")
-    target = Path(chosen.target)
-    trained = checkpoint.latest(target / "checkpoints") is not None
-    if (target / "config.json").is_file():
-        run = run_folder.open_run(target)
-        found, folder = run.scenario, chosen.out or run.figures
-    elif chosen.target.replace("_", "-") in scenario.names():
-        found, folder = scenario.load(chosen.target), chosen.out or Path()
-    else:
-        raise ValueError(f"{chosen.target!r} is neither the folder of a run nor a scenario of `gazeworld list`")
-    split = chosen.split or found.test_split
-    world: World = build.world_of(found, split, "cpu")
-    if chosen.scenes > world.size:
-        raise ValueError(f"scenes is {chosen.scenes}, but the {split} split has {world.size}")
-    place = build.place_of(found, world, chosen.scenes, **looker(chosen.policy, found, target))
-    place.policy.attach(load_method(target, world)[0] if trained else build.method_of(found, world))
-    place.env.reset(seed=chosen.seed)
-    rng = Draws.rows(chosen.seed, chosen.scenes).fold(POLICY)
-    stream = collect(place.env, place.policy, found.train.observed + 1, rng, {"episode": 0})
-    suffix = f"-{Path(chosen.policy.partition(':')[0]).name}" if chosen.policy else ""
-    picture, film = folder / f"scanpaths{suffix}.png", folder / f"scanpath{suffix}.gif"
-    save_figure(scan_paths.scanpaths(world, stream, tuple(range(chosen.scenes))), picture, console)
-    with naming(film):
-        scan_paths.animate(world, stream, film)
-    say(console, f"written: {film}")
-    return 0
-
-
-def looker(text: str, found: Scenario, run: Path) -> dict[str, Any]:
-    """Name and options of the policy that is asked for; {} for the scenario's own, which "" stands for.
-
-    NAME of the shelf (with the scenario's options if the scenario has the same policy), NAME:KEY=VALUE,…, the NAME of
-    a policy in the folder `policies` of the run, or the folder of a policy. Raises ValueError for anything else.
-    """
-    if not text:
-        return {}
-    own, name = run / "policies" / text, text.partition(":")[0].replace("_", "-")
-    if name in registry.names(POLICIES):
-        return {**(found.policy if found.policy["name"] == name else {}), **spec(text, "policy"), "name": name}
-    for folder in (own, Path(text)):
-        require_path("policy", folder)
-        if folder.is_dir():
-            return {"name": "sb3", "path": str(folder.resolve())}
-    raise ValueError(
-        f"{text!r} is neither a policy of the shelf ({', '.join(registry.names(POLICIES))}), nor one in "
-        f"{own.parent}, nor the folder of one"
-    )
+    try:
+        return train(name, found, chosen, Console())
+    except (NonFiniteLossError, LostProcessError) as error:
+        return fail(str(error), 1)

@@ -1,28 +1,79 @@
-"""`gazeworld train-jointly`: a world model and a policy learn in alternating phases, and leave a run like any other."""
+"""`gazeworld train-jointly SCENARIO`: train a world model and a policy in turns."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 
-from gazeworld.agents.runs.joint_run import LEARNT, JointChoices, train_jointly
+from gazeworld.agents.config import PhaseConfig
 from gazeworld.agents.runs.provenance import STOPPED
-from gazeworld.agents.runs.run_folder import Run
+from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.files import typed
+from gazeworld.envs.validation import Options
 
-from ._arguments import scenario_of
-from ._console import say
-from ._steering_arguments import AlternateArguments
-from .train import probe, save_curves
-from .train_policy import agent_choices
+from ._arguments import BARE, AgentArguments, parsed, scenario_argument, with_policy
+from ._console import fail, say
+from ._places import Folder, Name
 
 
-def alternate(name: str, chosen: AlternateArguments, console: Console) -> int:
-    """Train in alternating phases, then probe unless told not to.
+@dataclass(frozen=True)
+class TrainJointlyArguments(Options):
+    """Train a world model and a policy in turns; everything lands in RUNS/NAME.
 
-    Returns the exit code: 0 done, 130 stopped by Ctrl-C. Raises what
-    `gazeworld.agents.runs.joint_run.train_jointly` does.
+    Ctrl-C ends after the present phase with exit code 130; --resume goes on, and refuses other settings than are
+    written.
     """
-    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-alternating-{chosen.seed}")
-    asked, choices = Run(folder, name, scenario_of(chosen)), JointChoices(agent_choices(chosen.agent), chosen.phases)
-    run, finished = train_jointly(asked, choices, chosen.device, resume=chosen.resume, console=console)
+
+    scenario: Scenario = field(metadata=BARE)
+    """what is trained and probed, and how"""
+    agent: AgentArguments = field(default_factory=AgentArguments)
+    """the agent"""
+    phases: PhaseConfig = field(default_factory=PhaseConfig)
+    """how the two take turns; the world model learns for phases x model-steps steps"""
+    name: Name = ""
+    """name of the run (empty: scenario, alternating and seed)"""
+    runs: Folder = Path("runs")
+    """folder of all runs"""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, cuda:1 …"""
+    resume: bool = False
+    """go on after the last whole phase of RUNS/NAME, with the configuration written there"""
+    evaluate: bool = True
+    """probe after training"""
+
+
+def defaults(found: Scenario) -> TrainJointlyArguments:
+    """The arguments of a scenario: as many steps of its world model as it says, in phases of the same length."""
+    return TrainJointlyArguments(found, phases=PhaseConfig.over(found.train.steps))
+
+
+def run(words: list[str]) -> int:
+    """Carry the command out; returns the exit code: 0 done, 1 not finite, 130 stopped by Ctrl-C."""
+    named = scenario_argument(words, "train-jointly")
+    if named is None:
+        return 0 if words else 2
+    name, found = named
+    chosen = parsed(TrainJointlyArguments, words[1:], f"gazeworld train-jointly {name}", defaults(found))
+    from gazeworld.agents.rl.train_policy import NonFiniteError
+    from gazeworld.agents.training.loop import NonFiniteLossError
+
+    try:
+        return _trained(name, found, chosen, Console())
+    except (NonFiniteLossError, NonFiniteError) as error:
+        return fail(str(error), 1)
+
+
+def _trained(name: str, usual: Scenario, chosen: TrainJointlyArguments, console: Console) -> int:
+    """Train in alternating phases, then probe unless told not to."""
+    from gazeworld.agents.runs.joint_run import LEARNT, JointChoices, train_jointly
+    from gazeworld.agents.runs.run_folder import Run
+
+    from ._runs import probe, save_curves
+
+    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-alternating-{chosen.scenario.seed}")
+    asked = Run(folder, name, with_policy(chosen.scenario, usual, folder))
+    choices = JointChoices(chosen.agent.chosen(), chosen.phases)
+    run, finished = train_jointly(asked, choices, chosen.device, resume=chosen.resume, console=console, usual=usual)
     save_curves(run, console)
     if not finished:
         words = ("train-jointly", run.name, "--runs", chosen.runs, "--name", folder.name, "--resume")

@@ -1,79 +1,88 @@
-"""`gazeworld train-policy`: an agent of Stable-Baselines3 learns where to look, in the frozen world model of a run."""
+"""`gazeworld train-policy RUN`: train a policy (PPO, SAC …) in the frozen world model of a run."""
 
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from matplotlib.figure import Figure
+import tyro
 from rich.console import Console
 
-from gazeworld.agents.rl.train_policy import PolicyTraining
-from gazeworld.agents.runs.policy_run import PolicyChoices, train_policy_in_run
+from gazeworld.agents.config import PolicyPlan
 from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.envs.files import typed
+from gazeworld.envs.validation import Natural, Options, Positive, Seed
 
-from ..reports import figures
-from ._console import save_figure, say
-from ._steering_arguments import AgentArguments, SteerArguments, pairs, spec
+from ._arguments import AgentArguments, parsed, spec
+from ._console import fail, save_figure, say
+from ._places import Name
+
+if TYPE_CHECKING:
+    from gazeworld.agents.rl.train_policy import PolicyTraining
 
 
-def steer(chosen: SteerArguments, console: Console) -> int:
-    """Train, or go on training, the policy of one run. Raises NonFiniteError.
+@dataclass(frozen=True)
+class TrainPolicyArguments(Options):
+    """Train a policy in the frozen world model of a run; it lands in RUN/policies/NAME.
 
-    Returns the exit code: 0 done, 130 stopped by Ctrl-C.
+    Ctrl-C ends after the present stretch with exit code 130; --resume goes on, and refuses other settings than are
+    written, steps excepted.
     """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """folder of the run whose world model the policy looks with"""
+    name: Name = ""
+    """name of the policy (empty: algorithm and seed)"""
+    agent: AgentArguments = field(default_factory=AgentArguments)
+    """the agent"""
+    steps: Positive | None = None
+    """environment steps over all rows (none: 200000, or what was asked for before when resuming)"""
+    every: Positive = PolicyPlan.every
+    """steps between saves; a resumed training is the same if it stopped at such a place"""
+    prepare: Natural = PolicyPlan.prepare
+    """streams, of each policy in prepare-policies, for what rewards learn beforehand (in whole visits)"""
+    prepare_policies: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ()
+    """policies that look for that, as saliency:map=contrast (none: the run's own and uniform)"""
+    seed: Seed = 0
+    """everything random follows from it"""
+    device: str = "auto"
+    """auto, cpu, cuda … for the world and its model; the policy's small network stays on the CPU"""
+    resume: bool = False
+    """go on from what was saved last, with the configuration written there"""
+
+
+def run(words: list[str]) -> int:
+    """Carry the command out; returns the exit code: 0 done, 1 not finite, 130 stopped by Ctrl-C."""
+    chosen, console = parsed(TrainPolicyArguments, words, "gazeworld train-policy"), Console()
+    from gazeworld.agents.rl.train_policy import NonFiniteError
+    from gazeworld.agents.runs.policy_run import PolicyChoices, train_policy_in_run
+
     choices = PolicyChoices(
-        agent_choices(chosen.agent),
+        chosen.agent.chosen(),
         steps=chosen.steps,
         every=chosen.every,
         prepare=chosen.prepare,
         prepare_on=tuple(spec(one, "prepare-policies") for one in chosen.prepare_policies),
         seed=chosen.seed,
     )
-    trained = train_policy_in_run(
-        chosen.run, choices, name=chosen.name, device=chosen.device, resume=chosen.resume, tell=partial(say, console)
-    )
+    tell = partial(say, console)
+    try:
+        trained = train_policy_in_run(
+            chosen.run, choices, name=chosen.name, device=chosen.device, resume=chosen.resume, tell=tell
+        )
+    except NonFiniteError as error:
+        return fail(str(error), 1)
     return _end(trained, chosen.run, console)
 
 
-def agent_choices(chosen: AgentArguments) -> dict[str, Any]:
-    """Fields of AgentConfig that the arguments set. Raises ValueError for words of another form than they should be."""
-    found: dict[str, Any] = {
-        "algorithm": chosen.algorithm,
-        "environments": chosen.environments,
-        "observation": chosen.observation,
-        "rewards": tuple(spec(reward, "agent.rewards") for reward in chosen.rewards),
-        "policy": pairs(chosen.policy, "agent.policy"),
-        "options": pairs(chosen.options, "agent.options"),
-    }
-    if chosen.episode_steps:
-        found["episode_steps"] = chosen.episode_steps
-    if chosen.discrete_actions != "auto":
-        none = chosen.discrete_actions == "none"
-        found["discrete_actions"] = None if none else spec(chosen.discrete_actions, "agent.discrete-actions")
-    return found
-
-
-def curve(history: list[dict[str, Any]], title: str) -> Figure:
-    """The mean return of an episode against environment steps."""
-    points = [(line["step"], line["return"]) for line in history if line.get("return") is not None]
-    figure = figures.new(6.4, 4.0)
-    axes = figure.add_subplot()
-    if points:
-        axes.plot(*zip(*points, strict=True), "o-", ms=3, lw=1.4, color="#c62828")
-    axes.set_xlabel("environment steps")
-    axes.set_ylabel("mean return of an episode")
-    axes.set_title(title, fontsize=11)
-    axes.grid(alpha=0.25)
-    return figure
-
-
-def _end(trained: PolicyTraining, run: Path, console: Console) -> int:
+def _end(trained: "PolicyTraining", run: Path, console: Console) -> int:
     """Draw what was recorded, and say how to go on and how to look with the policy."""
+    from ..reports import figures
+
     folder, plan = trained.folder, trained.plan
     assert folder is not None
     rewards = " + ".join(reward["name"] for reward in plan.agent.rewards)
-    figure = curve(trained.history, f"{plan.agent.algorithm}, rewarded for {rewards}")
+    figure = figures.returns(trained.history, f"{plan.agent.algorithm}, rewarded for {rewards}")
     save_figure(figure, folder / "return.png", console)
     if not trained.finished:
         say(console, f"stopped after step {trained.steps} of {plan.steps}; everything is saved")

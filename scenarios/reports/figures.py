@@ -234,3 +234,17 @@ def recognition_of_runs(rows: Sequence[Row]) -> Figure:
     axes.grid(alpha=0.25)
     made.legend(loc="outside lower left", fontsize=8, frameon=False)
     return made
+
+
+def returns(history: list[dict[str, Any]], title: str) -> Figure:
+    """The mean return of an episode against environment steps."""
+    points = [(line["step"], line["return"]) for line in history if line.get("return") is not None]
+    figure = new(6.4, 4.0)
+    axes = figure.add_subplot()
+    if points:
+        axes.plot(*zip(*points, strict=True), "o-", ms=3, lw=1.4, color="#c62828")
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("mean return of an episode")
+    axes.set_title(title, fontsize=11)
+    axes.grid(alpha=0.25)
+    return figure

@@ -7,9 +7,9 @@ seq-JEPA on aggregates. Where the paper's tables differ from one another (top-1 
 """
 
 from gazeworld.agents.runs.records import aggregate
-from gazeworld.agents.runs.scenario import SCENARIOS, names
 from gazeworld.envs import registry
 
+from ..commands._catalogue import SCENARIOS, names
 from .rows import NONE, Row, Score
 
 _ROTATION = """

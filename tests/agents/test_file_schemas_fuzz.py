@@ -17,13 +17,14 @@ from gazeworld.agents.file_schemas import read_lines
 from gazeworld.agents.planning import ensemble_files
 from gazeworld.agents.planning.ensemble import Heads, HeadsConfig, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
-from gazeworld.agents.runs import run_folder, scenario
+from gazeworld.agents.runs import run_folder
 from gazeworld.agents.runs.records import read_metrics
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.checkpoint import signature
 from gazeworld.agents.training.recorder import _keep_until
 from gazeworld.agents.training.trained_methods import load_method, made_for
-from gazeworld.scenarios.commands import table
+from gazeworld.scenarios.commands import _catalogue
+from gazeworld.scenarios.commands import _table as table
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
 METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}
@@ -34,7 +35,7 @@ ODD: tuple[Any, ...] = (None, True, -1, 1.5, 10**30, 1e308, "", "x", "\udcff", [
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was probed, with a checkpoint, heads and what says what a policy is."""
     folder = tmp_path_factory.mktemp("fuzz") / "run"
-    world, chosen = CountingWorld(), scenario.load("saccade-digits").changed(method={"dim": 8})
+    world, chosen = CountingWorld(), _catalogue.load("saccade-digits").changed(method={"dim": 8})
     leave(folder, "saccade-digits", chosen, probes([0.1, 0.2], {"relative position": 0.5}))
     data = json.loads((folder / "config.json").read_text())
     method = made_for(METHOD, world)

@@ -12,7 +12,6 @@ from fakes.object_datasets import write_tree
 from rich.console import Console
 
 from gazeworld.agents.runs import build, run_folder, scenario, train_run
-from gazeworld.agents.runs.scenario import SCENARIOS
 from gazeworld.agents.training.loop import collect
 from gazeworld.envs import registry
 from gazeworld.envs.object_datasets.pack_tree import pack
@@ -20,6 +19,8 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld
+from gazeworld.scenarios.commands import _catalogue
+from gazeworld.scenarios.commands._catalogue import SCENARIOS
 
 HEADS = ("Claim", "Source", "Command")
 
@@ -62,22 +63,22 @@ SMALLER = {"solids": {"per_family": 3, "size": 32, "views": 10}, "search": {"var
 
 
 def test_names_come_from_files_and_their_variants() -> None:
-    names = scenario.names()
+    names = _catalogue.names()
     assert {"saccade-digits", "saccade-digits:demo", "saccade-stl10:no-saliency"} <= set(names)
     for name in names:
-        assert scenario.load(name) == scenario.load(name.replace("-", "_"))
+        assert _catalogue.load(name) == _catalogue.load(name.replace("-", "_"))
 
 
 @pytest.mark.parametrize("name", registry.names(SCENARIOS))
 def test_docstrings_state_claim_source_and_command(name: str) -> None:
     text = registry.module(SCENARIOS, name).__doc__ or ""
-    assert scenario.summary(name)
+    assert _catalogue.summary(name)
     assert all(f"\n{head}\n" in text for head in HEADS)
 
 
-@pytest.mark.parametrize("name", scenario.names())
+@pytest.mark.parametrize("name", _catalogue.names())
 def test_json_and_back(name: str, tmp_path: Path) -> None:
-    one = scenario.load(name)
+    one = _catalogue.load(name)
     assert scenario.from_json(json.loads(json.dumps(scenario.to_json(one))), tmp_path) == one
 
 
@@ -85,11 +86,11 @@ def test_an_unknown_name_is_answered_with_what_there_is() -> None:
     with pytest.raises(
         registry.UnknownNameError, match=r"unknown scenario 'saccade-digit'; there are: .*saccade-digits"
     ):
-        scenario.load("saccade-digit")
+        _catalogue.load("saccade-digit")
 
 
 def test_changed_merges_and_refuses_unknown_fields() -> None:
-    one = scenario.load("saccade-digits")
+    one = _catalogue.load("saccade-digits")
     other = one.changed(world={"noise": 0.5}, train={"batch": 7}, seed=3)
     assert (other.world["noise"], other.train.batch, other.seed) == (0.5, 7, 3)
     assert other.world["source"] == one.world["source"]
@@ -99,12 +100,12 @@ def test_changed_merges_and_refuses_unknown_fields() -> None:
 
 def is_large(name: str) -> bool:
     """Variants on a ResNet: their scenarios without a variant take the steps for them."""
-    return ":" in name and "resnet" in scenario.load(name).method["encoder"]
+    return ":" in name and "resnet" in _catalogue.load(name).method["encoder"]
 
 
 def shortened(name: str, folder: Path) -> scenario.Scenario:
     """Three steps on data of the real format, as little as there can be of it."""
-    one = scenario.load(name)
+    one = _catalogue.load(name)
     world = {}
     if one.world["source"] in SMALLER:
         world = {"source_options": SMALLER[one.world["source"]]}
@@ -115,7 +116,7 @@ def shortened(name: str, folder: Path) -> scenario.Scenario:
     return one.changed(world=world, train={**train, "compile": False, "precision": "32-true"}, probe={"online": 12})
 
 
-@pytest.mark.parametrize("name", [name for name in scenario.names() if not is_large(name)])
+@pytest.mark.parametrize("name", [name for name in _catalogue.names() if not is_large(name)])
 def test_three_steps(name: str, tmp_path: Path) -> None:
     short = shortened(name, tmp_path)
     run = run_folder.Run(tmp_path / "run", name, short)
@@ -127,7 +128,7 @@ def test_three_steps(name: str, tmp_path: Path) -> None:
     assert {"command", "versions", "fingerprint", "device"} <= made_by.keys()
 
 
-@pytest.mark.parametrize("name", [*filter(is_large, scenario.names())])
+@pytest.mark.parametrize("name", [*filter(is_large, _catalogue.names())])
 def test_the_first_loss_of_variants_on_a_resnet(name: str, tmp_path: Path) -> None:
     short = shortened(name, tmp_path).changed(train={"batch": 2}, probe={"online": 0})
     fabric = build.fabric_of(short, "cpu")
@@ -140,7 +141,7 @@ def test_the_first_loss_of_variants_on_a_resnet(name: str, tmp_path: Path) -> No
 
 
 def test_streams_must_suit_the_method() -> None:
-    digits, solids = scenario.load("saccade-digits"), scenario.load("rotation-solids")
+    digits, solids = _catalogue.load("saccade-digits"), _catalogue.load("rotation-solids")
     saccades, turns = World.__new__(SaccadeWorld), World.__new__(RotationWorld)
     turns.additive = False
 

@@ -20,9 +20,24 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from gazeworld.agents.runs import scenario
-from gazeworld.scenarios.commands import _arguments, _bench_arguments, _comparing_arguments, _data_arguments
-from gazeworld.scenarios.commands import _steering_arguments as steering
-from gazeworld.scenarios.commands._main import COMMANDS, main
+from gazeworld.scenarios.commands import (
+    _catalogue,
+    bench,
+    compare,
+    data,
+    evaluate,
+    fit_ensemble,
+    goal_reaching,
+    report,
+    rollout_error,
+    sweep,
+    table,
+    train,
+    train_jointly,
+    train_policy,
+    watch,
+)
+from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.commands._places import File, Folder, Name
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
@@ -31,34 +46,37 @@ SMALL = [
     "--probe.views", "1", "--method.dim", "8", "--method.width", "4", "--method.action-width", "4",
     "--method.predictor-hidden", "16", "--device", "cpu",
 ]  # fmt: skip
-DIGITS = scenario.load("saccade-digits")
+DIGITS = _catalogue.load("saccade-digits")
 JUNK = ["", "x", "1.5.2", "1e3x", "--", "∞", "\udcff", "None", "[1]", "1 2", "0x10", "\n"]
 LONG = "n" * 300
 NOWHERE = ["file", "file/inside", "/proc/nowhere", LONG, "a\0b", "~no-such-user/x", "/dev/null/x", "x/" * 3000]
 TRAINING = {
-    "train": (["train", "saccade-digits", *SMALL], _arguments.TrainArguments),
-    "alternate": (["alternate", "saccade-digits", *SMALL, "--train.steps", "20"], steering.AlternateArguments),
-    "bench step": (["bench", "step", "saccade-digits", *SMALL], _bench_arguments.StepArguments),
+    "train": (["train", "saccade-digits", *SMALL], train.TrainArguments),
+    "train-jointly": (
+        ["train-jointly", "saccade-digits", *SMALL, "--train.steps", "20"],
+        train_jointly.TrainJointlyArguments,
+    ),
+    "bench step": (["bench", "step", "saccade-digits", *SMALL], bench.StepArguments),
 }
 LOOKING = {
-    "steer": (["steer", "RUN"], steering.SteerArguments),
-    "compare": (["compare", "RUN"], _comparing_arguments.CompareArguments),
-    "heads": (["heads", "RUN"], _comparing_arguments.HeadsArguments),
-    "reach": (["reach", "RUN"], _comparing_arguments.ReachArguments),
-    "imagine": (["imagine", "RUN"], _comparing_arguments.ImagineArguments),
-    "table": (["table", "RUN"], _comparing_arguments.TableArguments),
-    "report": (["report", "RUN"], _comparing_arguments.ReportArguments),
-    "watch": (["watch", "RUN"], _arguments.WatchArguments),
-    "evaluate": (["evaluate", "RUN"], _arguments.EvaluateArguments),
+    "train-policy": (["train-policy", "RUN"], train_policy.TrainPolicyArguments),
+    "compare": (["compare", "RUN"], compare.CompareArguments),
+    "fit-ensemble": (["fit-ensemble", "RUN"], fit_ensemble.FitEnsembleArguments),
+    "goal-reaching": (["goal-reaching", "RUN"], goal_reaching.GoalReachingArguments),
+    "rollout-error": (["rollout-error", "RUN"], rollout_error.RolloutErrorArguments),
+    "table": (["table", "RUN"], table.TableArguments),
+    "report": (["report", "RUN"], report.ReportArguments),
+    "watch": (["watch", "RUN"], watch.WatchArguments),
+    "evaluate": (["evaluate", "RUN"], evaluate.EvaluateArguments),
 }
 MAKING = {
-    "sweep": (["sweep", "saccade-digits"], _comparing_arguments.SweepArguments),
-    "render": (["data", "render", "--out", "out", "--source", "solids"], _data_arguments.RenderArguments),
-    "pack": (["data", "pack", "tree", "--out", "out"], _data_arguments.PackArguments),
-    "rollout": (["bench", "rollout"], _bench_arguments.RolloutArguments),
-    "views": (["bench", "views"], _bench_arguments.ViewsArguments),
-    "sb3": (["bench", "sb3"], _bench_arguments.SB3Arguments),
-    "methods": (["bench", "methods", "saccade-digits"], _bench_arguments.MethodsArguments),
+    "sweep": (["sweep", "saccade-digits"], sweep.SweepArguments),
+    "render": (["data", "render", "--out", "out", "--source", "solids"], data.RenderArguments),
+    "pack": (["data", "pack", "tree", "--out", "out"], data.PackArguments),
+    "rollout": (["bench", "rollout"], bench.RolloutArguments),
+    "views": (["bench", "views"], bench.ViewsArguments),
+    "sb3": (["bench", "sb3"], bench.SB3Arguments),
+    "methods": (["bench", "methods", "saccade-digits"], bench.MethodsArguments),
 }
 NAMES = {
     "device": ["gpu1", "cuda:-1", "cuda:x", "cpu:y", "", "quantum", "cuda:99"],
@@ -66,7 +84,6 @@ NAMES = {
     "renderer": ["no-such-renderer", ""],
     "split": ["no-such-split", LONG],
     "policy": ["no-such-policy", "grid:side=0", "grid:side", "grid:nix=1", ":", "grid:name=x", "a\0b", LONG],
-    "looks": ["no-such-policy", "grid:side=0", "grid:side=" + "9" * 5000, "saliency:map=[", ":x=1", "a\0b", LONG],
     "prepare-policies": [
         "no-such-policy",
         "grid:side=0",
@@ -155,8 +172,10 @@ def options_of(kind: Any, prefix: str = "--") -> Iterator[tuple[str, list[str]]]
         told = [note.name for note in getattr(hint, "__metadata__", ()) if getattr(note, "name", None)]
         option = prefix + (told[0] if told else name).replace("_", "-")
         if dataclasses.is_dataclass(plain):
-            yield from options_of(plain, f"{option}.")
-        elif typing.get_origin(plain) is dict and issubclass(kind, scenario.Scenario):
+            yield from options_of(plain, prefix if plain is scenario.Scenario else f"{option}.")
+        elif option == "--policy" and kind is scenario.Scenario:
+            yield option, [*NAMES["policy"], *NAMES["prepare-policies"]]
+        elif typing.get_origin(plain) is dict and kind is scenario.Scenario:
             for key, value in getattr(DIGITS, name).items():
                 yield f"{option}.{key.replace('_', '-')}", wrong(type(value), key, name)
         else:
@@ -246,6 +265,7 @@ def test_making_or_measuring_with_a_wrong_value_is_refused(place: Path, words: l
     refused(place, words)
 
 
+COMMANDS = [*_catalogue.commands()]
 WORDS = st.one_of(
     st.sampled_from([*JUNK, *NOWHERE, "--help", "-h", "--seed", "--seed=1", "saccade-digits:", "file", "--nix"]),
     st.text(max_size=20),
@@ -261,7 +281,7 @@ def test_words_of_no_meaning_are_refused_or_helped(place: Path, words: list[str]
 
 
 def test_every_bound_is_tried_from_outside() -> None:
-    found = dict(options_of(_arguments.TrainArguments))
+    found = dict(options_of(train.TrainArguments))
     assert {"-1", str(2**32)} <= {*found["--seed"]}
     assert "0" in found["--processes"]
     assert {"nan", "inf", "0"} & {*found["--train.lr"]}

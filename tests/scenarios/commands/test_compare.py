@@ -16,13 +16,14 @@ from gazeworld.agents.config import AgentConfig
 from gazeworld.agents.planning.ensemble_files import load
 from gazeworld.agents.rl.algorithms import agent_for
 from gazeworld.agents.rl.saving import save_policy
-from gazeworld.agents.runs import build, run_folder, scenario, train_run
+from gazeworld.agents.runs import build, run_folder, train_run
 from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.envs.worlds.rotation import RotationWorld
-from gazeworld.scenarios.commands import fit_ensemble
-from gazeworld.scenarios.commands._comparing_arguments import HeadsArguments, ReachArguments
+from gazeworld.scenarios.commands import _catalogue, _planning
+from gazeworld.scenarios.commands._compare import gaze_of
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands.compare import gaze_of
+from gazeworld.scenarios.commands.fit_ensemble import FitEnsembleArguments
+from gazeworld.scenarios.commands.goal_reaching import GoalReachingArguments
 
 FEW = ["--views", "3", "--scenes", "60", "--test-scenes", "40", "--resamples", "50", "--device", "cpu"]
 SOME = ["--policies", "uniform,disagreement,oracle"]
@@ -30,7 +31,7 @@ SOME = ["--policies", "uniform,disagreement,oracle"]
 
 def tiny(folder: Path, seed: int = 0) -> Path:
     """A run whose world model was trained for two steps."""
-    found = scenario.load("saccade-digits").changed(
+    found = _catalogue.load("saccade-digits").changed(
         world={"source_options": {"variants": 1}},
         method={"dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16},
         train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
@@ -71,7 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_comparison_leaves_numbers_and_figures_and_is_not_made_twice(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HeadsArguments, "scenes", 30)
+    monkeypatch.setattr(FitEnsembleArguments, "scenes", 30)
     words = ["compare", str(made / "r-0"), *FEW, *SOME, "--learned", "p", "--out", str(tmp_path)]
     assert main(words) == 0
     out = capsys.readouterr().out
@@ -164,9 +165,9 @@ def test_runs_of_other_scenarios_are_not_averaged(
 
 
 def test_the_gaze_of_a_scenario() -> None:
-    digits = run_folder.Run(Path("x"), "saccade-digits", scenario.load("saccade-digits"))
+    digits = run_folder.Run(Path("x"), "saccade-digits", _catalogue.load("saccade-digits"))
     assert (gaze_of(digits).map, gaze_of(digits).inhibition.radius) == ("contrast", 8.0)
-    uniform = replace(digits, scenario=scenario.load("saccade-digits:uniform"))
+    uniform = replace(digits, scenario=_catalogue.load("saccade-digits:uniform"))
     assert gaze_of(uniform).map == "contrast", "the world's own where the policy has none of the scene"
     plain = replace(digits, scenario=replace(digits.scenario, policy={"name": "uniform"}))
     assert (gaze_of(plain).map, gaze_of(plain).inhibition.radius) == ("contrast", 0.0)
@@ -175,7 +176,7 @@ def test_the_gaze_of_a_scenario() -> None:
 def test_heads_are_fitted_and_found_by_policies(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     shutil.copytree(made / "r-0", run)
-    words = ["heads", str(run), "--heads", "2", "--epochs", "1", "--label-epochs", "1", "--scenes", "30"]
+    words = ["fit-ensemble", str(run), "--heads", "2", "--epochs", "1", "--label-epochs", "1", "--scenes", "30"]
     assert main([*words, "--device", "cpu"]) == 0
     out = capsys.readouterr().out
     assert "cosine of the model's own predictor" in out
@@ -191,20 +192,20 @@ def test_reaching_and_imagining_leave_numbers_and_a_figure(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, out = str(made / "r-0"), ["--out", str(tmp_path), "--scenes", "16", "--device", "cpu"]
-    assert main(["reach", run, *out]) == 0
-    found = json.loads((tmp_path / "reach.json").read_text())
+    assert main(["goal-reaching", run, *out]) == 0
+    found = json.loads((tmp_path / "goal_reaching.json").read_text())
     assert found["actions"] == [1, 2, 3]
     assert "within 4.67 px" in found["task"], "a twelfth of 56"
     assert list(found["values"]) == ["trained model", "untrained model", "uniform", "saliency", "pixel matching"]
     assert found["verdict"]["sentence"].startswith("T4 not met: ")
-    assert main(["imagine", run, *out, "--horizon", "2"]) == 0
-    imagined = json.loads((tmp_path / "imagine.json").read_text())
+    assert main(["rollout-error", run, *out, "--horizon", "2"]) == 0
+    imagined = json.loads((tmp_path / "rollout_error.json").read_text())
     assert (imagined["seen"], imagined["horizon"]) == (2, [1, 2])
     assert imagined["agreement"]["untrained"] > 0.99, "one network, the same statistics"
-    for name in ("reach", "imagine"):
+    for name in ("goal_reaching", "rollout_error"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
-    assert main(["imagine", run, *out, "--horizon", "0"]) == 2
+    assert main(["rollout-error", run, *out, "--horizon", "0"]) == 2
     assert "horizon is 0, expected an integer from 1 to 4096" in capsys.readouterr().err
 
 
@@ -212,11 +213,11 @@ def test_views_of_objects_are_reached_with_replans(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = RotationWorld(objects(n=12, v=8))
-    place = fit_ensemble.Opened(run_folder.open_run(made / "r-0"), world, Turns(world), 7)
-    monkeypatch.setattr(fit_ensemble, "opened", lambda *_: place)
-    monkeypatch.setattr(fit_ensemble, "untrained", lambda _: Turns(world))
-    assert fit_ensemble.reach(ReachArguments(made / "r-0", out=tmp_path, device="cpu"), Console()) == 0
-    found = json.loads((tmp_path / "reach.json").read_text())
+    place = _planning.Opened(run_folder.open_run(made / "r-0"), world, Turns(world), 7)
+    monkeypatch.setattr(_planning, "opened", lambda *_: place)
+    monkeypatch.setattr(_planning, "untrained", lambda _: Turns(world))
+    assert _planning.reach(GoalReachingArguments(made / "r-0", out=tmp_path, device="cpu"), Console()) == 0
+    found = json.loads((tmp_path / "goal_reaching.json").read_text())
     assert found["actions"] == [1, 2, 3, 4, 5]
     assert found["unit"] == "degrees"
     assert found["verdict"]["mrr"] == pytest.approx(1.0), "a perfect model is right at once"

@@ -19,8 +19,8 @@ from rich.console import Console
 
 from gazeworld.envs.files import DataError
 from gazeworld.envs.objects import rotations
-from gazeworld.scenarios.commands import data
-from gazeworld.scenarios.commands._data_arguments import PackArguments, RenderArguments
+from gazeworld.scenarios.commands import _data as data
+from gazeworld.scenarios.commands.data import PackArguments, RenderArguments
 
 SMALL: dict[str, Any] = {"size": 16, "views": 3, "renderer": "painter"}
 
@@ -215,7 +215,7 @@ def test_packing_stops_and_goes_on(desk: Desk, tmp_path: Path, monkeypatch: pyte
 
 def test_help_imports_no_torch() -> None:
     code = (
-        "import sys, tyro\nfrom gazeworld.scenarios.commands import data_arguments as d\n"
+        "import sys, tyro\nfrom gazeworld.scenarios.commands import data as d\n"
         "for kind in (d.RenderArguments, d.PackArguments):\n"
         "    try:\n        tyro.cli(kind, args=['--help'])\n"
         "    except SystemExit as stop:\n        assert not stop.code\n"

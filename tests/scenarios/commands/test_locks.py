@@ -15,7 +15,7 @@ import pytest
 from gazeworld.agents.planning import ensemble_files
 from gazeworld.agents.runs import lock
 from gazeworld.agents.training import checkpoint, loop
-from gazeworld.scenarios.commands import fit_ensemble
+from gazeworld.scenarios.commands import _planning
 from gazeworld.scenarios.commands._main import main
 
 QUICK = [
@@ -25,7 +25,7 @@ QUICK = [
 HOLD = """
 import sys, time
 from pathlib import Path
-from gazeworld.agents import lock
+from gazeworld.agents.runs import lock
 with lock.held(Path(sys.argv[1]), "gazeworld train 'a b'"):
     print("held", flush=True)
     time.sleep(100)
@@ -103,7 +103,18 @@ def test_heads_wait_for_no_other_heads(
 ) -> None:
     assert train(tmp_path, "--train.observed", "2") == 0
     save, codes = ensemble_files.save, list[int]()
-    words = ["heads", str(tmp_path / "a"), "--scenes", "20", "--epochs", "1", "--label-epochs", "0", "--hidden", "4"]
+    words = [
+        "fit-ensemble",
+        str(tmp_path / "a"),
+        "--scenes",
+        "20",
+        "--epochs",
+        "1",
+        "--label-epochs",
+        "0",
+        "--hidden",
+        "4",
+    ]
 
     def meanwhile(*given: Any) -> None:
         codes.append(0)
@@ -111,7 +122,7 @@ def test_heads_wait_for_no_other_heads(
             assert main([*words, "--device", "cpu"]) == 2
         save(*given)
 
-    monkeypatch.setattr(fit_ensemble.heads, "save", meanwhile)
+    monkeypatch.setattr(_planning.ensemble_files, "save", meanwhile)
     (tmp_path / "a/.heads-draft-7").mkdir()
     assert main([*words, "--device", "cpu"]) == 0
     assert "being written by" in capsys.readouterr().err

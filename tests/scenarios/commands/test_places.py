@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.scenarios.commands import _places
-from gazeworld.scenarios.commands._arguments import TrainArguments
-from gazeworld.scenarios.commands._bench_arguments import RolloutArguments
+from gazeworld.scenarios.commands._arguments import parsed, spec
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands._parsing import parsed
-from gazeworld.scenarios.commands._steering_arguments import spec
+from gazeworld.scenarios.commands.bench import RolloutArguments
+from gazeworld.scenarios.commands.train import TrainArguments
 
 
 @pytest.mark.parametrize("name", ["a/b", "/", ".", "..", "a\0b", "a\nb", "\x7f", "n" * 201, "é" * 101])
@@ -62,13 +62,13 @@ def test_homes_stand_for_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def _arguments() -> TrainArguments:
-    return TrainArguments(world={"name": "w", "split": "s"}, method={"name": "m"})
+    return TrainArguments(Scenario(world={"name": "w", "split": "s"}, method={"name": "m"}))
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["heads"], ["from 1 to 256; default: 5", "0 or more; default: 50"]),
+        (["fit-ensemble"], ["from 1 to 256; default: 5", "0 or more; default: 50"]),
         (["train", "saccade-digits"], ["from 0 to 4294967295; default: 0", "from 1 to 1024; default: 1"]),
         (["data", "render"], ["from 8 to 4096; default: 128", "from 1 to 100; default: 95"]),
         (["bench", "rollout"], ["more than 0 and at most 3600; default: 1.0"]),
@@ -91,7 +91,7 @@ def test_a_value_out_of_bounds_is_one_line(capsys: pytest.CaptureFixture[str]) -
     )
     with pytest.raises(ValueError, match=r"^seconds is nan, expected a finite number"):
         RolloutArguments(seconds=float("nan"))
-    assert main(["heads", "run", "--epochs", str(10**12)]) == 2
+    assert main(["fit-ensemble", "run", "--epochs", str(10**12)]) == 2
     assert "epochs is 1000000000000, expected an integer of 1 or more, at most 2147483647" in capsys.readouterr().err
 
 

@@ -14,8 +14,9 @@ import pytest
 from torch import Tensor
 
 from gazeworld.agents.config import TrainConfig
-from gazeworld.agents.runs import build, scenario
+from gazeworld.agents.runs import build
 from gazeworld.agents.training import checkpoint
+from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
 
 WORDS = [
@@ -210,7 +211,7 @@ def test_a_sweep_is_refused_once(device: str, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_one_stream_for_each_process_is_enough_where_statistics_are_shared() -> None:
-    asked = scenario.load("saccade-digits").changed(train={"batch": 4, "sync_batch_norm": True})
+    asked = _catalogue.load("saccade-digits").changed(train={"batch": 4, "sync_batch_norm": True})
     assert build.share_of(asked, 4) == 1
     with pytest.raises(ValueError, match="one stream for each of 4 processes"):
         build.share_of(asked.changed(train={"sync_batch_norm": False}), 4)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fakes.runs import leave, probes
 
-from gazeworld.agents.runs import scenario
+from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.reports.figures import new
 
@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 
 def run(folder: Path, seed: int = 0, *, observed: int = 4, probed: bool = True) -> Path:
-    chosen = scenario.load("saccade-digits").changed(seed=seed, train={"observed": observed})
+    chosen = _catalogue.load("saccade-digits").changed(seed=seed, train={"observed": observed})
     found = probes((0.4, 0.6), {"relative position": 0.5, "absolute position": 0.25})
     return leave(folder, "saccade-digits", chosen, found if probed else None)
 

@@ -10,15 +10,14 @@ from fakes.runs import leave, probes
 from safetensors.torch import load_file
 
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.runs import scenario
 from gazeworld.agents.training import loop
 from gazeworld.agents.training.recorder import Recorder
 from gazeworld.envs.world import World
-from gazeworld.scenarios.commands import _sweep_plan, train
-from gazeworld.scenarios.commands._comparing_arguments import SweepArguments
+from gazeworld.scenarios.commands import _catalogue, _runs, _sweep_plan
 from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands._sweep import Work, left
 from gazeworld.scenarios.commands._sweep_plan import Plan, plan
-from gazeworld.scenarios.commands.sweep import Work, left
+from gazeworld.scenarios.commands.sweep import SweepArguments
 
 TINY = (
     "train.steps=2", "train.batch=4", "train.log_every=1", "train.save_every=1", "train.probe_every=2",
@@ -40,13 +39,13 @@ def test_runs_are_named_as_train_names_them_and_by_what_differs() -> None:
     made = planned("saccade-digits:no-conditioning", methods="seq-jepa,byol", observed="")
     assert labels(made) == ["saccade-digits-no-conditioning-0", "saccade-digits-no-conditioning-byol-0"]
     assert labels(planned(observed="1,4", seeds="3")) == ["saccade-digits-m1-3", "saccade-digits-3"]
-    assert planned(seeds="3").runs[0].scenario == scenario.load("saccade-digits").changed(seed=3)
+    assert planned(seeds="3").runs[0].scenario == _catalogue.load("saccade-digits").changed(seed=3)
     assert planned(runs=Path("there")).runs[0].folder == Path("there/saccade-digits-0")
 
 
 def test_another_method_keeps_the_encoder_and_is_told() -> None:
     made = planned(methods="seq-jepa,byol,vicreg-traj")
-    own = scenario.load("saccade-digits").method
+    own = _catalogue.load("saccade-digits").method
     kept = {name: own[name] for name in ("encoder", "dim", "width")}
     assert [run.scenario.method for run in made.runs] == [own, {"name": "byol"} | kept, {"name": "vicreg-traj"} | kept]
     assert [run.scenario.train.observed for run in made.runs] == [4, 1, 2]
@@ -71,7 +70,7 @@ def test_settings_are_typed_and_may_be_for_one_method() -> None:
     assert first.scenario.world["source_options"] == {"size": 9}
     assert first.scenario.train.compile is True
     assert (first.scenario.method["predictor_hidden"], second.scenario.method["predictor_hidden"]) == (256, 7)
-    assert scenario.load("saccade-digits").train.lr != 1.0
+    assert _catalogue.load("saccade-digits").train.lr != 1.0
 
 
 REFUSED = {
@@ -140,8 +139,8 @@ def test_a_sweep_trains_probes_compares_and_is_done(
     assert made_by["command"].startswith("gazeworld sweep saccade-digits ")
     assert main(["report", str(tmp_path / "runs/saccade-digits-m2-0")]) == 0  # reads what probing writes today
     assert "path integration" in (tmp_path / "runs/saccade-digits-m2-0/report.html").read_text()
-    monkeypatch.setattr(train, "train", None)  # nothing may be trained again
-    monkeypatch.setattr(train, "probe", None)
+    monkeypatch.setattr(_runs, "train", None)  # nothing may be trained again
+    monkeypatch.setattr(_runs, "probe", None)
     assert main(words(tmp_path, "--observed", "1,2", "--methods", "seq-jepa")) == 0
     assert "2 done already" in capsys.readouterr().out
     run = planned(observed="1,2", changes=TINY, runs=tmp_path / "runs").runs[0]
@@ -158,7 +157,7 @@ def test_a_sweep_trains_probes_compares_and_is_done(
 def test_ctrl_c_stops_the_sweep_and_the_same_command_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "probe", probed)
+    monkeypatch.setattr(_runs, "probe", probed)
     assert main([*words(tmp_path / "whole"), "train.steps=3"]) == 0
     capsys.readouterr()
     cut = [*words(tmp_path / "cut", "--seeds", "0,1"), "train.steps=3"]
@@ -171,7 +170,7 @@ def test_ctrl_c_stops_the_sweep_and_the_same_command_goes_on(
     run = planned(seeds="0,1", changes=(*TINY, "train.steps=3"), runs=tmp_path / "cut/runs").runs[0]
     assert left(run) is Work.RESUME
     with monkeypatch.context() as patch:
-        patch.setattr(train, "probe", interrupted)
+        patch.setattr(_runs, "probe", interrupted)
         assert main(cut) == 130
     assert left(run) is Work.PROBE
     assert main(cut) == 0
@@ -200,12 +199,12 @@ def test_ctrl_c_before_anything_is_recorded_is_no_failure(
     assert "stopped; to go on: " in out
     assert "failed" not in out
     assert "[2/2]" not in out
-    monkeypatch.setattr(train, "probe", probed)
+    monkeypatch.setattr(_runs, "probe", probed)
     assert main([*cut, "probe.scenes=20"]) == 0, "other probes are no other training"
 
 
 def test_an_alternating_run_is_no_run_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = leave(tmp_path / "runs/saccade-digits-0", "saccade-digits", scenario.load("saccade-digits"), None)
+    folder = leave(tmp_path / "runs/saccade-digits-0", "saccade-digits", _catalogue.load("saccade-digits"), None)
     data = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**data, "phases": {}}))
     assert main(["sweep", "saccade-digits", "--runs", str(tmp_path / "runs")]) == 2
@@ -226,15 +225,15 @@ def probed(folder: Path, config: ProbeConfig, *_: object) -> int:
 def test_a_failure_is_reported_and_loses_no_other_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trains = train.train
+    trains = _runs.train
 
-    def fails_once(name: str, chosen: Any, console: Any) -> int:
-        if chosen.seed == 0:
+    def fails_once(name: str, usual: Any, chosen: Any, console: Any) -> int:
+        if chosen.scenario.seed == 0:
             raise RuntimeError("out of memory")
-        return trains(name, chosen, console)
+        return trains(name, usual, chosen, console)
 
-    monkeypatch.setattr(train, "train", fails_once)
-    monkeypatch.setattr(train, "probe", probed)
+    monkeypatch.setattr(_runs, "train", fails_once)
+    monkeypatch.setattr(_runs, "probe", probed)
     assert main(words(tmp_path, "--seeds", "0,1")) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "[1/2] saccade-digits-0 failed: RuntimeError: out of memory" in out

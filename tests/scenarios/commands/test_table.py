@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from fakes.runs import leave, probes
 
-from gazeworld.agents.runs import scenario
 from gazeworld.agents.runs.records import aggregate
+from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands.table import conditioning, folders_of
+from gazeworld.scenarios.commands._table import conditioning, folders_of
 from gazeworld.scenarios.reports import paper_numbers
 from gazeworld.scenarios.reports.rows import NONE
 
@@ -20,7 +20,7 @@ R2 = {"relative position": 0.5, "absolute position": 0.25}
 
 def run(folder: Path, name: str = "saccade-digits", *, top1: tuple[float, ...] = (0.4, 0.6), **parts: Any) -> Path:
     """A finished run of a scenario with some parts changed."""
-    return leave(folder, name, scenario.load(name).changed(**parts), probes(top1, R2))
+    return leave(folder, name, _catalogue.load(name).changed(**parts), probes(top1, R2))
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_papers_tables_are_all_there() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", scenario.names())
+@pytest.mark.parametrize("name", _catalogue.names())
 def test_the_data_set_that_a_scenario_names_is_one_of_the_papers(name: str) -> None:
     for row in paper_numbers.published(name.partition(":")[0]):
         assert row.kind == "paper"
@@ -119,18 +119,18 @@ def test_the_data_set_that_a_scenario_names_is_one_of_the_papers(name: str) -> N
 
 
 def test_conditioning_is_what_the_method_sees_of_actions() -> None:
-    assert conditioning(scenario.load("saccade-digits")) == "position"
-    assert conditioning(scenario.load("saccade-digits:no-conditioning")) == NONE
-    half = scenario.load("saccade-digits").changed(method={"condition_predictor": False})
+    assert conditioning(_catalogue.load("saccade-digits")) == "position"
+    assert conditioning(_catalogue.load("saccade-digits:no-conditioning")) == NONE
+    half = _catalogue.load("saccade-digits").changed(method={"condition_predictor": False})
     assert conditioning(half) == "position (transformer only)"
-    assert conditioning(scenario.load("rotation-solids:rotcolor")) == "rotcolor"
-    plain = scenario.load("rotation-solids")
+    assert conditioning(_catalogue.load("rotation-solids:rotcolor")) == "rotcolor"
+    plain = _catalogue.load("rotation-solids")
     del plain.world["action"]
     assert conditioning(plain) == "rot"  # the world's own default
 
 
 def test_mistakes_are_named(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bare = leave(tmp_path / "bare", "saccade-digits", scenario.load("saccade-digits"), None)
+    bare = leave(tmp_path / "bare", "saccade-digits", _catalogue.load("saccade-digits"), None)
     mistakes = {
         "no run was named": [],
         f"{runs / 'figures'}/config.json: no such file": [str(runs / "figures")],

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gazeworld.agents.runs import run_folder, scenario, train_run
+from gazeworld.agents.runs import run_folder, train_run
 from gazeworld.agents.training import loop
-from gazeworld.scenarios.commands import train
-from gazeworld.scenarios.commands._arguments import TrainArguments
-from gazeworld.scenarios.commands._comparing_arguments import SweepArguments
-from gazeworld.scenarios.commands._data_arguments import PackArguments
+from gazeworld.scenarios.commands import _catalogue, _runs
 from gazeworld.scenarios.commands._main import main
+from gazeworld.scenarios.commands.data import PackArguments
+from gazeworld.scenarios.commands.sweep import SweepArguments
+from gazeworld.scenarios.commands.train import TrainArguments
 
 TINY = [
     "--train.steps", "4", "--train.batch", "8", "--train.log-every", "2", "--train.save-every", "2",
@@ -52,7 +52,7 @@ def test_training_leaves_everything_that_made_it_and_what_came_of_it(run: Path) 
 
 def test_another_policy_than_the_scenarios_looks_in_training_and_probing(tmp_path: Path) -> None:
     words = ["train", "saccade-digits", "--runs", str(tmp_path), "--name", "grid", *TINY]
-    assert main([*words, "--looks", "grid:side=2", "--probe.noise", "0"]) == 0
+    assert main([*words, "--policy", "grid:side=2", "--probe.noise", "0"]) == 0
     config = json.loads((tmp_path / "grid/config.json").read_text())
     assert config["config"]["policy"] == {"name": "grid", "side": 2}
     probes = json.loads((tmp_path / "grid/probes.json").read_text())
@@ -107,16 +107,19 @@ MISTAKES = {
     "an empty word": (["report", ""], "an empty word follows 'report', expected a name or a path"),
     "unknown scenario": (["train", "saccade-fingers"], "unknown scenario 'saccade-fingers'; there are: "),
     "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: 3diebench, cifar100, digits"),
-    "unknown policy": (["--policy.name", "lucky"], "unknown policy 'lucky'"),
-    "who looks": (["--looks", "luck"], "'luck' is neither a policy of the shelf ("),
+    "unknown policy": (["sweep", "saccade-digits", "--set", "policy.name=lucky"], "unknown policy 'lucky'"),
+    "who looks": (["--policy", "luck"], "'luck' is neither a policy of the shelf ("),
     "unknown method": (["--method.name", "seq-vae"], "unknown method 'seq-vae'"),
-    "unknown map": (["--policy.map", "moon"], "unknown saliency map 'moon'"),
+    "unknown map": (["--policy", "saliency:map=moon"], "unknown saliency map 'moon'"),
     "no observed view": (["--train.observed", "0"], "observed"),
     "glimpse too large": (["--world.glimpse", "57"], "glimpse of 57 px on images of 56 px"),
     "one stream": (["--train.batch", "1"], "train.batch is 1"),
     "no such device": (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
     "no such split": (["--world.split", "validation"], "unknown split 'validation'"),
-    "precomputed maps that are not there": (["--policy.map", "precomputed"], "no saliency maps came with the images"),
+    "precomputed maps that are not there": (
+        ["--policy", "saliency:map=precomputed"],
+        "no saliency maps came with the images",
+    ),
     "negative seed": (["--seed", "-1"], "seed is -1, expected an integer from 0 to 4294967295"),
     "a seed too large": (["--seed", "4294967296"], "seed is 4294967296, expected an integer from 0 to 4294967295"),
     "negative seed of probes": (["--probe.seed", "-1"], "probe.seed is -1, expected an integer from 0 to 4294967295"),
@@ -124,7 +127,10 @@ MISTAKES = {
         ["watch", "saccade-digits", "--seed", "-1"],
         "seed is -1, expected an integer from 0 to 4294967295",
     ),
-    "whose heads": (["heads", "runs/none", "--seed", "-1"], "seed is -1, expected an integer from 0 to 4294967295"),
+    "whose heads": (
+        ["fit-ensemble", "runs/none", "--seed", "-1"],
+        "seed is -1, expected an integer from 0 to 4294967295",
+    ),
     "fewer than no checkpoints": (["--train.keep", "-1"], "train.keep is -1, expected an integer of 0 or more"),
     "fewer than no epochs": (["--train.epochs", "-1"], "train.epochs is -1, expected an integer of 0 or more"),
     "no learning": (["--train.lr", "0"], "train.lr is 0.0, expected a finite number of more than 0"),
@@ -289,7 +295,7 @@ def test_a_run_goes_on_with_what_it_was_begun_with(run: Path, capsys: pytest.Cap
         ("saccade-digits", ["--method.dim", "7", "--seed", "3"], "seed=3 (written: 0)"),
         (
             "saccade-digits",
-            ["--looks", "grid:side=2"],
+            ["--policy", "grid:side=2"],
             "policy.name=grid (written: saliency), policy.side=2 (written: ",
         ),
     ):
@@ -303,13 +309,13 @@ def test_regions_are_looked_for_before_anything_is_measured(
 ) -> None:
     small = {"source_options": {"per_family": 2, "size": 16, "views": 4, "renderer": "embree"}}
     settings = {"steps": 1, "batch": 4, "observed": 2}
-    found = scenario.load("rotation-solids").changed(world=small, train=settings, probe={"online": 0})
+    found = _catalogue.load("rotation-solids").changed(world=small, train=settings, probe={"online": 0})
     found = dataclasses.replace(
         found, method={**found.method, "dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16}
     )
     run = run_folder.Run(tmp_path / "run", "rotation-solids", found)
     train_run.start_or_resume(run, "cpu", resume=False, console=Console(quiet=True))
-    monkeypatch.setattr(train, "evaluate", None)
+    monkeypatch.setattr(_runs, "evaluate", None)
     stored = tmp_path / "stored"
     stored.mkdir()
     for region, sentence in (

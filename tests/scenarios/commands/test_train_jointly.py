@@ -1,4 +1,4 @@
-"""`gazeworld alternate`: a run like any other, resuming bit for bit, and one sentence for every mistake."""
+"""`gazeworld train-jointly`: a run like any other, resuming bit for bit, and one sentence for every mistake."""
 
 import json
 import os
@@ -14,9 +14,10 @@ from gazeworld.agents.rl import alternate as turns
 from gazeworld.agents.runs import build, run_folder, scenario
 from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.scenarios import saccade_digits
-from gazeworld.scenarios.commands import train_jointly as command
+from gazeworld.scenarios.commands import _catalogue
+from gazeworld.scenarios.commands import _runs as command
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands._steering_arguments import alternate_defaults
+from gazeworld.scenarios.commands.train_jointly import defaults
 
 WORDS = [
     "--train.batch", "8", "--train.observed", "2", "--train.log-every", "2", "--probe.online", "0",
@@ -51,7 +52,7 @@ def instead(usual: list[str], given: tuple[str, ...] | list[str]) -> list[str]:
 
 
 def alternate(folder: Path, *words: str) -> int:
-    return main(["alternate", "saccade-digits", "--runs", str(folder), "--name", "run", *instead(WORDS, words)])
+    return main(["train-jointly", "saccade-digits", "--runs", str(folder), "--name", "run", *instead(WORDS, words)])
 
 
 def test_a_run_is_left_that_the_other_commands_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +90,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert "stopped after phase 1 of 2; everything is saved" in out
     assert f"to go on: gazeworld train-jointly saccade-digits --runs {tmp_path / 'cut'} --name run --resume" in out
     words = ["--runs", str(tmp_path / "cut"), "--name", "run", "--resume", "--device", "cpu", "--no-evaluate"]
-    assert main(["alternate", "saccade-digits", *words]) == 0
+    assert main(["train-jointly", "saccade-digits", *words]) == 0
     last = "run/checkpoints/step-00000004"
     assert alternate(tmp_path / "cut", "--resume") == 0, "the same command line, and nothing left to do"
     for file in (tmp_path / "whole" / last).iterdir():
@@ -99,8 +100,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 
 
 def test_defaults_have_the_steps_of_the_scenario() -> None:
-    found = scenario.load("saccade-digits")
-    phases = alternate_defaults(found).phases
+    found = _catalogue.load("saccade-digits")
+    phases = defaults(found).phases
     assert phases.phases * phases.model_steps == found.train.steps
 
 
@@ -131,7 +132,7 @@ def test_a_mistake_gets_one_sentence_and_leaves_nothing(
 def test_no_run_is_overwritten_and_a_plain_one_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run/config.json").write_text(
-        json.dumps({"scenario": "saccade-digits", "config": scenario.to_json(scenario.load("saccade-digits"))})
+        json.dumps({"scenario": "saccade-digits", "config": scenario.to_json(_catalogue.load("saccade-digits"))})
     )
     assert alternate(tmp_path) == 2
     assert "there is a run already" in capsys.readouterr().err
@@ -190,7 +191,7 @@ def test_other_settings_than_written_are_refused_in_resuming(
 
 def test_a_run_of_another_scenario_is_not_resumed(alternated: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--runs", str(alternated), "--name", "run", "--resume", "--device", "cpu"]
-    assert main(["alternate", "saccade-search", *words]) == 2
+    assert main(["train-jointly", "saccade-search", *words]) == 2
     assert "a run of scenario 'saccade-digits', but 'saccade-search' is asked for" in capsys.readouterr().err
 
 

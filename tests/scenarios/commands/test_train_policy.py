@@ -1,4 +1,4 @@
-"""`gazeworld steer` and `watch --policy`: what they leave, resuming bit for bit, and one sentence for every mistake."""
+"""`train-policy` and `watch --policy`: what they leave, resuming bit for bit, and one sentence for every mistake."""
 
 import dataclasses
 import json
@@ -17,11 +17,12 @@ from gazeworld.agents.policy import make_policy
 from gazeworld.agents.rewards.recognition import RecognitionReward
 from gazeworld.agents.rl import train_policy as training
 from gazeworld.agents.rl.algorithms import agent_config, agent_for
-from gazeworld.agents.runs import build, run_folder, scenario, train_run
+from gazeworld.agents.runs import build, run_folder, train_run
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.trained_methods import load_method
+from gazeworld.scenarios.commands import _catalogue
+from gazeworld.scenarios.commands._arguments import pairs, spec
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands._steering_arguments import pairs, spec
 
 SMALL = [
     "--agent.environments", "8", "--agent.episode-steps", "2", "--agent.discrete-actions", "fixations:side=4",
@@ -34,7 +35,7 @@ OFF += ["--agent.options", "learning_starts=24", "buffer_size=400", "batch_size=
 
 def tiny(folder: Path, **world: object) -> Path:
     """A run whose world model was trained for two steps."""
-    found = scenario.load("saccade-digits").changed(
+    found = _catalogue.load("saccade-digits").changed(
         world={"source_options": {"variants": 1}, **world},
         method={"dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16},
         train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
@@ -69,7 +70,7 @@ def run(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(fresh, copy)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAZEWORLD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        assert main(["steer", str(copy), "--name", "p", "--steps", "96", *SMALL]) == 0
+        assert main(["train-policy", str(copy), "--name", "p", "--steps", "96", *SMALL]) == 0
     return copy
 
 
@@ -106,9 +107,9 @@ def test_the_folder_serves_as_a_policy_and_does_what_was_learnt(run: Path) -> No
 @pytest.mark.parametrize("algorithm", ["maskable-ppo", "sac"])
 def test_resuming_gives_the_same_policy_bit_for_bit(algorithm: str, copied: Path) -> None:
     words = OFF if algorithm == "sac" else SMALL
-    assert main(["steer", str(copied), "--name", "whole", "--steps", "96", *words]) == 0
-    assert main(["steer", str(copied), "--name", "cut", "--steps", "48", *words]) == 0
-    assert main(["steer", str(copied), "--name", "cut", "--steps", "96", "--resume", "--device", "cpu"]) == 0
+    assert main(["train-policy", str(copied), "--name", "whole", "--steps", "96", *words]) == 0
+    assert main(["train-policy", str(copied), "--name", "cut", "--steps", "48", *words]) == 0
+    assert main(["train-policy", str(copied), "--name", "cut", "--steps", "96", "--resume", "--device", "cpu"]) == 0
     whole, cut = (copied / f"policies/{name}" for name in ("whole", "cut"))
     names = sorted(str(file.relative_to(whole)) for file in whole.rglob("*") if file.is_file())
     assert names == sorted(str(file.relative_to(cut)) for file in cut.rglob("*") if file.is_file())
@@ -129,7 +130,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
         return train(live, steps)
 
     monkeypatch.setattr(training, "stretch", once)
-    assert main(["steer", str(copied), "--name", "p", "--steps", "480", *SMALL]) == 130
+    assert main(["train-policy", str(copied), "--name", "p", "--steps", "480", *SMALL]) == 130
     out = capsys.readouterr().out
     assert stretches == [48]
     assert "stopped after step 48 of 480; everything is saved" in out
@@ -162,7 +163,10 @@ def test_the_first_layer_standardises_what_is_observed(fresh: Path) -> None:
 def test_rewards_add_up(copied: Path) -> None:
     words, rewards = list(SMALL), ["coverage:weight=0.5", "prediction-error", "representation:target=glimpses"]
     at = words.index("recognition:epochs=2")
-    assert main(["steer", str(copied), "--name", "p", "--steps", "48", *words[:at], *rewards, *words[at + 1 :]]) == 0
+    assert (
+        main(["train-policy", str(copied), "--name", "p", "--steps", "48", *words[:at], *rewards, *words[at + 1 :]])
+        == 0
+    )
     kept = json.loads((copied / "policies/p/config.json").read_text())["train_policy"]["agent"]["rewards"]
     assert kept == [spec(reward, "") for reward in rewards]
 
@@ -201,7 +205,7 @@ def test_a_mistake_gets_one_sentence_and_leaves_nothing(
 ) -> None:
     words, sentence = MISTAKES[mistake]
     try:
-        code = main(["steer", str(fresh), "--name", "p", "--steps", "48", *instead(SMALL, words)])
+        code = main(["train-policy", str(fresh), "--name", "p", "--steps", "48", *instead(SMALL, words)])
     except SystemExit as stop:  # tyro ends the process itself
         code = int(stop.code or 0)
     assert code == 2
@@ -212,17 +216,17 @@ def test_a_mistake_gets_one_sentence_and_leaves_nothing(
 def test_a_policy_is_not_overwritten_nor_resumed_in_another_world_model(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["steer", str(run), "--name", "p", "--steps", "48", *SMALL]) == 2
+    assert main(["train-policy", str(run), "--name", "p", "--steps", "48", *SMALL]) == 2
     assert "there is a policy already" in capsys.readouterr().err
     shutil.copytree(run, tmp_path / "run")
     weights = next((tmp_path / "run/checkpoints").glob("step-*")) / "model.safetensors"
     save_file({name: value * 2 for name, value in load_file(weights).items()}, weights)
-    assert main(["steer", str(tmp_path / "run"), "--name", "p", "--resume", "--device", "cpu"]) == 2
+    assert main(["train-policy", str(tmp_path / "run"), "--name", "p", "--resume", "--device", "cpu"]) == 2
     assert "trained in the world model" in capsys.readouterr().err
 
 
 def test_other_settings_than_written_are_refused_in_resuming(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["steer", str(run), "--name", "p", "--resume"]
+    words = ["train-policy", str(run), "--name", "p", "--resume"]
     assert main([*words, *SMALL]) == 0, "what it was begun with, and nothing left to do"
     capsys.readouterr()
     for given, sentence in (
@@ -239,7 +243,7 @@ def test_a_world_model_learns_from_what_a_learnt_policy_looks_at(run: Path, tmp_
     learnt = run / "policies/p"
     words = ["train", "saccade-digits", "--runs", str(tmp_path), "--world.source", "digits", "--device", "cpu"]
     words += ["--train.steps", "2", "--train.batch", "8", "--probe.online", "0", "--no-evaluate"]
-    assert main([*words, "--name", "a", "--looks", str(learnt)]) == 2, "the world model is wider than the policy's"
+    assert main([*words, "--name", "a", "--policy", str(learnt)]) == 2, "the world model is wider than the policy's"
     assert not (tmp_path / "a").exists()
     words += [
         "--method.dim",
@@ -251,8 +255,8 @@ def test_a_world_model_learns_from_what_a_learnt_policy_looks_at(run: Path, tmp_
         "--method.predictor-hidden",
         "16",
     ]
-    assert main([*words, "--name", "a", "--looks", str(learnt)]) == 0
-    assert main([*words, "--name", "b", "--looks", f"sb3:path={learnt},model={run},deterministic=true"]) == 0
+    assert main([*words, "--name", "a", "--policy", str(learnt)]) == 0
+    assert main([*words, "--name", "b", "--policy", f"sb3:path={learnt},model={run},deterministic=true"]) == 0
     asked = {name: json.loads((tmp_path / name / "config.json").read_text())["config"]["policy"] for name in "ab"}
     assert asked["a"] == {"name": "sb3", "path": str(learnt)}
     assert asked["b"] == {"name": "sb3", "path": str(learnt), "model": str(run), "deterministic": True}
@@ -263,7 +267,7 @@ def test_rewards_learn_from_the_policies_asked_for(
 ) -> None:
     shown = []
     monkeypatch.setattr(RecognitionReward, "prepare", lambda self, streams: shown.append(streams) or {})
-    words = ["steer", str(copied), "--steps", "48", *SMALL]
+    words = ["train-policy", str(copied), "--steps", "48", *SMALL]
     assert main([*words, "--name", "p", "--prepare-policies", "centre"]) == 0
     assert main([*words, "--name", "q", "--prepare-policies", "grid:side=3", "centre"]) == 0
     alone, both = (streams.poses[:, 1:] for streams in shown)  # where episodes begin is the world's affair
@@ -288,14 +292,14 @@ def test_a_reward_that_is_not_finite(
         return found
 
     monkeypatch.setattr(RecognitionReward, "prepare", spoilt)
-    assert main(["steer", str(copied), "--name", "p", "--steps", "48", *SMALL]) == 1
+    assert main(["train-policy", str(copied), "--name", "p", "--steps", "48", *SMALL]) == 1
     assert "the reward of row 0 is nan, expected a finite number" in capsys.readouterr().err
     assert not (copied / "policies").exists()
 
 
 def test_a_policy_that_is_not_finite(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*SMALL, "learning_rate=1e30"]
-    assert main(["steer", str(copied), "--name", "p", "--steps", "480", *words]) == 1
+    assert main(["train-policy", str(copied), "--name", "p", "--steps", "480", *words]) == 1
     said = capsys.readouterr().err
     assert "the policy" in said
     assert "last good policy: none yet" in said

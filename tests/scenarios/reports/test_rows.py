@@ -13,8 +13,8 @@ import pytest
 from fakes.runs import leave, probes
 from rich.console import Console
 
-from gazeworld.agents.runs import scenario
 from gazeworld.agents.runs.records import Point, Record, aggregate, read_metrics, read_probes, scores, training_seconds
+from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.reports import heat_maps, table_files
 from gazeworld.scenarios.reports.rows import Row, Score, rows, untrained
 
@@ -238,9 +238,9 @@ def test_probes_that_are_missing_cut_or_old_name_the_command(tmp_path: Path) -> 
 
 
 def test_time_is_the_sum_of_all_sessions(tmp_path: Path) -> None:
-    folder = leave(tmp_path / "run", "saccade-digits", scenario.load("saccade-digits"), None, minutes=3.0)
+    folder = leave(tmp_path / "run", "saccade-digits", _catalogue.load("saccade-digits"), None, minutes=3.0)
     assert training_seconds(folder) == pytest.approx(180, abs=2)
-    again = leave(tmp_path / "again", "saccade-digits", scenario.load("saccade-digits"), None, minutes=4.0)
+    again = leave(tmp_path / "again", "saccade-digits", _catalogue.load("saccade-digits"), None, minutes=4.0)
     (file,) = (again / "tensorboard").iterdir()
     file.rename(folder / "tensorboard" / f"{file.name}.1")
     assert training_seconds(folder) == pytest.approx(420, abs=4)
