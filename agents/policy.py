@@ -74,7 +74,7 @@ POLICIES = "gazeworld.agents.policies"
 
 
 def make_policy(name: str, world: World, **options: Any) -> Policy:
-    """The policy called `name` on the shelf, for a world.
+    """The policy called `name` in the registry, for a world.
 
     Raises ValueError naming an option that the policy does not have, or one of another type or out of its bounds.
     """

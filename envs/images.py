@@ -2,8 +2,8 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from torch import Tensor
 from . import registry
 from .cache import cached
 from .files import DataError, opened
-from .threads import ahead
+from .threads import LONG
 from .validation import validated
 
 
@@ -88,9 +88,6 @@ def statistics(pixels: UInt8[Tensor, "n h w c"], most: int = 2000) -> tuple[tupl
     return tuple(sample.mean((0, 1, 2)).tolist()), tuple(sample.std((0, 1, 2)).clamp_min(1e-3).tolist())
 
 
-_LONG = 500  # images from which on decoding shows its progress
-
-
 @contextmanager
 def picture(path: Path, what: str = "a whole image", formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
     """Lends an image file, open in Pillow, to be decoded. Raises DataError naming one that is missing or damaged.
@@ -109,18 +106,6 @@ def picture(path: Path, what: str = "a whole image", formats: tuple[str, ...] | 
             raise DataError(f"{path}: cannot be decoded ({why}), expected {what}") from error
 
 
-def decode_all(out: np.ndarray, decode: Callable[[int], np.ndarray]) -> None:
-    """Write `decode(i)` to `out[i]` for all i. The first error that a decoder raises ends everything."""
-
-    def one(i: int) -> None:
-        out[i] = decode(i)
-
-    quiet = len(out) < _LONG
-    with closing(ahead(one, range(len(out)))) as done:
-        for _ in track(done, "decoding", len(out), console=Console(stderr=True), disable=quiet, transient=True):
-            pass
-
-
 def content(pixels: UInt8[Tensor, "n h w c"], key: Mapping[str, Any]) -> str:
     """What identifies decoded images, whatever files they came from: a digest of the checksums of all of them.
 
@@ -128,7 +113,7 @@ def content(pixels: UInt8[Tensor, "n h w c"], key: Mapping[str, Any]) -> str:
     """
 
     def fill(out: np.ndarray) -> None:
-        images, quiet = pixels.numpy(), len(out) < _LONG
+        images, quiet = pixels.numpy(), len(out) < LONG
         for i in track(range(len(out)), "checksums", console=Console(stderr=True), disable=quiet, transient=True):
             out[i] = zlib.crc32(images[i])
 

@@ -12,11 +12,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
 
 THREADS = min(16, os.cpu_count() or 1)
 """As many as are worth while."""
+LONG = 500
+"""Images from which on decoding them shows its progress."""
 
 
 def ahead(
@@ -50,3 +56,18 @@ def every(work: Callable[[Thing], Made], things: Iterable[Thing], threads: int =
         return list(map(work, things))
     with closing(ahead(work, things, threads)) as found:
         return list(found)
+
+
+def fill(out: np.ndarray, make: Callable[[int], np.ndarray], what: str) -> None:
+    """Write `make(i)` to `out[i]` for all i, from LONG on with a bar called `what` on standard error.
+
+    Raises the first error that `make` raises.
+    """
+
+    def one(i: int) -> None:
+        out[i] = make(i)
+
+    quiet = len(out) < LONG
+    with closing(ahead(one, range(len(out)))) as done:
+        for _ in track(done, what, len(out), console=Console(stderr=True), disable=quiet, transient=True):
+            pass

@@ -1,4 +1,4 @@
-"""What a policy is rewarded for: wrappers over the vector environment, one file each on the shelf `rewards`."""
+"""What a policy is rewarded for: wrappers over the vector environment, one file each in the registry `rewards`."""
 
 import itertools
 from abc import ABC, abstractmethod
@@ -159,7 +159,7 @@ _FILE = "rewards.safetensors"
 
 
 def make_reward(name: str, env: VectorEnv, **options: Any) -> Reward:
-    """The reward called `name` on the shelf, around `env`.
+    """The reward called `name` in the registry, around `env`.
 
     Raises ValueError naming an option that the reward does not have, or one of another type or out of its bounds.
     """

@@ -1,4 +1,4 @@
-"""Options of everything on the shelves and of all configurations, drawn at random: built, or refused by name.
+"""Options of everything in the registries and of all configurations, drawn at random: built, or refused by name.
 
 `OPTIONS_FUZZ=2000` draws so many examples per door; they are the same at every run.
 """

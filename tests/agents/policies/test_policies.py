@@ -1,4 +1,4 @@
-"""Policies on the shelf: legal actions, their own randomness, and what each of them is there for."""
+"""Policies of the registry: legal actions, their own randomness, and what each of them is there for."""
 
 import pytest
 import torch
