@@ -58,7 +58,7 @@ def every(work: Callable[[Thing], Made], things: Iterable[Thing], threads: int =
         return list(found)
 
 
-def fill(out: np.ndarray, make: Callable[[int], np.ndarray], what: str) -> None:
+def fill_rows(out: np.ndarray, make: Callable[[int], np.ndarray], what: str) -> None:
     """Write `make(i)` to `out[i]` for all i, from LONG on with a bar called `what` on standard error.
 
     Raises the first error that `make` raises.

@@ -24,6 +24,7 @@ from torch import Tensor
 from ..cache import cached
 from ..files import DataError, digest, located, printable
 from ..images import Images, content, picture, statistics
+from ..threads import fill_rows
 from ..validation import Side
 from ..walking import is_data, subfolders, walk
 
@@ -223,7 +224,7 @@ def _pixels(tree: _Tree, side: int, fit: str) -> UInt8[Tensor, "n h w 3"]:
     """The decoded images, made once and kept on disk."""
 
     def fill(out: np.ndarray) -> None:
-        fill(out, lambda i: _decoded(tree.root / tree.entries[i].path, side, fit), "decoding")
+        fill_rows(out, lambda i: _decoded(tree.root / tree.entries[i].path, side, fit), "decoding")
 
     return torch.from_numpy(cached(_key(tree, side, fit), (len(tree.entries), side, side, 3), np.uint8, fill))
 

@@ -19,6 +19,7 @@ from ..cache import cached
 from ..cache import folder as cache_folder
 from ..files import DataError, digest, expanded, located, read_bytes
 from ..images import Images, content, picture
+from ..threads import fill_rows
 from ..walking import check_apart, is_data, subfolders
 
 VERSION = 1  # goes up whenever the same files would give other pixels
@@ -175,7 +176,7 @@ def _pixels(tree: Path, entries: list[_Entry], key: dict[str, Any]) -> UInt8[Ten
     """The decoded images, made once and kept on disk."""
 
     def fill(out: np.ndarray) -> None:
-        fill(out, lambda i: _decoded(tree / entries[i].path), "decoding")
+        fill_rows(out, lambda i: _decoded(tree / entries[i].path), "decoding")
 
     return torch.from_numpy(cached(key, (len(entries), SIDE, SIDE, 3), np.uint8, fill))
 
