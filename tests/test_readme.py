@@ -1,17 +1,25 @@
 """What README.md and the pages of measured results say is there, runs, and fits the command line."""
 
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout, suppress
+from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
+
+from gazeworld.scenarios.commands import _main
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 SCENARIOS = [p for p in sorted((ROOT / "scenarios").glob("*.py")) if not p.name.startswith("_")]
 PAGES = [README, *sorted((ROOT / "scenarios").glob("*.md")), ROOT / "scenarios/bench/README.md"]
 HEADINGS = ["Claim", "Command", "Table", "Figure", "What failed", "What differs from the paper"]
+COMMAND = re.compile(r"gazeworld [a-z][^`]*")
 
 
 def name_of(path: Path) -> str:
@@ -20,7 +28,8 @@ def name_of(path: Path) -> str:
 
 def blocks(text: str, language: str) -> list[str]:
     """The fenced blocks of one language ("": of none)."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for name, block in found if name == language]
 
 
 def section(text: str, heading: str) -> str:
@@ -69,6 +78,64 @@ def test_every_scenario_has_a_page(file: Path) -> None:
     assert f"gazeworld train {name}" in section(text, "Command")
     assert f"[{name}]({page.name})" in (ROOT / "scenarios/README.md").read_text(encoding="utf-8")
     assert f"scenarios/{page.name}" in file.read_text(encoding="utf-8").split('"""')[1]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of all command lines in a text, whether in a block or within a sentence."""
+    for block in blocks(text, ""):
+        variables: dict[str, str] = {}
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            if given := re.fullmatch(r'(\w+)="(.*)"', line.strip()):
+                variables[given[1]] = given[2]
+            for name, value in variables.items():
+                line = line.replace(f"${name}", value)
+            for found in COMMAND.findall(line.partition(" #")[0]):
+                yield shlex.split(found.rstrip('"'))[1:]
+    for found in re.findall(r"`([^`]*)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)):
+        if COMMAND.fullmatch(found):
+            yield shlex.split(found)[1:]
+    docstring = text.split('"""')[1] if text.startswith('"""') else ""
+    for line in docstring.splitlines():
+        if line.strip().startswith("gazeworld "):
+            yield shlex.split(re.split(r"\s{2,}", line.strip())[0])[1:]
+
+
+@cache
+def usage(*words: str) -> str:
+    """What `gazeworld WORDS --help` prints, in lines wide enough for every option."""
+    told = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(told), suppress(SystemExit):
+        patch.setenv("COLUMNS", "400")
+        _main.main([*words, "--help"])
+    return told.getvalue()
+
+
+def helped(words: list[str]) -> str:
+    """The help that lists what these words may say; a run's own is not there, so that of a scenario stands for it."""
+    match words:
+        case ["evaluate", *_]:
+            return usage("train", "saccade-digits")
+        case ["train" | "train-jointly" as command, scenario, *_]:
+            return usage(command, scenario.replace("SCENARIO", "saccade-digits"))
+        case ["bench", "step", scenario, *_]:
+            return usage("bench", "step", scenario.replace("SCENARIO", "saccade-digits"))
+        case ["bench" | "data" as command, kind, *_]:
+            return usage(command, kind)
+        case _:
+            return usage(words[0])
+
+
+@pytest.mark.parametrize("page", [*PAGES, *SCENARIOS], ids=name_of)
+def test_command_lines_are_known(page: Path) -> None:
+    lines = list(commands(page.read_text(encoding="utf-8")))
+    assert lines or page.parent.name == "scenarios"
+    for words in lines:
+        known = usage()
+        assert re.search(rf"^  {words[0]}\b", known, re.MULTILINE), f"{name_of(page)}: {words}"
+        told = helped(words)
+        for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+            spelt = option.replace("_", "-")
+            assert re.search(rf"{re.escape(spelt)}[\s,|]", told), f"{name_of(page)}: {option} of {' '.join(words)}"
 
 
 def python(tmp_path: Path, *lines: str) -> str:
