@@ -106,9 +106,9 @@ _Policy = Annotated[
     ),
 ]
 _POLICY_HELP = (
-    "how fixations are chosen, in training and in probing: NAME or NAME:KEY=VALUE,… of the shelf (the scenario's own "
-    "policy keeps what is not said), or the folder of a learnt policy, which looks with the model in training unless "
-    "`sb3:path=…,model=RUN` names another"
+    "how fixations are chosen, in training and in probing: NAME or NAME:KEY=VALUE,… of the registry (the scenario's "
+    "own policy keeps what is not said), or the folder of a learnt policy, which looks with the model in training "
+    "unless `sb3:path=…,model=RUN` names another"
 )
 
 
@@ -209,8 +209,8 @@ def with_policy(asked: Scenario, usual: Scenario, run: Path) -> Scenario:
 def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
     """Name and options of the policy that is asked for; {} for the scenario's own, which "" stands for.
 
-    NAME of the shelf (with the scenario's options if the scenario has the same policy), NAME:KEY=VALUE,…, the NAME of
-    a policy in the folder `policies` of the run, or the folder of a policy. Raises ValueError for anything else.
+    NAME in the registry (with the scenario's options if it has the same policy), NAME:KEY=VALUE,…, the NAME of a policy
+    in the folder `policies` of the run, or the folder of a policy. Raises ValueError for anything else.
     """
     if not text:
         return {}
@@ -224,7 +224,7 @@ def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
         if folder.is_dir():
             return {"name": "sb3", "path": str(folder.resolve())}
     raise ValueError(
-        f"{text!r} is neither a policy of the shelf ({', '.join(registry.names(POLICIES))}), nor one in "
+        f"{text!r} is neither a policy of the registry ({', '.join(registry.names(POLICIES))}), nor one in "
         f"{own.parent}, nor the folder of one"
     )
 

@@ -8,7 +8,7 @@ from gazeworld.envs import registry
 from . import _catalogue
 from ._console import fail
 
-SHELVES = {
+REGISTRIES = {
     "worlds": "gazeworld.envs.worlds",
     "sources": "gazeworld.envs.sources",
     "policies": "gazeworld.agents.policies",
@@ -28,12 +28,12 @@ def run(words: list[str]) -> int:
 
 
 def show(console: Console) -> None:
-    """Print scenarios with their first lines, and the names on the other shelves."""
+    """Print scenarios with their first lines, and the names in the registries."""
     table = Table("scenario", "what it is", box=None, pad_edge=False)
     for name in _catalogue.names():
         base, _, variant = name.partition(":")
         table.add_row(f"  :{variant}" if variant else base, "" if variant else _catalogue.summary(base))
     console.print(table)
     console.print()
-    for title, package in SHELVES.items():
+    for title, package in REGISTRIES.items():
         console.print(f"{title:9s} {', '.join(registry.names(package))}", highlight=False)

@@ -19,7 +19,7 @@ class WatchArguments(Options):
     target: Annotated[str, tyro.conf.Positional]
     """a scenario, or the folder of a run"""
     policy: str = ""
-    """another policy than its own: NAME or NAME:KEY=VALUE,… of the shelf, RUN/policies/NAME, or a policy's folder"""
+    """another policy than its own: NAME or NAME:KEY=VALUE,… of the registry, RUN/policies/NAME, or a policy's folder"""
     out: Folder | None = None
     """folder for the pictures (default: RUN/figures, or the current folder for a scenario)"""
     split: str = ""

@@ -108,7 +108,7 @@ MISTAKES = {
     "unknown scenario": (["train", "saccade-fingers"], "unknown scenario 'saccade-fingers'; there are: "),
     "unknown source": (["--world.source", "stl11"], "unknown source 'stl11'; there are: 3diebench, cifar100, digits"),
     "unknown policy": (["sweep", "saccade-digits", "--set", "policy.name=lucky"], "unknown policy 'lucky'"),
-    "who looks": (["--policy", "luck"], "'luck' is neither a policy of the shelf ("),
+    "who looks": (["--policy", "luck"], "'luck' is neither a policy of the registry ("),
     "unknown method": (["--method.name", "seq-vae"], "unknown method 'seq-vae'"),
     "unknown map": (["--policy", "saliency:map=moon"], "unknown saliency map 'moon'"),
     "no observed view": (["--train.observed", "0"], "observed"),

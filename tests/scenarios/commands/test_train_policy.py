@@ -313,7 +313,7 @@ def test_watch_with_other_policies(run: Path, tmp_path: Path, capsys: pytest.Cap
         assert (out / f"scanpaths-{name}.png").is_file()
         assert (out / f"scanpath-{name}.gif").is_file()
     assert main(["watch", str(run), "--scenes", "2", "--policy", "luck"]) == 2
-    assert "'luck' is neither a policy of the shelf" in capsys.readouterr().err
+    assert "'luck' is neither a policy of the registry" in capsys.readouterr().err
     assert main(["watch", str(run), "--scenes", "2", "--policy", "uniform:luck=1"]) == 2
     assert "policy 'uniform'" in capsys.readouterr().err
 
