@@ -1,4 +1,4 @@
-"""What the JSON files of runs, policies, heads and checkpoints must hold: types of fields, checked where they are read.
+"""What the JSON files of runs, policies, ensembles and checkpoints hold: types of fields, checked where they are read.
 
 Fields that nothing reads may be anything, so that files of other versions still serve. Imports no torch.
 """
@@ -134,8 +134,8 @@ class AgentFacts(Fields):
     replay: Replay | None = None
 
 
-class HeadsSizes(Known):
-    """Widths of what goes into heads and comes out."""
+class EnsembleSizes(Known):
+    """Widths of what goes into an ensemble and comes out."""
 
     aggregate: Positive
     action: Natural
@@ -143,8 +143,8 @@ class HeadsSizes(Known):
     classes: Natural
 
 
-class HeadsFitted(Known):
-    """How heads were fitted."""
+class EnsembleFitted(Known):
+    """How an ensemble was fitted."""
 
     heads: Layers
     hidden: Width
@@ -155,12 +155,12 @@ class HeadsFitted(Known):
     seed: Seed
 
 
-class HeadsFacts(Known):
-    """heads.json of an ensemble of heads."""
+class EnsembleFacts(Known):
+    """ensemble.json of an ensemble."""
 
     model: str
-    sizes: HeadsSizes
-    config: HeadsFitted
+    sizes: EnsembleSizes
+    config: EnsembleFitted
 
 
 class Scenes(Fields):

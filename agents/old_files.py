@@ -4,6 +4,7 @@ Files are written with the new names alone. Each is read through `gazeworld.agen
 here first, so that nothing else knows of older names.
 """
 
+from pathlib import Path
 from typing import Any
 
 RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
@@ -14,9 +15,18 @@ RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Beside": (("steer", "train_policy"),),
     "PolicyFacts": (("menu", "discrete_actions"),),
-    "RunConfig": (("agent.menu", "discrete_actions"),),
+    "RunConfig": (("agent.menu", "discrete_actions"), ("config.policy.heads", "ensemble")),
 }
 """By the name of a file's schema: the path of a field as it was, and its present name; applied in this order."""
+
+PLACES = {"ensemble": "heads", "ensemble.json": "heads.json", "ensemble.safetensors": "heads.safetensors"}
+"""Files and folders by their present names: what they were called."""
+
+
+def located(folder: Path, name: str) -> Path:
+    """Where a file or a folder of this name lies: by its present name, or by the one that it had before."""
+    old = folder / PLACES.get(name, name)
+    return old if old.exists() and not (folder / name).exists() else folder / name
 
 
 _PREDICTS = (("config.method.decay", "momentum"), ("config.method.hidden", "predictor_hidden"))

@@ -18,13 +18,12 @@ from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
-from ..planning.ensemble import Heads
+from ..planning.ensemble import Ensemble
 from ..policy import Policy
 from ..probes.features import Tick, joined, quiet, scored
-from ..probes.readouts import Budget, fit_classifier, require_labels
-from ..probes.readouts import Heads as Probes
+from ..probes.readouts import Budget, ReadOuts, fit_classifier, require_labels
 from ..training.checkpoint import signature
-from .contestants import CONTROLS, NEED_HEADS, Compared, Contestant, fingerprint
+from .contestants import CONTROLS, NEED_ENSEMBLE, Compared, Contestant, fingerprint
 from .cost import Cost, cost_of, model_cost
 from .oracle import GreedyOracle, Readers
 from .streams import Visit, labels_of, visit
@@ -37,14 +36,14 @@ RETRAINED, SHARED = "retrained", "shared"
 class Field:
     """Where policies are compared: a frozen world model, an environment over each split, and what else they need.
 
-    `heads` are for planners that need an ensemble. `settings` is everything JSON-able that the worlds were made from:
+    `ensemble` is for planners that need one. `settings` is everything JSON-able that the worlds were made from:
     finished streams are kept in the folder `store` and found again by it.
     """
 
     method: Method
     train: ActiveVisionVectorEnv
     test: ActiveVisionVectorEnv
-    heads: Heads | None = None
+    ensemble: Ensemble | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     store: Path | None = None
 
@@ -128,7 +127,7 @@ class _Stage:
     model: list[float]
 
     def policy(self, one: Contestant, env: ActiveVisionVectorEnv) -> Policy:
-        return one.make(env.world, self.place.method, self.place.heads)
+        return one.make(env.world, self.place.method, self.place.ensemble)
 
     def oracle(self, one: Contestant, readers: Readers) -> GreedyOracle:
         world = self.place.test.world
@@ -184,11 +183,11 @@ class _Stage:
             return None
         key = {**more, "version": VERSION, "model": signature(place.method), "split": split, "settings": place.settings}
         key |= {"views": self.config.views, **one.key()}
-        if one.name in NEED_HEADS and place.heads is not None:
-            key["heads"] = signature(place.heads)
+        if one.name in NEED_ENSEMBLE and place.ensemble is not None:
+            key["heads"] = signature(place.ensemble)
         return place.store / f"{one.name}-{split}-{fingerprint(key)}.safetensors"
 
-    def probe(self, seen: Visit, visits: int = 1) -> Probes:
+    def probe(self, seen: Visit, visits: int = 1) -> ReadOuts:
         """A classifier for every number of views; as many steps for the streams of several policies as of one."""
         epochs = max(1, round(self.config.epochs / visits))
         classes = len(self.place.train.world.classes)
@@ -201,7 +200,7 @@ class _Stage:
         return Played(one, correct, seen.poses.cpu(), cost)
 
 
-def _right(probes: Probes, seen: Visit) -> Bool[Tensor, "m n"]:
+def _right(probes: ReadOuts, seen: Visit) -> Bool[Tensor, "m n"]:
     scores = probes(seen.aggregates)  # m n classes
     require_labels(seen.labels, scores.shape[2], "test")
     return (scores.argmax(2) == seen.labels).cpu()

@@ -16,7 +16,7 @@ from gazeworld.envs.validation import Epochs, Natural, Options, Rows, Seed
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
-from ..planning.ensemble import Heads
+from ..planning.ensemble import Ensemble
 from ..planning.search import Grid
 from ..policy import Choice, Memory, Policy, make_policy
 from ..training.checkpoint import latest
@@ -24,7 +24,7 @@ from ..training.checkpoint import latest
 SALIENCY, CENTRE, ORACLE = "saliency", "centre", "oracle"
 CONTROLS = ("uniform", "centre", "other-map", SALIENCY, "grid")
 PLANNED = ("novelty", "disagreement", "information")
-NEED_HEADS = ("disagreement", "information")
+NEED_ENSEMBLE = ("disagreement", "information")
 STANDARD = (*CONTROLS, *PLANNED, ORACLE)
 
 Kind = Literal["control", "planned", "learned", "oracle"]
@@ -87,13 +87,13 @@ class Contestant:
     policy: dict[str, Any]
     elsewhere: bool = False
 
-    def make(self, world: World, method: Method, heads: Heads | None) -> Policy:
-        """The policy in a world, given the world model and, if it needs them, heads."""
+    def make(self, world: World, method: Method, ensemble: Ensemble | None) -> Policy:
+        """The policy in a world, given the world model and, if it needs one, an ensemble."""
         options = dict(self.policy)
         policy: Any = make_policy(options.pop("name"), world, **options)
         policy.attach(method)
-        if self.name in NEED_HEADS:
-            policy.equip(heads)
+        if self.name in NEED_ENSEMBLE:
+            policy.equip(ensemble)
         return Apart(Elsewhere(policy, world) if self.elsewhere else policy, self.name)
 
     def key(self) -> dict[str, Any]:

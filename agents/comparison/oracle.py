@@ -16,7 +16,7 @@ from gazeworld.models.method import Method, frozen
 
 from ..planning.search import Ground, pick
 from ..policy import Choice, Memory, Policy
-from ..probes.readouts import Heads
+from ..probes.readouts import ReadOuts
 from .streams import encoded_at
 
 _ROWS = 512  # sequences that a transformer reads at once: on a CPU more of them leave the cache and take longer
@@ -31,7 +31,7 @@ class Readers:
     bias: Float[Tensor, "m y"]
 
     @classmethod
-    def of(cls, heads: Heads) -> "Readers":
+    def of(cls, heads: ReadOuts) -> "Readers":
         """Probes with their standardisation folded in."""
         weight, bias = heads.layers[0]
         weight = weight / heads.inputs.std  # m y e

@@ -12,7 +12,7 @@ from gazeworld.models.method import Method
 from ..policy import make_policy
 from ..probes.features import Features, Tick, features, quiet, rollouts, scored
 from ..probes.measures import path_input
-from ..probes.readouts import Budget, Heads, fit_regressor, fit_ridge, r2
+from ..probes.readouts import Budget, ReadOuts, fit_regressor, fit_ridge, r2
 from .contestants import Compared
 
 _EPOCHS = 50  # of the paper's linear regressor (appendix A.2)
@@ -57,7 +57,7 @@ def _targets(seen: Features, views: int) -> Float32[Tensor, "m n a"]:
 
 
 def _scores(
-    heads: Heads, x: Float[Tensor, "m n d"], truth: Float32[Tensor, "m n a"], side: int
+    heads: ReadOuts, x: Float[Tensor, "m n d"], truth: Float32[Tensor, "m n a"], side: int
 ) -> dict[str, list[float]]:
     answer = heads(x)
     apart = (answer - truth).double().square().sum(-1).mean(1).sqrt() * side

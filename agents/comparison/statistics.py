@@ -1,6 +1,6 @@
 """What a comparison says, as numbers: accuracies, paired differences, shares of the gap, and where the gaze went."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,11 @@ from torch import Tensor
 
 from .contest import RETRAINED, SHARED, Contest
 from .contestants import CENTRE, ORACLE, SALIENCY, Compared
-from .fixation_maps import overlap, saccades
+from .fixation_maps import fixation_map, overlap, saccades
+
+WHOLE = 0.95
+"""The share of the whole image's accuracy for which the glimpses are counted."""
+_FINE = 0.04  # of the Gaussian around each fixation of thousands, in units of the image side
 
 Scores = dict[tuple[str, str], Float[Tensor, "m n"]]
 """Share of runs that were right, for every probe and policy."""
@@ -46,9 +50,21 @@ def summary(contests: Sequence[Contest], config: Compared, side: int) -> dict[st
         },
         "accuracy": _accuracy(pooled, means, each),
         **_compared(pooled, means, each, config),
+        "fixation maps": _maps(poses),
         "saccades": {name: saccades(found, side) for name, found in poses.items()},
         "overlap": overlap(poses),
     }
+
+
+def _maps(poses: dict[str, Float64[Tensor, "n m p"]]) -> dict[str, Any]:
+    """Densities over the image: of the first fixation, which is the same for all policies, and of all later ones."""
+    first = next(iter(poses.values()))[:, :1]
+    later = {name: _rounded(fixation_map(found[:, 1:], _FINE)) for name, found in poses.items()}
+    return {"first fixation": _rounded(fixation_map(first, _FINE)), "later fixations": later}
+
+
+def _rounded(density: Float64[Tensor, "y x"]) -> list[list[float]]:
+    return [[round(value, 8) for value in row] for row in density.tolist()]
 
 
 def poses_of(contests: Sequence[Contest]) -> dict[str, Float64[Tensor, "n m p"]]:
@@ -135,6 +151,39 @@ def _gaps(pooled: Scores, means: Means) -> dict[str, Any]:
         point = torch.stack([pooled[probe, name].mean(1) - base, top - base], 1)
         found[probe][name] = share(means[probe, name] - floor, roof - floor, point)
     return found
+
+
+def glimpses_needed(found: dict[str, Any], whole: float) -> dict[str, Any]:
+    """With how many glimpses each policy reaches `WHOLE` of the whole image's accuracy, for every probe.
+
+    `found` is what `summary` gives, `whole` the accuracy 0 … 1; None stands for more glimpses than were compared.
+    """
+    needed: dict[str, Any] = {"share": WHOLE, "whole image": whole}
+    for probe in (RETRAINED, SHARED):
+        needed[probe] = {
+            name: next((m for m, x in zip(found["views"], one["mean"], strict=True) if x >= WHOLE * whole), None)
+            for name, one in found["accuracy"][probe].items()
+        }
+    return needed
+
+
+def path_change(found: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
+    """R² and RMSE of path integration, means over the runs of each group, and how R² changes from the first to another.
+
+    `found` maps what each group was trained with to the results of its runs; the change, other minus first at every
+    number of views by the linear read-out, is None where there is one group alone.
+    """
+    groups = {name: {head: _mean(runs, head) for head in ("linear", "ridge")} for name, runs in found.items()}
+    scores = [heads["linear"]["r2"] for heads in groups.values()]
+    change = [b - a for a, b in zip(*scores, strict=True)] if len(scores) == 2 else None
+    return {"groups": groups, "change of R²": change, "runs": dict(found)}
+
+
+def _mean(runs: Sequence[dict[str, Any]], head: str) -> dict[str, list[float]]:
+    return {
+        score: [sum(values) / len(runs) for values in zip(*(run["values"][head][score] for run in runs), strict=True)]
+        for score in ("r2", "rmse")
+    }
 
 
 def two_by_two(rows: dict[str, Sequence[Contest]], columns: dict[str, str], config: Compared) -> dict[str, Any]:

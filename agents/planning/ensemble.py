@@ -6,13 +6,18 @@ differ elsewhere (Lakshminarayanan et al. 2017; Pathak et al. 2019). Aggregates 
 nothing in the model.
 """
 
-from dataclasses import dataclass
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gazeworld.envs.files import DataError, left_behind, whole_folder
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import (
     Epochs,
@@ -28,16 +33,24 @@ from gazeworld.envs.validation import (
     Width,
 )
 from gazeworld.envs.world import World
-from gazeworld.models.method import MOST, Method, frozen
+from gazeworld.models.method import MOST, CheckpointError, Method, frozen
 
+from ..file_schemas import EnsembleFacts, read_fields
+from ..old_files import located
 from ..probes.features import FULL, Tick, features, in_chunks, quiet
 from ..probes.readouts import Budget, fit_classifier
+from ..training import checkpoint
 from ..training.checkpoint import signature
 from .imagination import require_predictions, rows_at_once
+from .lookahead import Foresight
+
+ENSEMBLE = "ensemble"
+"""Where in the folder of a run its ensemble is looked for."""
+_TENSORS, _FACTS = "ensemble.safetensors", "ensemble.json"
 
 
 @dataclass(frozen=True)
-class HeadsConfig(Options, owner="heads"):
+class EnsembleConfig(Options, owner="ensemble"):
     """How heads are fitted. Raises ValueError for numbers that make no sense."""
 
     heads: Layers = 5
@@ -66,7 +79,7 @@ class Sizes(Options, owner="sizes"):
     classes: Natural
 
 
-class Heads(nn.Module):
+class Ensemble(nn.Module):
     """J predictor heads (aggregate, embedded action) → direction of the next embedding, and one label head.
 
     A predictor head has one hidden ReLU layer, as the predictor has; instead of the predictor's batch normalisation,
@@ -74,7 +87,7 @@ class Heads(nn.Module):
     (aggregate, unit embedding of one more view). `model` is the signature of the world model that they belong to.
     """
 
-    def __init__(self, sizes: Sizes, config: HeadsConfig, model: str) -> None:
+    def __init__(self, sizes: Sizes, config: EnsembleConfig, model: str) -> None:
         super().__init__()
         self.sizes, self.config, self.model = sizes, config, model
         inputs, k, hidden = sizes.aggregate + sizes.action, config.heads, config.hidden
@@ -138,14 +151,16 @@ class Heads(nn.Module):
         return (torch.special.entr(mean).sum(-1) - entropies).clamp_min(0)
 
 
-def fit(method: Method, stream: Stream, world: World, config: HeadsConfig | None = None, tick: Tick = quiet) -> Heads:
-    """Heads for a frozen method, from streams of its world: the training split, by a policy that looks widely.
+def fit_ensemble(
+    method: Method, stream: Stream, world: World, config: EnsembleConfig | None = None, tick: Tick = quiet
+) -> Ensemble:
+    """An ensemble for a frozen method, from streams of its world: the training split, by a policy that looks widely.
 
     Every view but the first is a target, predicted from all views before it. A label head is fitted, too, if all
     streams have labels. The result is a function of the arguments, on the method's device. Raises ValueError for a
     method without a predictor, for streams of fewer than two views and for targets that are not finite.
     """
-    config, predictor = config or HeadsConfig(), require_predictions(method, "an ensemble of heads")
+    config, predictor = config or EnsembleConfig(), require_predictions(method, "an ensemble of heads")
     if stream.length < 2:
         raise ValueError(f"streams of {stream.length} view; heads need at least 2, the last of which is a target")
     m = stream.length - 1
@@ -166,7 +181,7 @@ def fit(method: Method, stream: Stream, world: World, config: HeadsConfig | None
     labelled = bool((seen.labels >= 0).all()) and config.label_epochs > 0
     classes = len(world.classes) if labelled else 0
     sizes = Sizes(method.aggregate_dim, seen.embeddings.shape[2], width, classes)
-    heads = Heads(sizes, config, signature(method)).to(device)
+    heads = Ensemble(sizes, config, signature(method)).to(device)
     _fit_predictors(heads, torch.cat([aggregates, seen.embeddings], 2), goals, tick)
     if labelled:
         tick("fitting the label head", 0, 1)
@@ -174,7 +189,28 @@ def fit(method: Method, stream: Stream, world: World, config: HeadsConfig | None
     return heads.eval().requires_grad_(False)
 
 
-def _fit_predictors(heads: Heads, inputs: Float[Tensor, "n m i"], goals: Float[Tensor, "n m d"], tick: Tick) -> None:
+def quality(made: Ensemble, method: Method, world: World, stream: Stream) -> dict[str, float]:
+    """How well an ensemble predicts the last view of test streams, beside the model's own predictor; and the label."""
+    predictor = require_predictions(method, "an ensemble")
+    seen = features(method, stream, world, observed=stream.length - 1)
+    aggregate, action = seen.aggregates[FULL][-1], seen.actions[:, -1]
+    with torch.inference_mode():
+        goal = F.normalize(predictor.goal(stream.views[:, -1:].to(aggregate.device))[:, 0].float(), dim=-1)
+        foreseen = made.foresee(method, aggregate, action[:, None])[:, :, 0]  # j n d
+        own = predictor.predict(aggregate, action).float()
+        found = {
+            "cosine of one head, mean": float((foreseen * goal).sum(-1).mean()),
+            "cosine of the mean of all heads": float(F.cosine_similarity(foreseen.mean(0), goal, dim=-1).mean()),
+            "cosine of the model's own predictor": float(F.cosine_similarity(own, goal, dim=-1).mean()),
+            "disagreement, mean": float(made.disagreement(foreseen[:, :, None]).mean()),
+        }
+        if made.sizes.classes and bool((seen.labels >= 0).all()):
+            logits = torch.cat([aggregate, goal], 1) @ made.label.T + made.label_bias
+            found["top-1 of the label head"] = float((logits.argmax(1) == seen.labels).float().mean())
+    return found
+
+
+def _fit_predictors(heads: Ensemble, inputs: Float[Tensor, "n m i"], goals: Float[Tensor, "n m d"], tick: Tick) -> None:
     """Adam on one minus the cosine; each head counts a stream as often as its bootstrap sample drew it."""
     config, (n, m) = heads.config, inputs.shape[:2]
     generator = torch.Generator().manual_seed(config.seed + 1)
@@ -196,7 +232,7 @@ def _fit_predictors(heads: Heads, inputs: Float[Tensor, "n m i"], goals: Float[T
         tick("fitting predictor heads", epoch + 1, config.epochs)
 
 
-def _fit_label(heads: Heads, samples: Float[Tensor, "n m x"], labels: Int64[Tensor, " n"]) -> None:
+def _fit_label(heads: Ensemble, samples: Float[Tensor, "n m x"], labels: Int64[Tensor, " n"]) -> None:
     """A linear classifier as probes train it, with its standardisation folded into weight and bias."""
     config, m = heads.config, samples.shape[1]
     budget = Budget(config.label_epochs, config.batch, config.seed)
@@ -209,3 +245,112 @@ def _fit_label(heads: Heads, samples: Float[Tensor, "n m x"], labels: Int64[Tens
 def _uniform(generator: torch.Generator, k: int, outputs: int, inputs: int) -> Float[Tensor, "{k} {outputs} {inputs}"]:
     """Weights within ±1/√inputs, as torch's linear layers begin; every head has its own."""
     return (2 * torch.rand(k, outputs, inputs, dtype=torch.float32, generator=generator) - 1) / inputs**0.5
+
+
+def save_ensemble(heads: Ensemble, folder: Path) -> None:
+    """Write an ensemble into a folder, whole or not at all; policies look for it in the folder `ensemble` of a run."""
+    folder = folder if folder.name else folder.resolve()  # "." has no name for its draft
+    earlier = folder.parent.glob(f".{folder.name}-draft-*")  # as drafts were called before November 2026
+    for left in [*earlier, *left_behind(folder.parent, folder.name)]:
+        shutil.rmtree(left)  # by a kill
+    facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
+    with whole_folder(folder) as draft, checkpoint.told(draft, folder):
+        checkpoint.put({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
+        (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def load_ensemble(folder: Path, method: Method) -> Ensemble:
+    """The ensemble that `save_ensemble` wrote, on the device of the method that it belongs to.
+
+    Raises CheckpointError where there is none, where it is damaged and where it is for another model.
+    """
+    file, weights = located(folder, _FACTS), located(folder, _TENSORS)
+    facts, own = _facts(file), signature(method)
+    if facts["model"] != own:
+        raise CheckpointError(
+            f"{file}: these heads were fitted for the model {facts['model']}, and this one is {own}; fit "
+            "heads for it, or name the run that they belong to as the policy's option 'model'"
+        )
+    sizes, config = Sizes(**facts["sizes"]), EnsembleConfig(**facts["config"])
+    try:
+        tensors = checkpoint.read(weights)
+    except checkpoint.NonFiniteWeightsError:
+        raise
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; not the heads that {file.name} describes") from error
+    _require_sizes(tensors, sizes, config, weights)
+    heads = Ensemble(sizes, config, own)
+    checkpoint.require_shapes(heads.state_dict(), tensors, str(weights))
+    heads.load_state_dict(tensors)
+    return heads.to(next(method.parameters()).device).eval().requires_grad_(False)
+
+
+def _require_sizes(tensors: dict[str, Tensor], sizes: Sizes, config: EnsembleConfig, file: Path) -> None:
+    """Raise CheckpointError unless the tensors are of these sizes, before memory is taken for them."""
+    inputs, k, hidden = sizes.aggregate + sizes.action, config.heads, config.hidden
+    wanted = {
+        "first": (k, hidden, inputs),
+        "first_bias": (k, hidden, 1),
+        "second": (k, sizes.embedding, hidden),
+        "second_bias": (k, sizes.embedding, 1),
+        "mean": (inputs,),
+        "std": (inputs,),
+        "label": (sizes.classes, sizes.aggregate + sizes.embedding),
+        "label_bias": (sizes.classes,),
+    }
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if strange := sorted(found.items() ^ wanted.items()):
+        name = strange[0][0]
+        raise CheckpointError(
+            f"{file}: not the heads that {_FACTS} describes: {name} has shape {found.get(name)}, "
+            f"expected {wanted.get(name)}"
+        )
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise CheckpointError(f"{file}: no such file; expected an ensemble written by gazeworld fit-ensemble")
+    try:
+        return read_fields(file, EnsembleFacts)
+    except DataError as error:
+        raise CheckpointError(f"{error}; expected an object with the keys model, sizes and config") from error
+
+
+class EnsembleOf:
+    """The ensemble that a policy uses: the one in a folder, or one that it was given in Python.
+
+    `folder` "" stands for the folder `ensemble` of the run `model`, if there is one. Errors as of `load_ensemble`.
+    """
+
+    def __init__(self, foresight: Foresight, model: str, folder: str) -> None:
+        self._foresight = foresight
+        self._heads: Ensemble | None = None
+        beside = located(Path(model), ENSEMBLE)
+        self._folder = Path(folder) if folder else beside if model and beside.is_dir() else None
+        if model and self._folder is not None:
+            self._heads = load_ensemble(self._folder, foresight.method)
+
+    def attach(self) -> None:
+        """Hear that the policy was attached: heads of another model are dropped, those of a folder are read."""
+        if self._foresight.fixed:
+            return
+        if self._folder is not None:
+            self._heads = load_ensemble(self._folder, self._foresight.method)
+        elif self._heads is not None and self._heads.model != signature(self._foresight.method):
+            self._heads = None
+
+    def equip(self, heads: Ensemble) -> None:
+        """Use these. Raises CheckpointError where they were fitted for another model than the policy's."""
+        own = signature(self._foresight.method)
+        if heads.model != own:
+            raise CheckpointError(f"heads for the model {heads.model} were given to a policy whose model is {own}")
+        self._heads = heads
+
+    def get(self) -> Ensemble:
+        """The heads. Raises ValueError where there are none."""
+        if self._heads is None:
+            raise ValueError(
+                f"policy {self._foresight.policy!r} has no ensemble: name its folder as the option 'ensemble', or fit "
+                "one with gazeworld.agents.planning.ensemble.fit_ensemble and give it to equip()"
+            )
+        return self._heads

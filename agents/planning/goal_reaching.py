@@ -7,6 +7,7 @@ yet, and that very view has to be chosen: the first choice is Hit@1 among unseen
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -198,6 +199,48 @@ def _scores(nearest: Float[Tensor, "n s"], within: float) -> dict[str, Any]:
     half = _Z / (1 + _Z**2 / n) * (reached * (1 - reached) / n + (_Z / (2 * n)) ** 2).sqrt()
     interval = torch.stack([middle - half, middle + half], 1)
     return {"reached": reached.tolist(), "interval": interval.tolist(), "nearest": nearest.mean(0).tolist()}
+
+
+def places_reached(found: dict[str, Any]) -> dict[str, Any]:
+    """What `reach` found among fixations in a few numbers: shares after three actions (or fewer), and their ratio.
+
+    `best` is the better of what looks without a model, `times` how many times its share the trained model reaches.
+    """
+    at = min(3, len(found["actions"])) - 1
+    values = found["values"]
+    shares = {name: one["reached"][at] for name, one in values.items()}
+    plain = {name: share for name, share in shares.items() if not name.endswith(" model")}
+    best = max(plain, key=lambda name: plain[name])
+    return {
+        "actions": at + 1,
+        "trained model": {"reached": shares["trained model"], "interval": values["trained model"]["interval"][at]},
+        "untrained model": {
+            "reached": shares["untrained model"],
+            "interval": values["untrained model"]["interval"][at],
+        },
+        "best without a model": {"name": best, "reached": plain[best], "interval": values[best]["interval"][at]},
+        "times the best": shares["trained model"] / max(plain[best], 1e-9),
+        "chance": found["chance"][at],
+    }
+
+
+def views_reached(found: dict[str, Any]) -> dict[str, Any]:
+    """What `reach` found among stored views in a few numbers: at once, with replans, and by one shot among all views.
+
+    `mrr` is over all tries; what is found by none of them counts 0.
+    """
+    tries = found["values"]["trained model"]["reached"]
+    gains = [tries[0], *(b - a for a, b in pairwise(tries))]
+    shot = found["one shot"]["values"]["trained"]["all views"]
+    return {
+        "hit@1": tries[0],
+        "replans": min(3, len(tries) - 1),
+        "with replans": tries[min(3, len(tries) - 1)],
+        "tries": len(tries),
+        "mrr": sum(gain / (i + 1) for i, gain in enumerate(gains)),
+        "one shot": {score: shot[score][-1] for score in ("hit@1", "hit@5", "mrr")},
+        "chance": found["chance"][0],
+    }
 
 
 class PixelMatching(Policy):

@@ -6,12 +6,16 @@ from typing import Any
 
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
-from gazeworld.models.method import Method
+from gazeworld.models.method import Method, Predicts
 
 from ..config import ProbeConfig
 from ..policy import Policy, make_policy
 from .features import Features, Tick, ablated, centred, features, quiet, rollouts, scored, spread_over
+from .generalisation import elsewhere, generalisation
 from .measures import Pair, Pairs, chance, path_integration, position, recognition
+from .neighbours import neighbours
+from .odd_one_out import Puzzle, odd_one_out
+from .retrieval import retrieval
 
 
 @dataclass(frozen=True)
@@ -188,3 +192,47 @@ def _ablated(pairs: Pairs, methods: dict[str, Method], config: ProbeConfig, tick
 def _told(tick: Tick, *words: str) -> Callable[[str, int, int], None]:
     """A Tick that says of which model and split it speaks."""
     return lambda what, done, total: tick(f"{what} ({', '.join(words)})", done, total)
+
+
+def has_stored_views(arena: Arena) -> bool:
+    """Whether the probes of this module can be made: they search among the stored views of objects."""
+    return arena.test.world.stored_poses is not None
+
+
+def object_probes(
+    methods: dict[str, Method],
+    arena: Arena,
+    places: dict[str, Arena],
+    config: ProbeConfig,
+    tick: Tick = quiet,
+) -> dict[str, Any]:
+    """Retrieval by the predictor, nearest neighbours, odd one out, and heads trained here used elsewhere.
+
+    `places` are other worlds with the same classes and actions, by name: rotations of another region, for instance.
+    Retrieval is left out where a method foresees no views (see `Predicts`).
+    The result is JSON-able; the modules that measure say what its entries hold.
+    """
+    found: dict[str, Any] = {}
+    if all(isinstance(method, Predicts) for method in methods.values()):
+        tick("retrieval", 0, 1)
+        found["retrieval"] = retrieval(methods, arena.test, arena.test_policy(), config, tick=tick)
+    tick("neighbours", 0, 1)
+    found["neighbours"] = neighbours(methods, arena.test.world, config, tick=tick)
+    tick("odd one out", 0, 1)
+    puzzle = Puzzle(epochs=config.puzzle_epochs)
+    found["odd_one_out"] = odd_one_out(methods, arena.train.world, arena.test.world, config, puzzle, tick)
+    if places:
+        found["elsewhere"] = _in_other_worlds(methods, arena, places, config, tick)
+    return found
+
+
+def _in_other_worlds(
+    methods: dict[str, Method], arena: Arena, places: dict[str, Arena], config: ProbeConfig, tick: Tick
+) -> dict[str, Any]:
+    world = arena.test.world
+    here = arena.visit(config.views, config, config.rounds).pairs(methods, config.views, tick)
+    found = {}
+    for name, place in places.items():
+        there = elsewhere(methods, world, place.test, place.test_policy(), config, tick)
+        found[name] = generalisation(here, there, name, world.quantities(), len(world.classes), config)
+    return found

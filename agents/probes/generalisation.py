@@ -1,7 +1,7 @@
 """What is left of recognition and rotation where the model was never trained: the paper's Table 9, made measurable.
 
-Heads are trained on the training split of the world that the model knows ("here") and scored on its test split and on
-views of another world ("there") with the same classes; nothing is fitted there. Two such worlds are of interest:
+Read-outs are trained on the training split of the world that the model knows ("here") and scored on its test split and
+on views of another world ("there") with the same classes; nothing is fitted there. Two such worlds are of interest:
 
 - the authors' out-of-distribution box, each Euler angle of magnitude in (π/2, π) (appendix B.3). Euler angles are
   two-to-one, and (x, y, z) ↦ (x + π, π − y, z + π) maps this box onto that of training: the rotations are the same
@@ -39,7 +39,7 @@ from ..policy import Policy
 from . import measures
 from .features import FULL, Features, Tick, features, quiet, rollouts, scored
 from .measures import Pair, Pairs
-from .readouts import Budget, Heads, accuracy, fit_classifier, r2, r2_against
+from .readouts import Budget, ReadOuts, accuracy, fit_classifier, r2, r2_against
 
 CANONICAL, PRODUCT = "w >= 0", "product of w >= 0"
 
@@ -149,7 +149,7 @@ _SCORE = (
 )
 
 
-def _answers(heads: Heads, here: Features, there: Features, kind: str, quantity: Quantity) -> dict[str, Any]:
+def _answers(heads: ReadOuts, here: Features, there: Features, kind: str, quantity: Quantity) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place, seen in (("here", here), ("there", there)):
         answer = heads(measures.read_from(seen, kind))[0]

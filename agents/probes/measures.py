@@ -16,7 +16,7 @@ from gazeworld.envs.world import Quantity
 
 from ..config import ProbeConfig
 from .features import FULL, NO_ACTIONS, NO_VISION, Features
-from .readouts import Budget, Heads, accuracy, fit_classifier, fit_regressor, fit_ridge, r2, require_labels
+from .readouts import Budget, ReadOuts, accuracy, fit_classifier, fit_regressor, fit_ridge, r2, require_labels
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def constant(truth: Float[Tensor, "n 4"]) -> dict[str, Any]:
     return degrees(vectors[:, -1].to(truth.dtype).expand_as(truth), truth)
 
 
-def fit(name: str, x: Tensor, y: Tensor, config: ProbeConfig) -> Heads:
+def fit(name: str, x: Tensor, y: Tensor, config: ProbeConfig) -> ReadOuts:
     """Regressors called `linear`, `mlp` or `ridge`, trained with the budget that the configuration gives them."""
     match name:
         case "linear":

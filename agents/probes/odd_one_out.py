@@ -6,9 +6,9 @@ The project page gives accuracies and no protocol. This is ours:
   of an object of another class, drawn uniformly among all such objects of the split; the order of the others is random.
   Anchors are spread evenly over the objects of a split. Rotation and hues of all views are whatever they are, the odd
   one's too, so that nothing but the object gives it away. Chance is 1 / K.
-- The answer is the place, 0 … K − 1. Heads are trained on puzzles of the training split's objects and scored on puzzles
-  of the test split's. Linear classifiers see the same puzzles in every epoch, fine-tuning new ones: a transformer
-  learns a few thousand by heart. Everything drawn follows from the seed.
+- The answer is the place, 0 … K − 1. Read-outs are trained on puzzles of the training split's objects and scored on
+  puzzles of the test split's. Linear classifiers see the same puzzles in every epoch, fine-tuning new ones: a
+  transformer learns a few thousand by heart. Everything drawn follows from the seed.
 - Actions between views are what the model would be told of such a sequence: the world's `difference` of the poses of
   one view and the next, as if the object had been turned and the odd one slipped in.
 - "encoder": a linear classifier on the concatenation of z_1 … z_K (oddness is a relation between views, which a linear
@@ -43,7 +43,7 @@ from gazeworld.models.method import Method
 from ..config import ProbeConfig, TrainConfig
 from ..training.optimiser import make_optimiser, set_learning_rate
 from .features import Tick, aggregates, quiet, spread_over
-from .readouts import Budget, Heads, accuracy, fit_classifier, require_labels
+from .readouts import Budget, ReadOuts, accuracy, fit_classifier, require_labels
 from .stored_views import Stored
 
 ENCODER, AGGREGATE, TUNED, COSINE = "encoder", "aggregate", "fine-tuned aggregate", "cosine"
@@ -218,7 +218,7 @@ def _solve(
     ]
     found: list[dict[str, float]] = [{COSINE: _by_cosine(seen)} for seen in both]
 
-    def fit(x: Tensor) -> Heads:
+    def fit(x: Tensor) -> ReadOuts:
         return fit_classifier(x, both[1].place, puzzle.views, budget)
 
     tick("odd one out, from the encoder", 0, 1)
@@ -246,7 +246,7 @@ def _by_cosine(seen: _Seen) -> float:
 class _Solver(nn.Module):
     """A copy of a method whose aggregate is read by a linear classifier."""
 
-    def __init__(self, method: Method, head: Heads) -> None:
+    def __init__(self, method: Method, head: ReadOuts) -> None:
         super().__init__()
         self.method = copy.deepcopy(method).requires_grad_(True)
         weight, bias = head.layers[0][0][0] / head.inputs.std[0], head.layers[0][1][0, :, 0]
@@ -264,7 +264,7 @@ class _Solver(nn.Module):
         return right / len(seen.place)
 
 
-def _fine_tuned(method: Method, head: Heads, train: _Table, seed: int, puzzle: Puzzle, tick: Tick) -> _Solver:
+def _fine_tuned(method: Method, head: ReadOuts, train: _Table, seed: int, puzzle: Puzzle, tick: Tick) -> _Solver:
     """Aggregator and head after AdamW; the encoder is not part of the loss, so nothing in it moves."""
     solver = _Solver(method, head)
     schedule = TrainConfig(lr=puzzle.lr, weight_decay=puzzle.weight_decay)

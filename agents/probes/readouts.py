@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from gazeworld.envs.validation import Epochs, Options, PositiveAmount, Rows, Seed
 
-from .parallel import parallel
+from .features import parallel
 
 Layers = tuple[tuple[Tensor, Tensor], ...]  # weight k o i and bias k o 1 of each layer
 Loss = Callable[[slice, Tensor, Tensor], Tensor]  # of which heads, their raw outputs, the rows these belong to
@@ -63,7 +63,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Heads:
+class ReadOuts:
     """K trained read-outs: standardise, apply the layers with ReLU between them, undo the targets' scale if any."""
 
     inputs: Scale
@@ -79,7 +79,7 @@ class Heads:
 
 def fit_classifier(
     features: Float[Tensor, "k n d"], labels: Int64[Tensor, " n"], classes: int, budget: Budget
-) -> Heads:
+) -> ReadOuts:
     """Linear classifiers by cross-entropy (appendix A.2: Adam, batch 256, 300 epochs).
 
     Raises ValueError for unlabelled samples or labels that are not below `classes`.
@@ -91,7 +91,7 @@ def fit_classifier(
     def loss(group: slice, raw: Tensor, rows: Tensor) -> Tensor:
         return F.cross_entropy(raw, labels[rows].expand(len(raw), -1), reduction="sum") / len(rows)
 
-    return Heads(inputs, _train(inputs.apply(features), layers, loss, budget))
+    return ReadOuts(inputs, _train(inputs.apply(features), layers, loss, budget))
 
 
 def fit_regressor(
@@ -100,7 +100,7 @@ def fit_regressor(
     budget: Budget,
     *,
     hidden: int = 0,
-) -> Heads:
+) -> ReadOuts:
     """Linear regressors by mean squared error (appendix A.2: Adam, 50 epochs), or MLPs with one hidden ReLU layer.
 
     The paper's MLP has 1024 hidden units and 300 epochs.
@@ -112,12 +112,12 @@ def fit_regressor(
     def loss(group: slice, raw: Tensor, rows: Tensor) -> Tensor:
         return (raw - wanted[group].index_select(2, rows)).square().mean((1, 2)).sum()
 
-    return Heads(inputs, _train(inputs.apply(features), layers, loss, budget), outputs)
+    return ReadOuts(inputs, _train(inputs.apply(features), layers, loss, budget), outputs)
 
 
 def fit_ridge(
     features: Float[Tensor, "k n d"], targets: Float[Tensor, "k n o"], penalties: tuple[float, ...] = PENALTIES
-) -> Heads:
+) -> ReadOuts:
     """Linear regressors in closed form, in double precision: the read-out that no training budget limits.
 
     Each head takes the penalty (relative to the number of samples) with the smallest leave-one-out error on its
@@ -134,7 +134,7 @@ def fit_ridge(
 
     weights = _side_by_side([partial(solve, i) for i in range(len(features))], features.is_cuda)
     weight = torch.stack(weights).to(features.dtype).transpose(1, 2)  # k o d
-    return Heads(inputs, ((weight, weight.new_zeros(*weight.shape[:2], 1)),), outputs)
+    return ReadOuts(inputs, ((weight, weight.new_zeros(*weight.shape[:2], 1)),), outputs)
 
 
 def _ridge(x: Float[Tensor, "n d"], y: Float[Tensor, "n o"], penalties: tuple[float, ...]) -> Float[Tensor, "d o"]:
@@ -155,7 +155,7 @@ def _ridge(x: Float[Tensor, "n d"], y: Float[Tensor, "n o"], penalties: tuple[fl
     return vectors @ (best[1][:, None] * along)
 
 
-def accuracy(heads: Heads, features: Float[Tensor, "k n d"], labels: Int64[Tensor, " n"]) -> Float[Tensor, " k"]:
+def accuracy(heads: ReadOuts, features: Float[Tensor, "k n d"], labels: Int64[Tensor, " n"]) -> Float[Tensor, " k"]:
     """Top-1 of every classifier. Raises ValueError for unlabelled samples."""
     scores = heads(features)
     require_labels(labels, scores.shape[2], "test")
@@ -219,7 +219,7 @@ def _forward(layers: Layers, x: Float[Tensor, "k n d"]) -> Float[Tensor, "k o n"
 
 
 def _train(x: Float[Tensor, "k n d"], layers: Layers, loss: Loss, budget: Budget) -> Layers:
-    """Adam over shuffled batches. Heads are independent, so on the CPU groups of them train side by side."""
+    """Adam over shuffled batches. Read-outs are independent, so on the CPU groups of them train side by side."""
     k = len(x)
     size = k if x.is_cuda else max(1, min(_GROUP, -(-k // torch.get_num_threads())))
     groups = [slice(start, min(k, start + size)) for start in range(0, k, size)]

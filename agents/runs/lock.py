@@ -1,4 +1,4 @@
-"""One writer a folder: who trains a run, a policy or heads holds its lock, and a kill of the process lets it go.
+"""One writer a folder: who trains a run, a policy or an ensemble holds its lock, and a kill of the process lets it go.
 
 The lock is the operating system's own (flock) on a small file, so that neither a kill nor a number that is given to
 another process later leaves a folder locked, and processes in several containers see each other. What the file says is

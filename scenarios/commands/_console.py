@@ -37,6 +37,18 @@ def save_figure(figure: "matplotlib.figure.Figure", path: Path, console: Console
     say(console, f"written: {path}")
 
 
+def save_results(
+    found: dict[str, Any], figure: "matplotlib.figure.Figure", out: Path | None, run: Path, name: str, console: Console
+) -> None:
+    """Write NAME.json and NAME.png into `out`, or into a run's folder and its figures, and say where they are."""
+    from ..reports import tables
+
+    numbers = (out or run) / f"{name}.json"
+    tables.write(found, numbers)
+    say(console, f"written: {numbers}")
+    save_figure(figure, (out or run / "figures") / f"{name}.png", console)
+
+
 class Progress(AbstractContextManager[Callable[[str, int, int], None]]):
     """Says how far long work is: a spinner on a terminal, elsewhere `lines`, one for everything that begins."""
 

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.probes import umap_maps
-from gazeworld.agents.probes.evaluate import Arena, evaluate
-from gazeworld.agents.probes.object_probes import has_stored_views, turning
+from gazeworld.agents.probes.evaluate import Arena, evaluate, has_stored_views, object_probes
 from gazeworld.agents.runs import build, run_folder, train_run
 from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.records import PROBES
@@ -88,7 +87,7 @@ def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> i
         found = evaluate(method, untrained, plain, noisy, config, tick=told)
         if has_stored_views(plain):
             both = {"trained": method, "untrained": untrained}
-            found["objects"] = turning(both, plain, others, config, told)
+            found["objects"] = object_probes(both, plain, others, config, told)
     tables.show(found, console)
     if "objects" in found:
         tables.show_objects(found["objects"], console)

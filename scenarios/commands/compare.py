@@ -16,7 +16,7 @@ from ._places import Folder
 
 @dataclass(frozen=True)
 class CompareArguments(Options):
-    """One frozen world model, fixation policies swapped: accuracy against glimpses, intervals, figures, verdicts.
+    """One frozen world model, fixation policies swapped: accuracy against glimpses, with intervals and figures.
 
     Runs are seeds of one scenario: each is compared for itself, and they are averaged. Streams that were made are kept
     in OUT/kept, so the same command goes on where it stopped.
@@ -30,7 +30,7 @@ class CompareArguments(Options):
     """learnt policies: names in RUN/policies, or folders; {seed} and {run} stand for those of each run; as many folders
     as runs are one each"""
     versus: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN …")] = ()
-    """runs trained with another policy, as many as runs: the 2 x 2 of trained with x tested with, and T3"""
+    """runs trained with another policy, as many as runs: the 2 x 2 of trained with x tested with, and its paths"""
     views: Annotated[int, Interval(ge=2, le=2**12)] = 5
     """largest number of glimpses M"""
     scenes: Natural = 2000
@@ -54,6 +54,30 @@ class CompareArguments(Options):
 def run(words: list[str]) -> int:
     """Carry the command out; returns the exit code."""
     chosen = parsed(CompareArguments, words, "gazeworld compare")
-    from ._compare import compare
-
     return compare(chosen, Console())
+
+
+def compare(chosen: CompareArguments, console: Console) -> int:
+    """Compare, print, and write compare.json and figures; returns the exit code."""
+    from gazeworld.agents.comparison.compare_runs import Entrants, compare_runs, compared_as
+    from gazeworld.agents.runs import run_folder
+
+    from ..reports import comparison_report, tables
+    from ._console import Progress, save_figure, say
+    from ._table import folders_of
+
+    folders = folders_of(chosen.runs)
+    versus = folders_of(chosen.versus) if chosen.versus else []
+    out = chosen.out or folders[0] / "compare"
+    names = ("views", "scenes", "test_scenes", "shared", "resamples", "seed")
+    config = compared_as(run_folder.open_run(folders[0]), **{name: getattr(chosen, name) for name in names})
+    policies = tuple(name for name in chosen.policies.replace(" ", "").split(",") if name)
+    entrants = Entrants(policies, chosen.learned, chosen.deterministic)
+    with Progress(console, "comparing") as tick:
+        found = compare_runs(folders, config, entrants, versus=versus, out=out, device=chosen.device, tick=tick)
+    comparison_report.show(found, console)
+    for name, figure in comparison_report.drawn(found).items():
+        save_figure(figure, out / f"{name}.png", console)
+    tables.write(found, out / "compare.json")
+    say(console, f"written: {out / 'compare.json'}")
+    return 0

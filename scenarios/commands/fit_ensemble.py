@@ -16,7 +16,7 @@ from ._places import Folder
 
 @dataclass(frozen=True)
 class FitEnsembleArguments(Options):
-    """Fit the ensemble of predictor heads and the label head that planners need; they land in RUN/heads."""
+    """Fit the ensemble of predictor heads, with a label head, that planners need; it lands in RUN/ensemble."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of a run"""
@@ -31,7 +31,7 @@ class FitEnsembleArguments(Options):
     scenes: Natural = 4000
     """scenes that are looked at, with uniform fixations (0: all)"""
     out: Folder | None = None
-    """folder to write (default: RUN/heads)"""
+    """folder to write (default: RUN/ensemble)"""
     seed: Seed = 0
     """everything random follows from it"""
     device: str = "auto"
@@ -41,6 +41,14 @@ class FitEnsembleArguments(Options):
 def run(words: list[str]) -> int:
     """Carry the command out; returns the exit code."""
     chosen = parsed(FitEnsembleArguments, words, "gazeworld fit-ensemble")
-    from ._planning import equip
+    from gazeworld.agents.runs.planning_measures import ensemble_for_run
 
-    return equip(chosen, Console())
+    from ..reports import tables
+    from ._console import Progress, say
+
+    console, names = Console(), ("heads", "hidden", "epochs", "label_epochs", "seed", "scenes", "out", "device")
+    with Progress(console, chosen.run.name) as tick:
+        found = ensemble_for_run(chosen.run, tick=tick, **{name: getattr(chosen, name) for name in names})
+    tables.put(console, tables.ensemble_table(found))
+    say(console, f"written: {found['folder']}")
+    return 0

@@ -41,6 +41,15 @@ class GoalReachingArguments(Options):
 def run(words: list[str]) -> int:
     """Carry the command out; returns the exit code."""
     chosen = parsed(GoalReachingArguments, words, "gazeworld goal-reaching")
-    from ._planning import reach
+    from gazeworld.agents.runs.planning_measures import goals_of_run
 
-    return reach(chosen, Console())
+    from ..reports import probe_figures, tables
+    from ._console import Progress, save_results
+
+    console, names = Console(), ("saccades", "within", "seen", "planner", "scenes", "seed", "device")
+    with Progress(console, chosen.run.name) as tick:
+        found = goals_of_run(chosen.run, tick=tick, **{name: getattr(chosen, name) for name in names})
+    tables.put(console, tables.goal_table(found))
+    console.print(tables.goal_sentence(found), highlight=False)
+    save_results(found, probe_figures.goal_figure(found), chosen.out, chosen.run, "goal_reaching", console)
+    return 0

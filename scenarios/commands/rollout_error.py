@@ -37,6 +37,14 @@ class RolloutErrorArguments(Options):
 def run(words: list[str]) -> int:
     """Carry the command out; returns the exit code."""
     chosen = parsed(RolloutErrorArguments, words, "gazeworld rollout-error")
-    from ._planning import imagine
+    from gazeworld.agents.runs.planning_measures import rollout_error_of_run
 
-    return imagine(chosen, Console())
+    from ..reports import probe_figures, tables
+    from ._console import Progress, save_results
+
+    console, names = Console(), ("seen", "horizon", "scenes", "seed", "device")
+    with Progress(console, chosen.run.name) as tick:
+        found = rollout_error_of_run(chosen.run, tick=tick, **{name: getattr(chosen, name) for name in names})
+    tables.put(console, tables.rollout_table(found))
+    save_results(found, probe_figures.horizon_figure(found), chosen.out, chosen.run, "rollout_error", console)
+    return 0

@@ -1,1 +1,63 @@
-"""TODO"""
+"""Reports: what was measured, shown to people. Nothing here measures anything.
+
+Tables
+    tables             tables that fit a terminal; those of an evaluation, of goals and of rollouts
+    rows               runs as rows: mean ± std over seeds, untrained baselines
+    paper_numbers      the paper's own numbers, as rows beside them
+    table_files        rows as a sheet: terminal, Markdown, LaTeX, CSV
+Figures
+    figures            evaluations and training, of one run or of several
+    probe_figures      neighbours, maps, rollouts, goals
+    comparison_report  a comparison of policies: tables, sentences and all its figures
+    heat_maps          numbers of views in training against those in probing
+    scan_paths         where a policy looks, still and moving
+Pages
+    html_page          runs as one HTML page that holds everything
+"""
+
+from typing import TYPE_CHECKING
+
+from gazeworld.envs.registry import face
+
+if TYPE_CHECKING:
+    from . import (
+        comparison_report,
+        figures,
+        heat_maps,
+        html_page,
+        paper_numbers,
+        probe_figures,
+        rows,
+        scan_paths,
+        table_files,
+        tables,
+    )
+
+__all__ = [
+    "comparison_report",
+    "figures",
+    "heat_maps",
+    "html_page",
+    "paper_numbers",
+    "probe_figures",
+    "rows",
+    "scan_paths",
+    "table_files",
+    "tables",
+]
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "tables": (),
+        "rows": (),
+        "paper_numbers": (),
+        "table_files": (),
+        "figures": (),
+        "probe_figures": (),
+        "comparison_report": (),
+        "heat_maps": (),
+        "scan_paths": (),
+        "html_page": (),
+    },
+)

@@ -1,20 +1,16 @@
 """A comparison of policies, for people: tables on the terminal, curves, maps of fixations, saccades, overlaps."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
 from gazeworld.agents.comparison.contest import RETRAINED, SHARED
-from gazeworld.agents.comparison.contestants import SALIENCY
-from gazeworld.agents.comparison.fixation_maps import fixation_map
-from gazeworld.agents.comparison.verdicts import WHOLE, percent, points, span
+from gazeworld.agents.comparison.contestants import CENTRE, SALIENCY
 
 from .figures import new
 from .tables import new_table, put
@@ -32,6 +28,7 @@ _STYLES = {
 }
 _LEARNED = ("#6a1b9a", "#d81b60", "#8e24aa", "#5e35b1")
 _TITLES = {RETRAINED: "retrained probes", SHARED: "one shared probe"}
+_AT = (2, 3)  # glimpses at which gains are told in sentences
 
 
 def style(found: dict[str, Any], name: str) -> tuple[str, str]:
@@ -40,6 +37,17 @@ def style(found: dict[str, Any], name: str) -> tuple[str, str]:
         return _STYLES[name]
     own = [other for other in found["policies"] if other not in _STYLES]
     return _LEARNED[own.index(name) % len(_LEARNED)], "-h"
+
+
+def drawn(found: dict[str, Any]) -> dict[str, Figure]:
+    """All figures of a comparison, by the names of their files."""
+    figures = {
+        "curves": curves(found),
+        "heat_maps": heat_maps(found),
+        "saccades": saccade_lengths(found),
+        "overlap": overlaps(found),
+    }
+    return figures | ({"two_by_two": two_by_two(found)} if "two by two" in found else {})
 
 
 def curves(found: dict[str, Any]) -> Figure:
@@ -70,7 +78,8 @@ def _accuracy(axes: Axes, found: dict[str, Any], probe: str) -> None:
         axes.plot(views, 100 * np.array(scores["mean"]), line, color=colour, ms=5, lw=1.5, label=_label(found, name))
     whole = 100 * found["whole image"]["best top-1"]
     axes.axhline(whole, color="black", lw=1, label="whole image")
-    axes.axhline(WHOLE * whole, color="black", lw=1, ls=(0, (4, 3)), label=f"{100 * WHOLE:.0f} % of it")
+    share = found["glimpses"]["share"]
+    axes.axhline(share * whole, color="black", lw=1, ls=(0, (4, 3)), label=f"{100 * share:.0f} % of it")
     axes.set_xticks(views)
     axes.set_ylabel("top-1 (%)")
     axes.grid(alpha=0.25)
@@ -96,21 +105,21 @@ def _label(found: dict[str, Any], name: str) -> str:
     return found["policies"][name]["label"]
 
 
-def heat_maps(found: dict[str, Any], poses: dict[str, Float64[Tensor, "n m 2"]]) -> Figure:
+def heat_maps(found: dict[str, Any]) -> Figure:
     """Where each policy looks after the first fixation, which is the same for all and stands first."""
-    first = next(iter(poses.values()))[:, :1]
-    panels = {"first fixation (all)": fixation_map(first, 0.04)}
-    panels |= {_label(found, name): fixation_map(where[:, 1:], 0.04) for name, where in poses.items()}
+    maps = found["fixation maps"]
+    panels = {"first fixation (all)": np.array(maps["first fixation"])}
+    panels |= {_label(found, name): np.array(density) for name, density in maps["later fixations"].items()}
     lines = -(-len(panels) // 6)
     columns = -(-len(panels) // lines)
     figure = new(2.3 * columns + 0.9, 2.55 * lines)
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
-    cells = next(iter(panels.values())).numel()
+    cells = next(iter(panels.values())).size
     # A grid's few places are many times as dense as anything else, and would leave the others dark.
-    top = 1.3 * cells * float(torch.stack([one.max() for one in panels.values()]).median())
+    top = 1.3 * cells * sorted(one.max() for one in panels.values())[(len(panels) - 1) // 2]
     image = None
     for axes, (title, density) in zip(grid, panels.items(), strict=False):
-        image = axes.imshow(density.numpy() * cells, cmap="magma", vmin=0, vmax=top, extent=(0, 1, 1, 0))
+        image = axes.imshow(density * cells, cmap="magma", vmin=0, vmax=top, extent=(0, 1, 1, 0))
         axes.set_title(title, fontsize=8)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -191,7 +200,7 @@ _PROBES = {RETRAINED: "probes retrained for every policy", SHARED: "one shared p
 
 
 def show(found: dict[str, Any], console: Console) -> None:
-    """Print accuracies, differences, costs, what runs were trained with, and the verdicts; 100 columns are enough."""
+    """Print accuracies, differences, costs, what runs were trained with, and sentences; 100 columns are enough."""
     for probe in _PROBES:
         put(console, _accuracy_table(found, probe), _difference_table(found, probe))
     put(console, _cost_table(found), _whole_table(found), _path_table(found))
@@ -199,8 +208,78 @@ def show(found: dict[str, Any], console: Console) -> None:
         for part in (_crossed_table, _contrast_table):
             put(console, part(found["two by two"], found["views"]))
     console.print(f"{found['note']}.", highlight=False)
-    for verdict in found["verdicts"]:
-        console.print(verdict["sentence"], highlight=False)
+    for sentence in (*gains(found), glimpses(found), paths(found)):
+        console.print(sentence, highlight=False)
+
+
+def gains(found: dict[str, Any]) -> list[str]:
+    """A sentence for every policy that is planned or learnt: points above others, share of the gap to the oracle."""
+    at = [m for m in _AT if m in found["views"]]
+    names = [name for name, one in found["policies"].items() if one["kind"] in ("planned", "learned")]
+    probes = {RETRAINED: "", SHARED: "under the shared probe: "}
+    return [
+        f"{_label(found, name)}: " + "; ".join(words + _gain(found, name, probe, at) for probe, words in probes.items())
+        for name in names
+    ]
+
+
+def _gain(found: dict[str, Any], name: str, probe: str, at: list[int]) -> str:
+    rows = [found["views"].index(m) for m in at]
+    gain = found[f"difference to {SALIENCY}"][probe][name]
+    pairs = zip(rows, at, strict=True)
+    words = ", ".join(f"{points(gain['mean'][i])} points {span(gain['interval'][i])} at {m} glimpses" for i, m in pairs)
+    words = f"gain over saliency {words}"
+    if centre := found.get(f"difference to {CENTRE}", {}).get(probe, {}).get(name):
+        words += f"; over the centre prior {', '.join(points(centre['mean'][i]) for i in rows)} points"
+    if closed := found["gap closed"].get(probe, {}).get(name):
+        shares = (closed["mean"][i] for i in rows)
+        words += f"; share of the gap to the oracle {', '.join('no gap' if x is None else percent(x) for x in shares)}"
+    return words
+
+
+def glimpses(found: dict[str, Any]) -> str:
+    """With how many glimpses each policy comes near the accuracy of the whole image, by probes of its own."""
+    needed = found["glimpses"]
+    counts = {
+        _label(found, name): f"more than {found['views'][-1]}" if m is None else str(m)
+        for name, m in needed[RETRAINED].items()
+    }
+    return (
+        f"glimpses for {100 * needed['share']:.0f} % of the whole image's {100 * needed['whole image']:.1f} %: "
+        f"{'; '.join(f'{label} {count}' for label, count in counts.items())}"
+    )
+
+
+def paths(found: dict[str, Any]) -> str:
+    """R² and RMSE of path integration by what runs were trained with, and how R² changes."""
+    measured = found["path integration"]
+    scores = "; ".join(
+        f"{_series(heads['linear']['r2'])} ({_series(heads['linear']['rmse'], 1)} px) when trained with {group}"
+        for group, heads in measured["groups"].items()
+    )
+    if measured["change of R²"] is None:
+        return f"R² of path integration (RMSE): {scores}; runs trained otherwise are set beside them by --versus"
+    change = " / ".join(f"{value:+.3f}".replace("-", "−") for value in measured["change of R²"])
+    return f"R² of path integration (RMSE): {scores}; change of R² {change}"
+
+
+def _series(values: Sequence[float], digits: int = 2) -> str:
+    return " / ".join(f"{value:.{digits}f}" for value in values)
+
+
+def points(value: float) -> str:
+    """A difference of accuracies in points, with its sign."""
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """A share in whole percent."""
+    return f"{100 * value:.0f} %".replace("-", "−")
+
+
+def span(interval: Sequence[float]) -> str:
+    """An interval of differences in points."""
+    return f"[{points(interval[0])}, {points(interval[1])}]"
 
 
 def _accuracy_table(found: dict[str, Any], probe: str) -> Table:

@@ -235,3 +235,70 @@ def _elsewhere(name: str, entry: dict[str, Any]) -> Table:
             if "degrees" in one.get("there", {}):
                 table.add_row(f"{what}, error", model, *(_angle(one[place]["degrees"]) for place in ("here", "there")))
     return table
+
+
+def ensemble_table(found: dict[str, Any]) -> Table:
+    """How good an ensemble is, as `planning_measures.ensemble_for_run` says."""
+    config = found["config"]
+    table = new_table(
+        f"An ensemble of {config['heads']} heads of {config['hidden']} units, on uniform fixations of the test split",
+        "cosine of the prediction and the target's embedding; the label head has seen one view more than z_AGG",
+        ("", "value"),
+        [],
+    )
+    for name, value in found["quality"].items():
+        table.add_row(name, f"{value:.3f}")
+    return table
+
+
+def goal_table(found: dict[str, Any]) -> Table:
+    """Shares of goals reached, as `planning_measures.goals_of_run` says."""
+    table = new_table(
+        "Goals reached (%)",
+        f"{found['task']}; {found['scenes']} test scenes; below: 95 % interval, and mean smallest distance so far in "
+        f"{found['unit']}",
+        ("policy",),
+        [f"{n} action{'s' * (n > 1)}" for n in found["actions"]],
+    )
+    for name, one in found["values"].items():
+        cells = zip(one["reached"], one["interval"], one["nearest"], strict=True)
+        table.add_row(name, *(f"{100 * r:.1f}\n{100 * lo:.1f}–{100 * hi:.1f}\n{d:.1f}" for r, (lo, hi), d in cells))
+    table.add_row("chance", *(f"{100 * value:.1f}" for value in found["chance"]))
+    return table
+
+
+def goal_sentence(found: dict[str, Any]) -> str:
+    """The summary of goals reached, in a sentence."""
+    one = found["summary"]
+    if "one shot" in one:
+        shot = one["one shot"]
+        return (
+            f"Hit@1 among unseen views {one['hit@1']:.3f}, with {one['replans']} replans {one['with replans']:.3f}; "
+            f"MRR over {one['tries']} tries {one['mrr']:.3f} (later ones count 0); one shot among all views: Hit@1 "
+            f"{shot['hit@1']:.3f}, Hit@5 {shot['hit@5']:.3f}, MRR {shot['mrr']:.3f}; chance {one['chance']:.3f}"
+        )
+    mine, best = one["trained model"], one["best without a model"]
+    low, high = mine["interval"]
+    return (
+        f"goals reached in {one['actions']} saccades: {100 * mine['reached']:.1f} % "
+        f"[{100 * low:.1f}, {100 * high:.1f}], "
+        f"{one['times the best']:.1f} times the best without a model ({best['name']}, {100 * best['reached']:.1f} %); "
+        f"untrained model {100 * one['untrained model']['reached']:.1f} %, chance {100 * one['chance']:.1f} %"
+    )
+
+
+def rollout_table(found: dict[str, Any]) -> Table:
+    """The error of imagined embeddings, as `imagination` says."""
+    table = new_table(
+        f"Imagination: 1 − cosine with the true embedding, after {found['seen']} views",
+        f"mean over {found['scored on']['streams']} test streams (standard error); models have targets of their own: "
+        "compare rows of one model",
+        ("model", "answer"),
+        [f"{n} ahead" for n in found["horizon"]],
+    )
+    for model, kinds in found["values"].items():
+        for kind, one in kinds.items():
+            cells = zip(one["mean"], one["sem"], strict=True)
+            table.add_row(model, kind, *(f"{mean:.3f} ({sem:.3f})" for mean, sem in cells))
+        table.add_section()
+    return table

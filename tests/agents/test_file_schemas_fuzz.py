@@ -14,8 +14,8 @@ from fakes.runs import leave, probes
 from fakes.worlds import CountingWorld
 
 from gazeworld.agents.file_schemas import read_lines
-from gazeworld.agents.planning import ensemble_files
-from gazeworld.agents.planning.ensemble import Heads, HeadsConfig, Sizes
+from gazeworld.agents.planning import ensemble
+from gazeworld.agents.planning.ensemble import Ensemble, EnsembleConfig, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
 from gazeworld.agents.runs import run_folder
 from gazeworld.agents.runs.records import read_metrics
@@ -51,7 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder / "checkpoints", model / "checkpoints")
     loaded = load_method(model, world)[0]
     sizes = Sizes(loaded.aggregate_dim, 8, loaded.view_dim, 0)
-    ensemble_files.save(Heads(sizes, HeadsConfig(heads=2, hidden=4), signature(loaded)), folder / "heads")
+    ensemble.save_ensemble(Ensemble(sizes, EnsembleConfig(heads=2, hidden=4), signature(loaded)), folder / "ensemble")
     policy = {
         "format": 1, "algorithm": "ppo", "policy": {}, "observation": "latent", "aggregate_dim": 8,
         "episode_steps": 3, "discrete_actions": None, "world": {"pose_dim": 1}, "steps": 8,
@@ -83,16 +83,16 @@ DOORS: dict[str, Callable[[Path], Any]] = {
     f"{STEP}/state.json": resumed,
     f"{STEP}/model.safetensors": resumed,
     f"{STEP}/optimizer.safetensors": resumed,
-    "heads/heads.json": lambda folder: _heads(folder),
-    "heads/heads.safetensors": lambda folder: _heads(folder),
+    "ensemble/ensemble.json": lambda folder: _heads(folder),
+    "ensemble/ensemble.safetensors": lambda folder: _heads(folder),
     "policy.json": lambda folder: read(folder, POLICY),
     "policy.safetensors": lambda folder: read(folder, POLICY),
     "agent.json": lambda folder: read(folder, AGENT),
 }
 
 
-def _heads(folder: Path) -> Heads:
-    return ensemble_files.load(folder / "heads", load_method(folder / "model", CountingWorld())[0])
+def _heads(folder: Path) -> Ensemble:
+    return ensemble.load_ensemble(folder / "ensemble", load_method(folder / "model", CountingWorld())[0])
 
 
 def damaged(data: bytes, name: str, draw: random.Random) -> bytes:
@@ -162,7 +162,7 @@ def test_resuming_a_damaged_record_names_the_line(tmp_path: Path) -> None:
 def test_weights_that_are_not_finite_are_refused(number: float, whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     for name, door in (
-        ("heads/heads.safetensors", _heads),
+        ("ensemble/ensemble.safetensors", _heads),
         (f"{STEP}/optimizer.safetensors", resumed),
         (f"{STEP}/model.safetensors", resumed),
         (f"model/{STEP}/model.safetensors", lambda folder: load_method(folder / "model", CountingWorld())),

@@ -48,7 +48,7 @@ CONFIGS = [
     AgentConfig,
     PhaseConfig,
     PlanConfig,
-    ensemble.HeadsConfig,
+    ensemble.EnsembleConfig,
     goal_reaching.ReachConfig,
     neighbours.Search,
     odd_one_out.Puzzle,

@@ -12,8 +12,7 @@ from fakes.object_datasets import objects
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from gazeworld.agents.planning.ensemble import Heads, HeadsConfig, Sizes, fit
-from gazeworld.agents.planning.ensemble_files import save
+from gazeworld.agents.planning.ensemble import Ensemble, EnsembleConfig, Sizes, fit_ensemble, save_ensemble
 from gazeworld.agents.policy import Policy, make_policy
 from gazeworld.agents.probes.features import rollouts
 from gazeworld.agents.training import checkpoint
@@ -29,7 +28,7 @@ from gazeworld.models.method import CheckpointError, Method
 
 METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}
 NAMES = ["novelty", "disagreement", "information", "goal"]
-FEW = HeadsConfig(heads=3, hidden=8, epochs=1, label_epochs=1)
+FEW = EnsembleConfig(heads=3, hidden=8, epochs=1, label_epochs=1)
 
 
 def tiny(world: World) -> Method:
@@ -49,13 +48,15 @@ def ready(name: str, world: World, method: Method, **options: object) -> Policy:
     policy.attach(method)
     if name in ("disagreement", "information"):
         stream = rollouts(environment(world, 10), make_policy("uniform", world), 3)
-        policy.equip(fit(method, stream, world, FEW))
+        policy.equip(fit_ensemble(method, stream, world, FEW))
     return policy
 
 
-def downwards(method: Method, classes: int = 0) -> Heads:
+def downwards(method: Method, classes: int = 0) -> Ensemble:
     """Two heads that differ the more the farther down an action leads: (1, ±row) as unit vectors."""
-    heads = Heads(Sizes(aggregate=4, action=2, embedding=4, classes=classes), HeadsConfig(2, 1), signature(method))
+    heads = Ensemble(
+        Sizes(aggregate=4, action=2, embedding=4, classes=classes), EnsembleConfig(2, 1), signature(method)
+    )
     for parameter in heads.parameters():
         parameter.data.zero_()
     heads.first.data[:, 0, 4] = 1.0  # the hidden unit is the action's row, 0 if it leads up
@@ -169,7 +170,7 @@ def test_heads_are_asked_for_and_belong_to_the_model(tmp_path: Path) -> None:
     other.weight.data += 1
     policy, memory = make_policy("disagreement", world), wander(world, 2, 1)
     policy.attach(method)
-    with pytest.raises(ValueError, match="policy 'disagreement' has no heads: name their folder"):
+    with pytest.raises(ValueError, match="policy 'disagreement' has no ensemble: name its folder"):
         policy.act(memory, Draws.rows(0, 2))
     with pytest.raises(CheckpointError, match="given to a policy whose model is"):
         policy.equip(downwards(other))
@@ -177,10 +178,10 @@ def test_heads_are_asked_for_and_belong_to_the_model(tmp_path: Path) -> None:
     policy.attach(method)  # again, the same: nothing is lost
     policy.act(memory, Draws.rows(0, 2))
     policy.attach(other)
-    with pytest.raises(ValueError, match="has no heads"):
+    with pytest.raises(ValueError, match="has no ensemble"):
         policy.act(memory, Draws.rows(0, 2))
-    save(downwards(method), tmp_path / "heads")
-    named = make_policy("information", world, heads=str(tmp_path / "heads"))
+    save_ensemble(downwards(method), tmp_path / "ensemble")
+    named = make_policy("information", world, ensemble=str(tmp_path / "ensemble"))
     with pytest.raises(CheckpointError, match="these heads were fitted for the model"):
         named.attach(other)
     named.attach(method)
@@ -198,9 +199,9 @@ def test_the_folder_of_a_run_gives_the_model_and_its_heads(tmp_path: Path) -> No
     memory, rng = wander(world, 8, 2), Draws.rows(0, 8)
     attached = ready("disagreement", world, method)
     policy = make_policy("disagreement", world, model=str(tmp_path))
-    with pytest.raises(ValueError, match="has no heads"):
+    with pytest.raises(ValueError, match="has no ensemble"):
         policy.act(memory, rng)
-    save(attached._heads.get(), tmp_path / "heads")
+    save_ensemble(attached._ensemble.get(), tmp_path / "ensemble")
     for name in NAMES:
         policy = make_policy(name, world, model=str(tmp_path), **({"pose": [0.5, 0.5]} if name == "goal" else {}))
         expected = ready(name, world, method).act(memory, rng).action

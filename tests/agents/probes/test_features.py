@@ -15,10 +15,10 @@ from gazeworld.agents.probes.features import (
     centred,
     features,
     frozen,
+    parallel,
     rollouts,
     spread_over,
 )
-from gazeworld.agents.probes.parallel import parallel
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.method import Method, WorldSpec, make_method

@@ -12,8 +12,7 @@ from fakes.object_datasets import objects
 from rich.console import Console
 
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.probes.evaluate import Arena
-from gazeworld.agents.probes.object_probes import has_stored_views, turning
+from gazeworld.agents.probes.evaluate import Arena, has_stored_views, object_probes
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.envs.worlds.rotation import RotationWorld
@@ -38,7 +37,7 @@ def test_everything_is_measured_and_shown() -> None:
     )
     before = [value.clone() for value in one.state_dict().values()]
     here, there = arena(train, test), arena(train, RotationWorld(objects(n=9, v=8, seed=2), sign="free"))
-    found = turning({"trained": one, "untrained": other}, here, {"ood": there}, CONFIG)
+    found = object_probes({"trained": one, "untrained": other}, here, {"ood": there}, CONFIG)
     assert json.loads(json.dumps(found, allow_nan=False)).keys() == {
         "retrieval",
         "neighbours",

@@ -1,6 +1,7 @@
 """`gazeworld compare`, `heads`, `reach` and `imagine` on tiny runs: what they leave, and one sentence for mistakes."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from io import StringIO
@@ -11,19 +12,17 @@ from fakes.methods import Turns
 from fakes.object_datasets import objects
 from rich.console import Console
 
-from gazeworld.agents.comparison import contest
+from gazeworld.agents.comparison import compare_runs, contest
 from gazeworld.agents.config import AgentConfig
-from gazeworld.agents.planning.ensemble_files import load
+from gazeworld.agents.planning.ensemble import load_ensemble
 from gazeworld.agents.rl.algorithms import agent_for
 from gazeworld.agents.rl.saving import save_policy
-from gazeworld.agents.runs import build, run_folder, train_run
+from gazeworld.agents.runs import build, planning_measures, run_folder, train_run
 from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.envs.worlds.rotation import RotationWorld
-from gazeworld.scenarios.commands import _catalogue, _planning
-from gazeworld.scenarios.commands._compare import gaze_of
+from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands.fit_ensemble import FitEnsembleArguments
-from gazeworld.scenarios.commands.goal_reaching import GoalReachingArguments
+from gazeworld.scenarios.reports.comparison_report import points
 
 FEW = ["--views", "3", "--scenes", "60", "--test-scenes", "40", "--resamples", "50", "--device", "cpu"]
 SOME = ["--policies", "uniform,disagreement,oracle"]
@@ -72,7 +71,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_comparison_leaves_numbers_and_figures_and_is_not_made_twice(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FitEnsembleArguments, "scenes", 30)
+    monkeypatch.setattr(compare_runs, "ENSEMBLE_SCENES", 30)
     words = ["compare", str(made / "r-0"), *FEW, *SOME, "--learned", "p", "--out", str(tmp_path)]
     assert main(words) == 0
     out = capsys.readouterr().out
@@ -80,16 +79,22 @@ def test_a_comparison_leaves_numbers_and_figures_and_is_not_made_twice(
     assert list(found["policies"]) == ["uniform", "saliency", "disagreement", "p", "oracle"]
     assert found["policies"]["p"]["kind"] == "learned"
     assert found["shared probe"] == {"trained on": ["uniform", "saliency"], "streams of each": 60}
-    assert [verdict["target"] for verdict in found["verdicts"]] == ["T1", "T1", "T2", "T3"]
+    assert list(found["glimpses"]["shared"]) == ["uniform", "saliency", "disagreement", "p", "oracle"]
+    assert found["path integration"]["change of R²"] is None
     assert found["config"]["epochs"] == 2, "the run's own budget"
     assert found["runs"][0]["trained with"] == "saliency + IoR"
-    assert "T1 not met by planned: disagreement" in " ".join(out.split())
-    assert "T3 not asked" in out
+    said = " ".join(out.split())
+    gain = found["difference to saliency"]["retrained"]["disagreement"]
+    assert f"planned: disagreement: gain over saliency {points(gain['mean'][1])} points" in said
+    assert "learnt: p: gain over saliency" in said
+    assert "glimpses for 95 % of the whole image's" in said
+    assert "runs trained otherwise are set beside them by --versus" in said
+    assert not re.search(r"\bT[1-4]\b|not met", said)
     for name in ("curves", "heat_maps", "saccades", "overlap"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert not (made / "r-0/heads").exists(), "heads that were not asked for stay in OUT"
+    assert not (made / "r-0/ensemble").exists(), "heads that were not asked for stay in OUT"
     monkeypatch.setattr(contest, "visit", lambda *_: pytest.fail("looked again"))
-    monkeypatch.setattr("gazeworld.scenarios.commands.compare._draw", lambda *_: None)
+    monkeypatch.setattr("gazeworld.scenarios.reports.comparison_report.drawn", lambda _: {})
     assert main(words) == 0
     assert json.loads((tmp_path / "compare.json").read_text()) == found
 
@@ -105,15 +110,14 @@ def test_seeds_are_averaged_and_crossed_with_another_training(
     assert cells["tested with"] == ["saliency + IoR", "a learnt policy"]
     assert found["policies"]["theirs"]["options"]["model"] == str(made / "r-1")
     assert len(cells["retrained"]["differences"]) == 5
-    assert found["verdicts"][-1]["target"] == "T3"
-    assert found["verdicts"][-1]["met"] in (True, False)
+    assert len(found["path integration"]["change of R²"]) == 3
     assert (tmp_path / "two_by_two.png").is_file()
     both = ["compare", str(made / "r-0"), str(made / "r-1"), *FEW, "--policies", "grid", "--out", str(tmp_path / "b")]
     assert main(both) == 2
     assert "cannot be averaged: one of them has no own" in capsys.readouterr().err
     with pytest.MonkeyPatch.context() as patch:  # a run that holds a policy has one contestant more
-        patch.setattr("gazeworld.scenarios.commands.compare.policy_folder", lambda _: None)
-        patch.setattr("gazeworld.scenarios.commands.compare._draw", lambda *_: None)
+        patch.setattr(compare_runs, "policy_folder", lambda _: None)
+        patch.setattr("gazeworld.scenarios.reports.comparison_report.drawn", lambda _: {})
         assert main([*both, "--learned", "p"]) == 0
     averaged = json.loads((tmp_path / "b/compare.json").read_text())
     assert [run["seed"] for run in averaged["runs"]] == [0, 1]
@@ -166,11 +170,11 @@ def test_runs_of_other_scenarios_are_not_averaged(
 
 def test_the_gaze_of_a_scenario() -> None:
     digits = run_folder.Run(Path("x"), "saccade-digits", _catalogue.load("saccade-digits"))
-    assert (gaze_of(digits).map, gaze_of(digits).inhibition.radius) == ("contrast", 8.0)
+    assert (compare_runs.gaze_of(digits).map, compare_runs.gaze_of(digits).inhibition.radius) == ("contrast", 8.0)
     uniform = replace(digits, scenario=_catalogue.load("saccade-digits:uniform"))
-    assert gaze_of(uniform).map == "contrast", "the world's own where the policy has none of the scene"
+    assert compare_runs.gaze_of(uniform).map == "contrast", "the world's own where the policy has none of the scene"
     plain = replace(digits, scenario=replace(digits.scenario, policy={"name": "uniform"}))
-    assert (gaze_of(plain).map, gaze_of(plain).inhibition.radius) == ("contrast", 0.0)
+    assert (compare_runs.gaze_of(plain).map, compare_runs.gaze_of(plain).inhibition.radius) == ("contrast", 0.0)
 
 
 def test_heads_are_fitted_and_found_by_policies(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,7 +186,7 @@ def test_heads_are_fitted_and_found_by_policies(made: Path, tmp_path: Path, caps
     assert "cosine of the model's own predictor" in out
     assert "top-1 of the label head" in out
     world = build.world_of(run_folder.open_run(run).scenario, "test", "cpu")
-    found = load(run / "heads", load_method(run, world)[0])
+    found = load_ensemble(run / "ensemble", load_method(run, world)[0])
     assert (found.config.heads, found.config.hidden, found.sizes.classes) == (2, 16, 10)
     assert main([*words, "--epochs", "0", "--device", "cpu"]) == 2
     assert "epochs is 0, expected an integer of 1 or more" in capsys.readouterr().err
@@ -197,7 +201,9 @@ def test_reaching_and_imagining_leave_numbers_and_a_figure(
     assert found["actions"] == [1, 2, 3]
     assert "within 4.67 px" in found["task"], "a twelfth of 56"
     assert list(found["values"]) == ["trained model", "untrained model", "uniform", "saliency", "pixel matching"]
-    assert found["verdict"]["sentence"].startswith("T4 not met: ")
+    trained = found["values"]["trained model"]
+    assert found["summary"]["trained model"] == {name: trained[name][2] for name in ("reached", "interval")}
+    assert found["summary"]["times the best"] < 3
     assert main(["rollout-error", run, *out, "--horizon", "2"]) == 0
     imagined = json.loads((tmp_path / "rollout_error.json").read_text())
     assert (imagined["seen"], imagined["horizon"]) == (2, [1, 2])
@@ -213,14 +219,13 @@ def test_views_of_objects_are_reached_with_replans(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = RotationWorld(objects(n=12, v=8))
-    place = _planning.Opened(run_folder.open_run(made / "r-0"), world, Turns(world), 7)
-    monkeypatch.setattr(_planning, "opened", lambda *_: place)
-    monkeypatch.setattr(_planning, "untrained", lambda _: Turns(world))
-    assert _planning.reach(GoalReachingArguments(made / "r-0", out=tmp_path, device="cpu"), Console()) == 0
+    place = planning_measures.Opened(run_folder.open_run(made / "r-0"), world, Turns(world), 7)
+    monkeypatch.setattr(planning_measures, "opened", lambda *_: place)
+    monkeypatch.setattr(planning_measures, "untrained", lambda _: Turns(world))
+    assert main(["goal-reaching", str(made / "r-0"), "--out", str(tmp_path), "--device", "cpu"]) == 0
     found = json.loads((tmp_path / "goal_reaching.json").read_text())
     assert found["actions"] == [1, 2, 3, 4, 5]
     assert found["unit"] == "degrees"
-    assert found["verdict"]["mrr"] == pytest.approx(1.0), "a perfect model is right at once"
-    assert not found["verdict"]["met"], "which replans cannot double"
-    assert "one shot among all views: Hit@1 1.000" in found["verdict"]["sentence"]
-    capsys.readouterr()
+    assert found["summary"]["mrr"] == pytest.approx(1.0), "a perfect model is right at once"
+    assert found["summary"]["with replans"] == found["summary"]["hit@1"] == 1, "which replans cannot double"
+    assert "one shot among all views: Hit@1 1.000" in " ".join(capsys.readouterr().out.split())

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from gazeworld.agents.planning import ensemble_files
-from gazeworld.agents.runs import lock
+from gazeworld.agents.planning import ensemble
+from gazeworld.agents.runs import lock, planning_measures
 from gazeworld.agents.training import checkpoint, loop
-from gazeworld.scenarios.commands import _planning
 from gazeworld.scenarios.commands._main import main
 
 QUICK = [
@@ -102,19 +101,9 @@ def test_heads_wait_for_no_other_heads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert train(tmp_path, "--train.observed", "2") == 0
-    save, codes = ensemble_files.save, list[int]()
-    words = [
-        "fit-ensemble",
-        str(tmp_path / "a"),
-        "--scenes",
-        "20",
-        "--epochs",
-        "1",
-        "--label-epochs",
-        "0",
-        "--hidden",
-        "4",
-    ]
+    save, codes = ensemble.save_ensemble, list[int]()
+    words = ["fit-ensemble", str(tmp_path / "a"), "--scenes", "20", "--epochs", "1"]
+    words += ["--label-epochs", "0", "--hidden", "4"]
 
     def meanwhile(*given: Any) -> None:
         codes.append(0)
@@ -122,11 +111,11 @@ def test_heads_wait_for_no_other_heads(
             assert main([*words, "--device", "cpu"]) == 2
         save(*given)
 
-    monkeypatch.setattr(_planning.ensemble_files, "save", meanwhile)
-    (tmp_path / "a/.heads-draft-7").mkdir()
+    monkeypatch.setattr(planning_measures, "save_ensemble", meanwhile)
+    (tmp_path / "a/.ensemble-draft-7").mkdir()
     assert main([*words, "--device", "cpu"]) == 0
     assert "being written by" in capsys.readouterr().err
-    assert sorted(one.name for one in (tmp_path / "a/heads").iterdir()) == ["heads.json", "heads.safetensors"]
+    assert sorted(one.name for one in (tmp_path / "a/ensemble").iterdir()) == ["ensemble.json", "ensemble.safetensors"]
     assert not list((tmp_path / "a").glob(".*"))
 
 

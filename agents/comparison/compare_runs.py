@@ -1,19 +1,31 @@
-"""`gazeworld compare`: fixation policies swapped in frozen world models, by the protocol of `agents/comparison`."""
+"""Runs compared: fixation policies swapped in their frozen world models, in one call; `contest` holds the protocol."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-from rich.console import Console
+from gazeworld.envs.files import DataError
+from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.validation import Options, nameable, shown
+from gazeworld.envs.world import require_lattice
+from gazeworld.models.method import CheckpointError, Method
 
-from gazeworld.agents.comparison import verdicts
-from gazeworld.agents.comparison.contest import Contest, Field, contest
-from gazeworld.agents.comparison.contestants import (
+from ..file_schemas import Beside, read_fields
+from ..old_files import located
+from ..planning.ensemble import ENSEMBLE, load_ensemble, save_ensemble
+from ..probes.features import Tick, quiet
+from ..runs import build, run_folder
+from ..runs.planning_measures import ENSEMBLE_SCENES, ensemble_config, ensemble_of
+from ..runs.run_folder import Run
+from ..training.checkpoint import signature
+from ..training.loop import env_of, rows_for
+from ..training.trained_methods import load_method
+from .contest import Contest, Field, contest
+from .contestants import (
     CONTROLS,
-    NEED_HEADS,
+    NEED_ENSEMBLE,
     SALIENCY,
     STANDARD,
     Compared,
@@ -24,32 +36,24 @@ from gazeworld.agents.comparison.contestants import (
     policy_folder,
     standard,
 )
-from gazeworld.agents.comparison.path_integration import path_integration
-from gazeworld.agents.comparison.statistics import poses_of, summary, two_by_two
-from gazeworld.agents.comparison.streams import whole_image
-from gazeworld.agents.file_schemas import Beside, read_fields
-from gazeworld.agents.planning import ensemble_files
-from gazeworld.agents.planning.ensemble import Heads
-from gazeworld.agents.probes.features import Tick
-from gazeworld.agents.runs import build, run_folder
-from gazeworld.agents.runs.run_folder import Run
-from gazeworld.agents.training.checkpoint import signature
-from gazeworld.agents.training.loop import env_of, rows_for
-from gazeworld.agents.training.trained_methods import load_method
-from gazeworld.envs.files import DataError
-from gazeworld.envs.fixations import Inhibition
-from gazeworld.envs.world import require_lattice
-from gazeworld.models.method import CheckpointError, Method
-
-from ..reports import comparison_report, tables
-from ._console import Progress, save_figure, say
-from ._places import require_path
-from ._planning import fitted, heads_config
-from ._table import folders_of
-from .compare import CompareArguments
-from .fit_ensemble import FitEnsembleArguments
+from .path_integration import path_integration
+from .statistics import glimpses_needed, path_change, summary, two_by_two
+from .streams import whole_image
 
 _OWN, _THEIRS = "own", "theirs"
+
+
+@dataclass(frozen=True)
+class Entrants(Options, owner="entrants"):
+    """Who takes part beside saliency with inhibition of return, which always does."""
+
+    policies: tuple[str, ...] = ()
+    """controls, planners and the oracle, by name (none: all of them)"""
+    learned: tuple[str, ...] = ()
+    """learnt policies: names in RUN/policies, or folders; {seed} and {run} stand for those of each run; as many folders
+    as runs are one each"""
+    deterministic: bool = True
+    """learnt policies take the likeliest action instead of drawing one"""
 
 
 @dataclass(frozen=True)
@@ -72,62 +76,62 @@ class Side:
         return f"{words} + IoR" if options["name"] == "saliency" and options.get("ior", True) else str(words)
 
 
-def compare(chosen: CompareArguments, console: Console) -> int:
-    """Compare, print, and write compare.json and figures; returns the exit code."""
-    folders = folders_of(chosen.runs)
-    others = folders_of(chosen.versus) if chosen.versus else []
-    for group in (folders, others):
+def compare_runs(
+    folders: Sequence[Path],
+    config: Compared,
+    entrants: Entrants | None = None,
+    *,
+    versus: Sequence[Path] = (),
+    out: Path | None = None,
+    device: str = "auto",
+    tick: Tick = quiet,
+) -> dict[str, Any]:
+    """Compare policies in the world models of runs, which are seeds of one scenario and are averaged; JSON-able.
+
+    `versus` names as many runs that were trained with another policy: the 2 × 2 of trained with × tested with. Streams
+    and ensembles that were made are kept in the folder `kept` in `out` (None: in RUN/compare of the first run), so that
+    the same call goes on where it stopped. The result is what `statistics.summary` says, and `runs`, `versus`, `whole
+    image`, `glimpses`, `path integration` and, with `versus`, `two by two`. Raises ValueError for runs that are named
+    twice or cannot be averaged, for worlds without fixations or labels, and for policies that there are not.
+    """
+    for group in (folders, versus):
         if twice := [one for i, one in enumerate(group) if one.resolve() in [two.resolve() for two in group[:i]]]:
             raise ValueError(f"{twice[0]} is named twice, expected every run once")
-    if others and len(others) != len(folders):
-        raise ValueError(f"{len(others)} runs after --versus for {len(folders)} runs, expected as many")
-    out = chosen.out or folders[0] / "compare"
-    config = _config(chosen, run_folder.open_run(folders[0]))
-    sides = [_side(folder, chosen, out) for folder in folders]
-    versus = [_side(folder, chosen, out) for folder in others]
-    _require_alike([*sides, *versus], len(sides))
-    plans = [_plan(side, i, chosen, versus, config) for i, side in enumerate(sides)]
+    if versus and len(versus) != len(folders):
+        raise ValueError(f"{len(versus)} runs after --versus for {len(folders)} runs, expected as many")
+    store, entrants = (out or folders[0] / "compare") / "kept", entrants or Entrants()
+    sides = [_side(folder, config, store, device) for folder in folders]
+    others = [_side(folder, config, store, device) for folder in versus]
+    _require_alike([*sides, *others], len(sides))
+    plans = [_plan(sides, i, entrants, others, config) for i in range(len(sides))]
     for side, plan in zip(sides, plans, strict=True):
         if [one.name for one in plan] != [one.name for one in plans[0]]:
             names = ", ".join(sorted({one.name for one in plan} ^ {one.name for one in plans[0]}))
             raise ValueError(
                 f"{side.run.folder} and {sides[0].run.folder} cannot be averaged: one of them has no {names}"
             )
-    found = _found(sides, versus, plans, config, console)
-    comparison_report.show(found, console)
-    tables.write(found, out / "compare.json")
-    say(console, f"written: {out / 'compare.json'}")
-    return 0
+    return _found(sides, others, plans, config, tick)
 
 
-def _config(chosen: CompareArguments, run: Run) -> Compared:
-    probe = run.scenario.probe
-    return Compared(
-        views=chosen.views,
-        scenes=chosen.scenes,
-        test_scenes=chosen.test_scenes,
-        shared=chosen.shared,
-        epochs=probe.epochs_linear,
-        batch=probe.batch,
-        resamples=chosen.resamples,
-        seed=chosen.seed,
-    )
+def compared_as(run: Run, **options: Any) -> Compared:
+    """How the policies of a run are compared, with as many epochs and as large a batch as its own probes have."""
+    return Compared(epochs=run.scenario.probe.epochs_linear, batch=run.scenario.probe.batch, **options)
 
 
-def _side(folder: Path, chosen: CompareArguments, out: Path) -> Side:
+def _side(folder: Path, config: Compared, store: Path, device: str) -> Side:
     """Open a run with both of its splits. Raises ValueError for a run of another world than one of fixations."""
     run = run_folder.open_run(folder)
-    device = build.fabric_of(run.scenario, chosen.device).device
+    there = build.fabric_of(run.scenario, device).device
     splits = (run.scenario.probe_split, run.scenario.test_split)
-    worlds = [build.world_of(run.scenario, split, device) for split in splits]
+    worlds = [build.world_of(run.scenario, split, there) for split in splits]
     lattice = require_lattice(worlds[1], f"{folder}: comparing fixation policies")
     if worlds[1].images is None:
         raise ValueError(f"{folder}: comparing fixation policies needs still images")
     method, step = load_method(folder, worlds[1])
     settings = {"world": run.scenario.world, "splits": splits, "data": [world.fingerprint for world in worlds]}
-    counts = (chosen.scenes, chosen.test_scenes)
-    envs = [env_of(world, rows_for(world, n), chosen.views) for world, n in zip(worlds, counts, strict=True)]
-    place = Field(method, envs[0], envs[1], None, settings, out / "kept")
+    counts = (config.scenes, config.test_scenes)
+    envs = [env_of(world, rows_for(world, n), config.views) for world, n in zip(worlds, counts, strict=True)]
+    place = Field(method, envs[0], envs[1], None, settings, store)
     return Side(run, place, step, lattice.side)
 
 
@@ -153,16 +157,19 @@ def gaze_of(run: Run) -> Gaze:
     return Gaze(kind, Inhibition(**{name: value for name, value in policy.items() if name in fields}))
 
 
-def _plan(side: Side, i: int, chosen: CompareArguments, versus: Sequence[Side], config: Compared) -> list[Contestant]:
+def _plan(
+    sides: Sequence[Side], i: int, entrants: Entrants, versus: Sequence[Side], config: Compared
+) -> list[Contestant]:
     """Who takes part in the comparison of run number i."""
+    side = sides[i]
     there = standard(gaze_of(side.run), config.grid)
-    for label, folder in _learned(side, i, chosen).items():
-        there[label] = learned(label, folder, deterministic=chosen.deterministic)
+    for label, folder in _learned(sides, i, entrants.learned).items():
+        there[label] = learned(label, folder, deterministic=entrants.deterministic)
     if policy_folder(side.run.folder) is not None:
-        there[_OWN] = learned(_OWN, side.run.folder, deterministic=chosen.deterministic)
+        there[_OWN] = learned(_OWN, side.run.folder, deterministic=entrants.deterministic)
     if versus:
-        there[_THEIRS] = _their_policy(versus[i], chosen.deterministic)
-    names = [name for name in chosen.policies.replace(" ", "").split(",") if name]
+        there[_THEIRS] = _their_policy(versus[i], entrants.deterministic)
+    names = list(entrants.policies)
     if names:
         names += [name for name in there if name not in STANDARD]
     found = choose(names, there)
@@ -172,11 +179,12 @@ def _plan(side: Side, i: int, chosen: CompareArguments, versus: Sequence[Side], 
     return found
 
 
-def _learned(side: Side, i: int, chosen: CompareArguments) -> dict[str, Path]:
+def _learned(sides: Sequence[Side], i: int, given: Sequence[str]) -> dict[str, Path]:
     """Folders of the learnt policies of a run, by the name that they have in the comparison."""
-    given, run = chosen.learned, side.run
-    count = len(folders_of(chosen.runs))
-    if 1 < count == len(given) and not any("{" in text or (run.folder / "policies" / text).is_dir() for text in given):
+    run = sides[i].run
+    if 1 < len(sides) == len(given) and not any(
+        "{" in text or (run.folder / "policies" / text).is_dir() for text in given
+    ):
         given = (given[i],)  # one folder for every run
         names = ["learned"]
     else:
@@ -185,13 +193,21 @@ def _learned(side: Side, i: int, chosen: CompareArguments) -> dict[str, Path]:
     for name, text in zip(names, given, strict=True):
         text = text.replace("{seed}", str(run.scenario.seed)).replace("{run}", run.folder.name)
         own = run.folder / "policies" / text
-        require_path("learned", own)
+        _require_nameable(own)
         folder = own if own.is_dir() else Path(text)
         if name in (*STANDARD, _OWN, _THEIRS) or name in found:
             raise ValueError(f"two policies are called {name!r}; name the folders of learnt policies differently")
-        _require_model(folder, side.place.method)
+        _require_model(folder, sides[i].place.method)
         found[name] = folder
     return found
+
+
+def _require_nameable(path: Path) -> None:
+    """Raise ValueError for a path that no file system takes."""
+    if not nameable(str(path)):
+        raise ValueError(
+            f"learned is {shown(str(path), 200)}, expected a path without NUL, of at most 4095 bytes and 255 per name"
+        )
 
 
 def _require_model(folder: Path, method: Method) -> None:
@@ -216,59 +232,44 @@ def _their_policy(other: Side, deterministic: bool) -> Contestant:
         found = learned(_THEIRS, other.run.folder, deterministic=deterministic, model=str(other.run.folder))
         return dataclasses.replace(found, label=f"learnt by {other.run.folder.name}")
     options = other.run.scenario.policy
-    if options["name"] in NEED_HEADS:
+    if options["name"] in NEED_ENSEMBLE:
         raise ValueError(f"{other.run.folder}: policy {options['name']!r} cannot be taken along to another run")
     label = f"policy of {other.run.folder.name}"
     return Contestant(_THEIRS, label, "control", options)
 
 
 def _found(
-    sides: Sequence[Side],
-    versus: Sequence[Side],
-    plans: Sequence[list[Contestant]],
-    config: Compared,
-    console: Console,
+    sides: Sequence[Side], versus: Sequence[Side], plans: Sequence[list[Contestant]], config: Compared, tick: Tick
 ) -> dict[str, Any]:
-    """Everything that is measured, JSON-able; figures are drawn on the way."""
-    contests, others, wholes, paths = [], [], [], []
+    """Everything that is measured."""
+    contests, others, wholes, paths, their_paths = [], [], [], [], []
     for side, plan in zip(sides, plans, strict=True):
-        with Progress(console, side.run.folder.name) as tick:
-            place = _equipped(side, plan, tick)
-            contests.append(contest(place, plan, config, tick))
-            wholes.append(whole_image(place.method, (place.train.world, place.test.world), config, tick))
-            paths.append(path_integration(place.method, place.train, place.test, config, tick))
-        say(console, f"compared: {side.run.folder}")
-    their_paths = []
+        told = _told(tick, side)
+        place = _with_ensemble(side, plan, told)
+        contests.append(contest(place, plan, config, told))
+        wholes.append(whole_image(place.method, (place.train.world, place.test.world), config, told))
+        paths.append(path_integration(place.method, place.train, place.test, config, told))
     for side, plan in zip(versus, plans, strict=False):
-        with Progress(console, side.run.folder.name) as tick:
-            few = [one for one in plan if one.name in (*CONTROLS, _THEIRS)]
-            others.append(contest(side.place, few, config, tick))
-            their_paths.append(path_integration(side.place.method, side.place.train, side.place.test, config, tick))
-        say(console, f"compared: {side.run.folder}")
+        told = _told(tick, side)
+        few = [one for one in plan if one.name in (*CONTROLS, _THEIRS)]
+        others.append(contest(side.place, few, config, told))
+        their_paths.append(path_integration(side.place.method, side.place.train, side.place.test, config, told))
     found = summary(contests, config, sides[0].pixels)
     found["runs"] = [_about(side) for side in sides]
     found["versus"] = [_about(side) for side in versus]
     found["whole image"] = whole_of(wholes)
+    found["glimpses"] = glimpses_needed(found, found["whole image"]["best top-1"])
     groups = {sides[0].trained_with: paths}
     if versus:
         groups[_other_name(sides[0], versus[0])] = their_paths
         found["two by two"] = _crossed(sides[0], versus[0], contests, others, config)
-    _judge(found, groups)
-    folder = sides[0].place.store
-    assert folder is not None
-    _draw(found, contests, folder.parent, console)
+    found["path integration"] = path_change(groups)
     return found
 
 
-def _judge(found: dict[str, Any], paths: dict[str, list[dict[str, Any]]]) -> None:
-    """Add path integration, by what runs were trained with, and the verdicts."""
-    third = verdicts.paths(paths)
-    found["path integration"] = {"groups": third.pop("groups"), "runs": paths}
-    found["verdicts"] = [
-        *verdicts.recognition(found),
-        verdicts.glimpses(found, found["whole image"]["best top-1"]),
-        third,
-    ]
+def _told(tick: Tick, side: Side) -> Callable[[str, int, int], None]:
+    """A Tick that says of which run it speaks."""
+    return lambda what, done, total: tick(f"{side.run.folder.name}, {what}", done, total)
 
 
 def _about(side: Side) -> dict[str, Any]:
@@ -282,23 +283,22 @@ def _about(side: Side) -> dict[str, Any]:
     }
 
 
-def _equipped(side: Side, plan: Sequence[Contestant], tick: Tick) -> Field:
-    """The place with the heads that planners need: those in RUN/heads, or heads fitted now and kept."""
-    if not any(one.name in NEED_HEADS for one in plan):
+def _with_ensemble(side: Side, plan: Sequence[Contestant], tick: Tick) -> Field:
+    """The place with the ensemble that planners need: the run's own, or one fitted now and kept."""
+    if not any(one.name in NEED_ENSEMBLE for one in plan):
         return side.place
-    own, store = side.run.folder / ensemble_files.FOLDER, side.place.store
+    own, store, method = located(side.run.folder, ENSEMBLE), side.place.store, side.place.method
     assert store is not None
-    kept = store / f"heads-{side.run.folder.name}-{signature(side.place.method)}"
-    found: Heads
+    kept = store / f"ensemble-{side.run.folder.name}-{signature(method)}"
     if own.is_dir():
-        found = ensemble_files.load(own, side.place.method)
+        found = load_ensemble(own, method)
     else:
         try:
-            found = ensemble_files.load(kept, side.place.method)
+            found = load_ensemble(kept, method)
         except CheckpointError:  # none, or of another model: fitted anew
-            found = fitted(side.run, side.place.method, heads_config(side.run), FitEnsembleArguments.scenes, tick)
-            ensemble_files.save(found, kept)
-    return dataclasses.replace(side.place, heads=found)
+            found = ensemble_of(side.run, method, ensemble_config(side.run), ENSEMBLE_SCENES, tick)
+            save_ensemble(found, kept)
+    return dataclasses.replace(side.place, ensemble=found)
 
 
 def whole_of(runs_: Sequence[dict[str, dict[str, float]]]) -> dict[str, Any]:
@@ -325,16 +325,3 @@ def _crossed(
     return two_by_two(
         {side.trained_with: contests, theirs: others}, {f"{SALIENCY} + IoR": SALIENCY, policy: _THEIRS}, config
     )
-
-
-def _draw(found: dict[str, Any], contests: Sequence[Contest], out: Path, console: Console) -> None:
-    figures: dict[str, Figure] = {
-        "curves": comparison_report.curves(found),
-        "heat_maps": comparison_report.heat_maps(found, poses_of(contests)),
-        "saccades": comparison_report.saccade_lengths(found),
-        "overlap": comparison_report.overlaps(found),
-    }
-    if "two by two" in found:
-        figures["two_by_two"] = comparison_report.two_by_two(found)
-    for name, figure in figures.items():
-        save_figure(figure, out / f"{name}.png", console)
