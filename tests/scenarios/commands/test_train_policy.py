@@ -13,11 +13,13 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from gazeworld.agents.config import PolicyPlan
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.rewards.recognition import RecognitionReward
 from gazeworld.agents.rl import train_policy as training
 from gazeworld.agents.rl.algorithms import agent_config, agent_for
 from gazeworld.agents.runs import build, run_folder, train_run
+from gazeworld.agents.runs.policy_run import PolicyChoices, train_policy_in_run
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.scenarios.commands import _catalogue
@@ -102,6 +104,33 @@ def test_the_folder_serves_as_a_policy_and_does_what_was_learnt(run: Path) -> No
     assert last.step == 96
     mine, theirs = (load_file(at / "policy.safetensors") for at in (run / "policies/p", last.path))
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_the_same_policy_comes_of_the_same_calls_in_python(run: Path, copied: Path) -> None:
+    """One call for a run's folder; or one for a world and a world model, wherever they come from."""
+    wanted, quiet = load_file(run / "policies/p/policy.safetensors"), list[str]().append
+    agent = {
+        "environments": 8,
+        "episode_steps": 2,
+        "discrete_actions": {"name": "fixations", "side": 4},
+        "rewards": ({"name": "recognition", "epochs": 2},),
+        "options": {"n_steps": 3, "batch_size": 24, "n_epochs": 2},
+    }
+    choices = PolicyChoices(agent, steps=96, every=48, prepare=60)
+    in_run = train_policy_in_run(copied, choices, name="p", device="cpu", tell=quiet)
+    found = run_folder.open_run(run).scenario
+    world = build.world_of(found, found.probe_split, "cpu")
+    method, _ = load_method(run, world)
+    plan = PolicyPlan(agent_config(world, method.aggregate_dim, **agent), steps=96, every=48, prepare=60)
+    alone = training.train_policy(world, method, plan, own_policy=found.policy, tell=quiet)
+    history = [json.loads(line) for line in (run / "policies/p/history.jsonl").read_text().splitlines()]
+    for trained in (in_run, alone):
+        assert trained.history == history
+        state = trained.agent.policy.state_dict()
+        assert state.keys() == wanted.keys()
+        assert all(torch.equal(state[name], wanted[name]) for name in wanted)
+    configs = [json.loads((at / "policies/p/config.json").read_text()) for at in (run, copied)]
+    assert configs[0]["train_policy"] == configs[1]["train_policy"]
 
 
 @pytest.mark.parametrize("algorithm", ["maskable-ppo", "sac"])
