@@ -137,13 +137,11 @@ class FixationPrior:
 
     def _inhibits(self, inhibition: Inhibition) -> UInt8[Tensor, " offsets"]:
         """Whether (1 or 0) a place at each (row, column) offset from a fixation is inhibited by it."""
-        radius = inhibition.radius or self.lattice.glimpse / 2
-        wanted = (radius, inhibition.shape)
+        wanted = (inhibition.radius, inhibition.shape)
         if wanted not in self._near:
-            offset = torch.arange(1 - self.lattice.count, self.lattice.count, device=self.device)
-            rows, columns = offset[:, None], offset[None, :]
-            distance = {"circle": rows**2 + columns**2, "square": torch.maximum(rows**2, columns**2)}
-            self._near[wanted] = (distance[inhibition.shape] <= radius**2).flatten().to(torch.uint8)
+            along = torch.arange(1 - self.lattice.count, self.lattice.count, device=self.device)
+            offsets = torch.cartesian_prod(along, along)
+            self._near[wanted] = inhibition.near(offsets, self.lattice.glimpse).to(torch.uint8)
         return self._near[wanted]
 
     def _weights(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from .alias_tables import UNIT
@@ -88,3 +88,8 @@ class Inhibition(Options, owner="inhibition"):
     def kept(self) -> int:
         """Share of its mass that an inhibited place keeps, in units of 1 / UNIT."""
         return round((1 - self.strength) * UNIT)
+
+    def near(self, offset: Int64[Tensor, "*b 2"], glimpse: int) -> Bool[Tensor, "*b"]:
+        """Whether a place so many pixels (down, right) from a remembered fixation is inhibited, for such a glimpse."""
+        squared = offset.square().sum(-1) if self.shape == "circle" else offset.square().amax(-1)
+        return squared <= (self.radius or glimpse / 2) ** 2

@@ -69,7 +69,8 @@ class Ground:
         if lattice is None:
             near = (poses[:, :, None] == visited[:, None]).all(-1)  # b k t
         else:
-            near = _near(lattice, self.inhibition, visited, poses)
+            offset = lattice.places(poses)[:, :, None] - lattice.places(visited)[:, None]  # b k t 2
+            near = self.inhibition.near(offset, lattice.glimpse)
         hit = near.any(-1)
         return torch.ones_like(hit, dtype=torch.float32).masked_fill(hit, 1.0 - self.inhibition.strength)
 
@@ -79,14 +80,6 @@ class Ground:
         if bool(bad.any()):
             row = int(bad.nonzero()[0, 0])
             raise ValueError(f"policy {self.policy!r}: what the world model foresees for row {row} is not finite")
-
-
-def _near(
-    lattice: Lattice, inhibition: Inhibition, visited: Float32[Tensor, "b t 2"], poses: Float32[Tensor, "b k 2"]
-) -> Bool[Tensor, "b k t"]:
-    apart = (lattice.places(poses)[:, :, None] - lattice.places(visited)[:, None]).square()  # b k t 2
-    squared = apart.sum(-1) if inhibition.shape == "circle" else apart.amax(-1)
-    return squared <= (inhibition.radius or lattice.glimpse / 2) ** 2
 
 
 @dataclass(frozen=True)

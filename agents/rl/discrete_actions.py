@@ -100,10 +100,7 @@ class FixationGrid(DiscreteActions):
             return torch.ones(len(scenes), self.size, dtype=torch.bool, device=visited.device)
         remembered = seen & (seen.flip(1).cumsum(1).flip(1) <= settings.memory) if settings.memory else seen
         offset = self._tops - self._lattice.tops(visited)[:, :, None]  # b t k 2
-        square = settings.shape == "square"
-        distance = offset.abs().amax(-1) ** 2 if square else offset.square().sum(-1)
-        near = distance <= (settings.radius or self._lattice.glimpse / 2) ** 2
-        return ~(near & remembered[:, :, None]).any(1)
+        return ~(settings.near(offset, self._lattice.glimpse) & remembered[:, :, None]).any(1)
 
     def exhausted(self) -> str:
         """What can be changed."""

@@ -71,8 +71,10 @@ def _trained(
     asked: Run, usual: Scenario, choices: JointChoices, device: str, resume: bool, console: Console
 ) -> tuple[Run, bool]:
     phases = PhaseConfig.over(usual.train.steps) if choices.phases is None else choices.phases
-    settled = dataclasses.replace(asked, scenario=settled_scenario(asked.scenario, usual, phases))
-    run = _resumed(asked, usual) if resume else settled
+    if resume:
+        run = _resumed(asked, usual)
+    else:
+        run = dataclasses.replace(asked, scenario=settled_scenario(asked.scenario, usual, phases))
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
     fabric = build.fabric_of(run.scenario, device)
