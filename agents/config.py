@@ -180,10 +180,10 @@ class PolicyPlan(Options):
 
 @dataclass(frozen=True)
 class PhaseConfig(Options, owner="phases"):
-    """How a world model and a policy take turns; AdaptiveNN (arXiv 2509.15333) alternates its updates, too."""
+    """How a world model and a policy alternate; AdaptiveNN (arXiv 2509.15333) alternates its updates, too."""
 
     phases: Positive = 10
-    """turns of each: the world model learns, then the policy"""
+    """phases: in each the world model learns, then the policy"""
     model_steps: Positive = 200
     """optimiser steps of the world model per phase"""
     policy_steps: Positive = 8192

@@ -65,7 +65,7 @@ class PolicyConfig(Made):
 
 
 class Beside(Fields):
-    """config.json beside a learnt policy: that of the policy, or that of the run in which it took turns."""
+    """config.json beside a learnt policy: that of the policy, or that of the run in which it was trained."""
 
     train_policy: Named = {}
 

@@ -45,11 +45,9 @@ class CoverageReward(Reward):
             raise ValueError(f"reward 'coverage' by area: views of {name} are no part of a picture; use by='poses'")
         self._points = (torch.arange(cells, dtype=torch.float32, device=on) + 0.5) / cells  # middles of the cells
         self._seen = torch.zeros(env.num_envs, cells, cells, dtype=torch.bool, device=on)
-        self._poses = torch.zeros(env.num_envs, self.memory.base.episode_steps + 1, p, dtype=torch.float32, device=on)
 
     def begin(self, rows: Int64[Tensor, " k"]) -> None:
-        """What the first views cover counts as seen, and so do their poses."""
-        self._poses[rows, 0] = self.memory.now.pose[rows]
+        """What the first views cover counts as seen."""
         if self._by == "area":
             self._seen[rows] = self._covers(self.memory.now.pose[rows])
 
@@ -70,9 +68,8 @@ class CoverageReward(Reward):
         return rows[:, :, None] & columns[:, None, :]
 
     def _is_new(self, change: Change) -> Float[Tensor, " n"]:
-        """Compare with the poses of the episode before this step, and remember the new one."""
-        steps = torch.as_tensor(change.after.steps, device=self._poses.device)
-        earlier = torch.arange(self._poses.shape[1], device=steps.device) < steps[:, None]  # n t
-        same = ((self._poses - change.after.pose[:, None]).abs() <= self._tolerance).all(-1)
-        self._poses[torch.arange(len(steps), device=steps.device), steps] = change.after.pose
+        """Compare with the poses of the episode before this step."""
+        steps = torch.as_tensor(change.after.steps, device=change.visited.device)
+        earlier = torch.arange(change.visited.shape[1], device=steps.device) < steps[:, None]  # n t
+        same = ((change.visited - change.after.pose[:, None]).abs() <= self._tolerance).all(-1)
         return (~(same & earlier).any(1)).float()

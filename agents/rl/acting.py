@@ -19,7 +19,8 @@ from ..policy import Choice, Memory, Policy
 from ..training.checkpoint import NonFiniteWeightsError
 from .algorithms import ALGORITHMS, BaseAlgorithm, decoded, policy_name, seeded
 from .discrete_actions import make_discrete_actions
-from .observations import Recollection, flat, pixels, space_of, with_model
+from .memory import MomentCache
+from .observations import flat, pixels, space_of, with_model
 from .saving import POLICY, describe, facts, fill, read
 from .vec_env import missing_sb3
 
@@ -49,7 +50,7 @@ class Actor:
         self.kind, self.episode_steps = str(data["observation"]), int(data["episode_steps"])
         self.discrete = make_discrete_actions(world, data["discrete_actions"])
         self._width = int(data["aggregate_dim"])
-        self._recollection = Recollection()
+        self._moments = MomentCache()
 
     @classmethod
     def of(cls, agent: BaseAlgorithm, world: World) -> "Actor":
@@ -142,7 +143,7 @@ class Actor:
         """What the network observes after each view from the one numbered `first` on."""
         on = self.network.device
         if self.kind != "pixels":
-            moments = self._recollection.moments(method, memory, first)
+            moments = self._moments.moments(method, memory, first)
             world, steps = self.world, self.episode_steps
             return [flat(self.kind, moment, world, memory.scenes, steps).to(on) for moment in moments]
         spaces = self.network.observation_space

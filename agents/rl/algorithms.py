@@ -33,7 +33,7 @@ try:
 except ImportError as error:
     raise missing_sb3(error) from error
 
-from .sb3_options import checked_network, checked_options, require_room
+from .options import checked_network, checked_options, require_room
 from .vec_env import SB3VecEnv
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {

@@ -13,6 +13,8 @@ from torch import Tensor
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.method import Method, frozen
 
+from ..policy import Memory
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -34,7 +36,8 @@ class Change:
 
     `after` is where the action led, before any automatic reset; `action` is what the sensor was told. Rows where
     `moved` is False took no action: a NEXT_STEP reset showed them the first view of an episode instead. `labels` and
-    `scenes` are those of the episode that the action belongs to.
+    `scenes` are those of the episode that the action belongs to, and so are the poses `visited`: places 0 … steps of
+    `after` are filled.
     """
 
     before: Moment
@@ -43,6 +46,7 @@ class Change:
     moved: Bool[Tensor, " n"]
     labels: Int64[Tensor, " n"]
     scenes: Int64[Tensor, " n"]
+    visited: Float32[Tensor, "n t p"]
 
 
 class Remember(VectorWrapper):
@@ -116,7 +120,7 @@ class Remember(VectorWrapper):
         everyone = np.ones(self.num_envs, dtype=bool)
         after = self._moment(arrived, steps, everyone)
         moved = torch.as_tensor(~renewed, device=self._told.device)
-        self.change = Change(before, after, told, moved, self.labels, self.scenes)
+        self.change = Change(before, after, told, moved, self.labels, self.scenes, self._poses.clone())
         self._now, self.began = after, renewed
         if "final_obs" in info:
             self.began = steps >= most
@@ -167,6 +171,48 @@ class Remember(VectorWrapper):
         assert method is not None
         encoded, told = self._encoded[rows, : t + 1], self._told[rows, :t]
         return detached(method, lambda: method.aggregate(encoded, told).float())
+
+
+class MomentCache:
+    """The same of a policy's Memory: a Moment after each view, which is encoded once while episodes grow.
+
+    Encodings are used again only if the method is the same with the same weights, and the earlier views are equal.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[Method, int] | None = None
+        self._views: Tensor | None = None
+        self._encoded: Tensor | None = None
+
+    def moments(self, method: Method | None, memory: Memory, first: int = 0) -> list[Moment]:
+        """The moments from the view numbered `first` on; without a method they have no encodings."""
+        n, t = memory.views.shape[:2]
+        encoded = memory.poses.new_zeros(n, t, 0) if method is None else self._encodings(method, memory)
+        found = []
+        for i in range(first, t):
+            aggregate = memory.poses.new_zeros(n, 0)
+            if method is not None:
+                with frozen(method):
+                    aggregate = method.aggregate(encoded[:, : i + 1], memory.actions[:, :i]).float()
+            steps = np.full(n, i, dtype=np.int64)
+            found.append(Moment(memory.views[:, i], memory.poses[:, i], encoded[:, i], aggregate.clone(), steps))
+        return found
+
+    def _encodings(self, method: Method, memory: Memory) -> Tensor:
+        # Versions count in-place changes, of which loading consists, and training but for fused optimisers: so nothing
+        # is kept beyond an episode, which begins with one view.
+        now = (method, sum(x._version for x in (*method.parameters(), *method.buffers())))
+        t, kept = memory.views.shape[1], 0
+        if t > 1 and self._known == now and self._views is not None and self._encoded is not None:
+            s = self._views.shape[1]
+            if s <= t and torch.equal(self._views, memory.views[:, :s]):
+                kept = s
+        with frozen(method):
+            fresh = method.encode(memory.views[:, kept:]).float() if kept < t else None
+        parts = [] if self._encoded is None or not kept else [self._encoded]
+        encoded = torch.cat([*parts, fresh.clone()], 1) if fresh is not None else parts[0]
+        self._known, self._views, self._encoded = now, memory.views.clone(), encoded
+        return encoded
 
 
 def detached(method: Method, work: Callable[[], Tensor]) -> Tensor:

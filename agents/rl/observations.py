@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene, World
-from gazeworld.models.method import Method, frozen
 
 from ..config import Observation
 from ..policy import Memory
@@ -125,48 +124,6 @@ def flat(
     if wide is not None:
         parts.append(wide.flatten(1).float() / 255)
     return torch.cat(parts, 1)
-
-
-class Recollection:
-    """What a Memory looked like after each of its views, as Moments; each view is encoded once while episodes grow.
-
-    Encodings are used again only if the method is the same with the same weights, and the earlier views are equal.
-    """
-
-    def __init__(self) -> None:
-        self._known: tuple[Method, int] | None = None
-        self._views: Tensor | None = None
-        self._encoded: Tensor | None = None
-
-    def moments(self, method: Method | None, memory: Memory, first: int = 0) -> list[Moment]:
-        """The moments from the view numbered `first` on; without a method they have no encodings."""
-        n, t = memory.views.shape[:2]
-        encoded = memory.poses.new_zeros(n, t, 0) if method is None else self._encodings(method, memory)
-        found = []
-        for i in range(first, t):
-            aggregate = memory.poses.new_zeros(n, 0)
-            if method is not None:
-                with frozen(method):
-                    aggregate = method.aggregate(encoded[:, : i + 1], memory.actions[:, :i]).float()
-            steps = np.full(n, i, dtype=np.int64)
-            found.append(Moment(memory.views[:, i], memory.poses[:, i], encoded[:, i], aggregate.clone(), steps))
-        return found
-
-    def _encodings(self, method: Method, memory: Memory) -> Tensor:
-        # Versions count in-place changes, of which loading consists, and training but for fused optimisers: so nothing
-        # is kept beyond an episode, which begins with one view.
-        now = (method, sum(x._version for x in (*method.parameters(), *method.buffers())))
-        t, kept = memory.views.shape[1], 0
-        if t > 1 and self._known == now and self._views is not None and self._encoded is not None:
-            s = self._views.shape[1]
-            if s <= t and torch.equal(self._views, memory.views[:, :s]):
-                kept = s
-        with frozen(method):
-            fresh = method.encode(memory.views[:, kept:]).float() if kept < t else None
-        parts = [] if self._encoded is None or not kept else [self._encoded]
-        encoded = torch.cat([*parts, fresh.clone()], 1) if fresh is not None else parts[0]
-        self._known, self._views, self._encoded = now, memory.views.clone(), encoded
-        return encoded
 
 
 def pixels(env_keys: list[str], world: World, memory: Memory, i: int) -> dict[str, Tensor]:

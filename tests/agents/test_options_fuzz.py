@@ -30,8 +30,8 @@ from gazeworld.agents.probes import neighbours, odd_one_out, readouts, umap_maps
 from gazeworld.agents.rl.algorithms import ALGORITHMS
 from gazeworld.agents.rl.discrete_actions import DISCRETE_ACTIONS, make_discrete_actions
 from gazeworld.agents.rl.memory import Remember
+from gazeworld.agents.rl.options import checked_network, checked_options
 from gazeworld.agents.rl.reward import REWARDS, Reward, make_reward
-from gazeworld.agents.rl.sb3_options import checked_network, checked_options
 from gazeworld.envs import registry
 from gazeworld.envs.files import one_line
 from gazeworld.envs.validation import from_mapping

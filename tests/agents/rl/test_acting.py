@@ -1,4 +1,4 @@
-"""An SB3 policy at the wheel: the same state, the same distribution, files without code, and what is refused."""
+"""A policy of SB3 acts: the same state, the same distribution, files without code, and what is refused."""
 
 import json
 import math
@@ -16,8 +16,8 @@ from gazeworld.agents.policies.sb3 import SB3Policy
 from gazeworld.agents.policy import Memory, make_policy
 from gazeworld.agents.rl.acting import Actor
 from gazeworld.agents.rl.algorithms import make_agent
-from gazeworld.agents.rl.memory import Remember
-from gazeworld.agents.rl.observations import Observe, Recollection
+from gazeworld.agents.rl.memory import MomentCache, Remember
+from gazeworld.agents.rl.observations import Observe
 from gazeworld.agents.rl.reward import make_reward
 from gazeworld.agents.rl.saving import save_agent, save_policy
 from gazeworld.agents.rl.vec_env import SB3VecEnv
@@ -133,7 +133,7 @@ def test_log_probabilities_are_those_of_the_distribution(name: str) -> None:
     if name == "ppo":
         agent.policy.log_std.data.fill_(-3.0)  # narrow, so that nothing is clipped
     choice = actor.act(method, memory, Draws.rows(5, N))
-    moment = Recollection().moments(method, memory, 2)[0]
+    moment = MomentCache().moments(method, memory, 2)[0]
     share = torch.full((N, 1), 2 / 3)
     observation = torch.cat((moment.aggregate, moment.pose, share), 1)
     with torch.no_grad():
@@ -166,7 +166,7 @@ def test_a_category_is_drawn_as_often_as_it_is_likely() -> None:
 
 def test_recollection_encodes_each_view_once_until_weights_change() -> None:
     method = model(world())
-    stream, remembered, encoded = streams(make_policy("uniform", world())), Recollection(), []
+    stream, remembered, encoded = streams(make_policy("uniform", world())), MomentCache(), []
     original = method.encode
 
     def counted(views: torch.Tensor) -> torch.Tensor:
