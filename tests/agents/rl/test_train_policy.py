@@ -22,7 +22,7 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World, make_world
 from gazeworld.models.method import Method
 
-SEQ_JEPA = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 4, "hidden": 16}
+SEQ_JEPA = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16}
 ROLLOUTS = {"n_steps": 3, "batch_size": 24, "n_epochs": 2}
 
 
