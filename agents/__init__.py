@@ -1,1 +1,187 @@
-"""What can act: policies, the training loop, probes and figures."""
+"""What can act and learn: policies, training, probes, planning, rewards, and the runs that come of them.
+
+config       what may be set of training, probing, agents and phases
+policy       Policy, the contract: Memory in, Choice out; make_policy
+policies/    one file a way to choose where to look
+training/    the loop that collects streams and trains a world model on them; optimiser, checkpoints, records
+probes/      what frozen representations know: read-outs, measures, retrieval, generalisation
+planning/    looking ahead in a world model: search, CEM and MPPI, ensembles, goals
+rl/          policies trained with Stable-Baselines3: environments, observations, actions, agents
+rewards/     one file a reward
+runs/        scenarios as data, the folders of runs, and one call for whatever a command does
+comparison/  fixation policies swapped in one frozen world model
+
+What files of runs hold is said in file_schemas, and how older ones are read in old_files.
+"""
+
+from typing import TYPE_CHECKING
+
+from gazeworld.envs.registry import face
+
+if TYPE_CHECKING:
+    from .comparison.contest import Contest, Field, contest
+    from .comparison.contestants import Compared, Contestant
+    from .config import AgentConfig, PhaseConfig, PolicyPlan, ProbeConfig, TrainConfig
+    from .planning.cem_mppi import PlanConfig, plan
+    from .planning.ensemble import HeadsConfig
+    from .planning.imagination import imagine
+    from .planning.search import Search
+    from .policy import POLICIES, Choice, Memory, Policy, make_policy
+    from .probes.evaluate import Arena, evaluate
+    from .probes.features import features, rollouts
+    from .probes.readouts import accuracy, fit_classifier, fit_regressor, fit_ridge, r2
+    from .rl.algorithms import agent_config, make_agent
+    from .rl.reward import Reward, make_reward
+    from .rl.train_policy import PolicyTraining, train_policy
+    from .rl.vec_env import SB3VecEnv
+    from .runs.evaluate_run import Evaluated, evaluate_run
+    from .runs.joint_run import JointChoices, train_jointly
+    from .runs.policy_run import PolicyChoices, train_policy_in_run
+    from .runs.run_folder import Run, open_run
+    from .runs.scenario import Scenario
+    from .runs.train_run import train_run
+    from .training.loop import NonFiniteLossError, Session, collect, train
+    from .training.trained_methods import load_method
+
+__all__ = [
+    "POLICIES",
+    "AgentConfig",
+    "Arena",
+    "Choice",
+    "Compared",
+    "Contest",
+    "Contestant",
+    "Evaluated",
+    "Field",
+    "HeadsConfig",
+    "JointChoices",
+    "Memory",
+    "NonFiniteLossError",
+    "PhaseConfig",
+    "PlanConfig",
+    "Policy",
+    "PolicyChoices",
+    "PolicyPlan",
+    "PolicyTraining",
+    "ProbeConfig",
+    "Reward",
+    "Run",
+    "SB3VecEnv",
+    "Scenario",
+    "Search",
+    "Session",
+    "TrainConfig",
+    "accuracy",
+    "agent_config",
+    "collect",
+    "contest",
+    "evaluate",
+    "evaluate_run",
+    "features",
+    "fit_classifier",
+    "fit_regressor",
+    "fit_ridge",
+    "imagine",
+    "load_method",
+    "make_agent",
+    "make_policy",
+    "make_reward",
+    "open_run",
+    "plan",
+    "r2",
+    "rollouts",
+    "train",
+    "train_jointly",
+    "train_policy",
+    "train_policy_in_run",
+    "train_run",
+]
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "config": (
+            "AgentConfig",
+            "PhaseConfig",
+            "PolicyPlan",
+            "ProbeConfig",
+            "TrainConfig",
+        ),
+        "policy": (
+            "POLICIES",
+            "Choice",
+            "Memory",
+            "Policy",
+            "make_policy",
+        ),
+        "training.loop": (
+            "NonFiniteLossError",
+            "Session",
+            "collect",
+            "train",
+        ),
+        "training.trained_methods": ("load_method",),
+        "probes.features": (
+            "features",
+            "rollouts",
+        ),
+        "probes.readouts": (
+            "accuracy",
+            "fit_classifier",
+            "fit_regressor",
+            "fit_ridge",
+            "r2",
+        ),
+        "probes.evaluate": (
+            "Arena",
+            "evaluate",
+        ),
+        "planning.search": ("Search",),
+        "planning.cem_mppi": (
+            "PlanConfig",
+            "plan",
+        ),
+        "planning.ensemble": ("HeadsConfig",),
+        "planning.imagination": ("imagine",),
+        "rl.reward": (
+            "Reward",
+            "make_reward",
+        ),
+        "rl.vec_env": ("SB3VecEnv",),
+        "rl.algorithms": (
+            "agent_config",
+            "make_agent",
+        ),
+        "rl.train_policy": (
+            "PolicyTraining",
+            "train_policy",
+        ),
+        "runs.scenario": ("Scenario",),
+        "runs.run_folder": (
+            "Run",
+            "open_run",
+        ),
+        "runs.train_run": ("train_run",),
+        "runs.evaluate_run": (
+            "Evaluated",
+            "evaluate_run",
+        ),
+        "runs.policy_run": (
+            "PolicyChoices",
+            "train_policy_in_run",
+        ),
+        "runs.joint_run": (
+            "JointChoices",
+            "train_jointly",
+        ),
+        "comparison.contest": (
+            "Contest",
+            "Field",
+            "contest",
+        ),
+        "comparison.contestants": (
+            "Compared",
+            "Contestant",
+        ),
+    },
+)

@@ -84,7 +84,7 @@ def test_asserts_of_the_library_narrow_types_alone() -> None:
                 assert narrows, f"{file}:{node.lineno}"
 
 
-@pytest.mark.parametrize("module", ["gazeworld.envs", "gazeworld.scenarios.commands._main"])
+@pytest.mark.parametrize("module", ["gazeworld.envs", "gazeworld.agents", "gazeworld.scenarios.commands._main"])
 def test_the_front_door_does_not_import_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

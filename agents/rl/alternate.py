@@ -21,7 +21,6 @@ from gazeworld.models.method import CheckpointError
 from ..config import PhaseConfig, TrainConfig
 from ..training import checkpoint, loop
 from ..training.interrupt import interruptible
-from ..training.optimiser import set_learning_rate
 from ..training.recorder import Recorder
 from .acting import AgentPolicy
 from .algorithms import BaseAlgorithm
@@ -145,14 +144,12 @@ def _model_phase(
     total, first = phases.phases * phases.model_steps, phase * phases.model_steps
     pending: tuple[int, Tensor, Tensor] | None = None
     for step in range(first, first + phases.model_steps):
-        set_learning_rate(session.optimiser, step / total, config)
         stream = loop.collect(session.env, policy, config.observed + 1, rows.fold(step), {"episode": step})
         joint.replay.add(stream)
         if phases.replay:
             generator = torch.Generator().manual_seed(mixed(session.seed, step, 1))
             stream = joint.replay.sample(len(stream.scenes), generator)
-        loss = loop.update(session, stream, step)
-        session.module.after_step(step / total)
+        loss = loop.take_step(session, config, stream, step, step / total)
         loop.require_finite(pending, folder)
         pending = (step, loss, stream.scenes)
         losses.append(loss)

@@ -31,16 +31,23 @@ from .run_folder import (
 from .scenario import Scenario
 
 
-def start_or_resume(
-    run: Run, device: str, *, resume: bool, console: Console, processes: int = 1, usual: Scenario | None = None
+def train_run(
+    run: Run,
+    device: str = "auto",
+    *,
+    resume: bool = False,
+    console: Console | None = None,
+    processes: int = 1,
+    usual: Scenario | None = None,
 ) -> tuple[Run, bool]:
     """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
 
-    A run that goes on must be what is asked for, but for settings that are as `usual` (none: all are asked for).
+    A run that goes on must be what is asked for, but for settings that are as `usual` (None: in all settings).
     Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none that
     plain training began, or one of another scenario or with other settings than the run asks for; BusyError, which is
     one, if another process trains there.
     """
+    console = Console(quiet=True) if console is None else console
     with writing(run.folder, RUN, resume=resume):
         return _begun(
             _resumed(run, usual) if resume else run, device, resume=resume, console=console, processes=processes

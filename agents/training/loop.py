@@ -107,11 +107,9 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     with interruptible() as stop:
         while step < config.steps and not together.any(stop.is_set()):
             progress = step / config.steps
-            set_learning_rate(session.optimiser, progress, config)
             rng = policy_rng.fold(step)
             stream = collect(session.env, session.policy, config.observed + 1, rng, {"episode": step})
-            loss = update(session, stream, step)
-            session.module.after_step(progress)
+            loss = take_step(session, config, stream, step, progress)
             # The loss of the step before is looked at only now, when this step's work is queued: a GPU never waits.
             require_finite(pending, folder)
             pending = (step, loss, stream.scenes)
@@ -134,6 +132,17 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     if step < config.steps:
         recorder.say(f"stopped at step {step} of {config.steps}; everything is saved")
     return step
+
+
+def take_step(session: Session, config: TrainConfig, stream: Stream, step: int, progress: float) -> Tensor:
+    """One training step on a batch of streams, with all that belongs to it: learning rate, update, momentum; the loss.
+
+    `step` seeds what the step draws, `progress` in [0, 1) is how much of the training is done.
+    """
+    set_learning_rate(session.optimiser, progress, config)
+    loss = update(session, stream, step)
+    session.module.after_step(progress)
+    return loss
 
 
 def update(session: Session, stream: Stream, step: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gazeworld.agents.runs import build
 from gazeworld.agents.runs.scenario import Scenario
-from gazeworld.agents.training.loop import POLICY, Session, collect, loss_of
+from gazeworld.agents.training.loop import POLICY, Session, collect, loss_of, take_step
 from gazeworld.envs import registry
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
@@ -46,11 +46,7 @@ class Trainee:
 
     def step(self) -> None:
         """One training step: loss, gradients, optimiser, what follows a step."""
-        loss = loss_of(self.session, self.stream)
-        self.session.optimiser.zero_grad(set_to_none=True)
-        self.session.fabric.backward(loss)
-        self.session.optimiser.step()
-        self.session.module.after_step(0.5)
+        take_step(self.session, self.scenario.train, self.stream, 0, 0.5)
 
 
 def methods_bench(chosen: MethodsArguments, console: Console) -> dict[str, list[dict[str, Any]]]:

@@ -1,8 +1,6 @@
 """What `gazeworld train`, `evaluate` and `watch` do, once their arguments are known."""
 
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric.utilities.rank_zero import rank_zero_only
@@ -10,20 +8,19 @@ from rich.console import Console
 
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.probes import umap_maps
-from gazeworld.agents.probes.evaluate import Arena, evaluate, has_stored_views, object_probes
-from gazeworld.agents.runs import build, run_folder, train_run
+from gazeworld.agents.runs import build, run_folder
+from gazeworld.agents.runs.evaluate_run import evaluate_run
 from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.records import PROBES
 from gazeworld.agents.runs.run_folder import Run
 from gazeworld.agents.runs.scenario import Scenario
+from gazeworld.agents.runs.train_run import train_run
 from gazeworld.agents.training import checkpoint
-from gazeworld.agents.training.loop import POLICY, collect, rows_for
+from gazeworld.agents.training.loop import POLICY, collect
 from gazeworld.agents.training.trained_methods import load_method
 from gazeworld.envs.files import naming, typed
-from gazeworld.envs.object_datasets.packed_store import MANIFEST_FILE
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
-from gazeworld.models.method import Method
 
 from ..reports import figures, probe_figures, scan_paths, tables
 from . import _catalogue
@@ -45,7 +42,7 @@ def train(name: str, usual: Scenario, chosen: TrainArguments, console: Console) 
         for split in (asked.probe_split, asked.test_split):
             build.world_of(asked, split, "cpu")
     threads = torch.get_num_threads()
-    run, finished = train_run.start_or_resume(
+    run, finished = train_run(
         run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes, usual=usual
     )
     torch.set_num_threads(threads)
@@ -73,67 +70,23 @@ def default_name(name: str, seed: int) -> str:
 
 def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> int:
     """`gazeworld evaluate`: table on the terminal, probes.json and figures in the run's folder."""
-    run = run_folder.open_run(folder)
-    fabric = build.fabric_of(run.scenario, device)
-    world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
-    build.check_regions(dataclasses.replace(run.scenario, probe=config), world)
-    method, step = load_method(folder, world)
-    plain = arena(run.scenario, config, method)
-    others = {name: arena(run.scenario, config, method, region=name) for name in config.regions}
-    known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=build.CALIBRATE), 1).train
-    untrained = build.untrained_of(run.scenario, world, known)
-    noisy = arena(run.scenario, config, method, noise=config.noise) if config.noise else None
     with Progress(console, "probing", lines=False) as told:
-        found = evaluate(method, untrained, plain, noisy, config, tick=told)
-        if has_stored_views(plain):
-            both = {"trained": method, "untrained": untrained}
-            found["objects"] = object_probes(both, plain, others, config, told)
+        done = evaluate_run(folder, config, device, told)
+    run, found = done.run, done.found
     tables.show(found, console)
     if "objects" in found:
         tables.show_objects(found["objects"], console)
-        nearest = probe_figures.neighbour_figure(plain.test.world, found["objects"]["neighbours"])
+        nearest = probe_figures.neighbour_figure(done.arena.test.world, found["objects"]["neighbours"])
         save_figure(nearest, run.figures / "neighbours.png", console)
     if config.maps:
         size = umap_maps.MapConfig(views=min(umap_maps.MapConfig.views, config.views))
-        seen = umap_maps.embedding({"trained": method}, plain.test, plain.test_policy(), config, size, told)
+        test = done.arena.test
+        seen = umap_maps.embedding({"trained": done.method}, test, done.arena.test_policy(), config, size, told)
         save_figure(probe_figures.map_figure(seen), run.figures / "maps.png", console)
-    tables.write({"run": run.folder.name, "scenario": run.name, "step": step, **found}, folder / PROBES)
     save_figure(figures.recognition(found), run.figures / "recognition.png", console)
     save_figure(figures.paths(found), run.figures / "path_integration.png", console)
     say(console, f"written: {folder / PROBES}")
     return 0
-
-
-def arena(chosen: Scenario, config: ProbeConfig, method: Method, *, region: str = "", **changes: Any) -> Arena:
-    """The scenario's world over the two splits that probes are trained and scored on, where the method is.
-
-    `region` has the views of objects drawn with rotations from another region, or, as NAME=ROOT, takes a stored set
-    with the same classes: a packed one or a tree in 3DIEBench's layout, such as the authors' out-of-distribution set.
-    In "ood", whose rotations differ from the paper's in the sign of their quaternions only, signs are left as the
-    angles give them.
-    """
-    chosen, device = chosen.changed(probe={"views": config.views}), next(method.parameters()).device
-    if region:
-        changes |= _elsewhere(chosen, region, device)
-    places = []
-    for split in (chosen.probe_split, chosen.test_split):
-        world = build.world_of(chosen, split, device, **changes)
-        places.append(build.place_of(chosen, world, rows_for(world)))
-    train_place, test_place = places
-    return Arena(train_place.env, test_place.env, chosen.policy, chosen.probe_split, chosen.test_split, method)
-
-
-def _elsewhere(chosen: Scenario, region: str, device: torch.device) -> dict[str, Any]:
-    """What makes the scenario's world one of another region."""
-    name, _, root = region.partition("=")
-    sign = "free" if name == "ood" else chosen.world.get("sign", "canonical")
-    options = chosen.world.get("source_options", {})
-    if not root:
-        return {"source_options": {**options, "region": region}, "sign": sign}
-    if (Path(root) / MANIFEST_FILE).is_file():
-        return {"source": "packed", "root": root, "source_options": {}, "sign": sign}
-    size = build.world_of(chosen, chosen.test_split, device).view_shape[1]
-    return {"source": "3diebench", "root": root, "source_options": {"size": size}, "sign": sign}
 
 
 def watch(chosen: WatchArguments, console: Console) -> int:

@@ -8,8 +8,9 @@ from fakes.object_datasets import write_tree
 
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.probes import generalisation
+from gazeworld.agents.runs import evaluate_run
 from gazeworld.models.method import WorldSpec, make_method
-from gazeworld.scenarios.commands import _catalogue, _runs
+from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
 
 CLASSES = {"02691156": 6, "03001627": 6}
@@ -50,6 +51,6 @@ def test_a_stored_set_is_another_region(trees: Path, kind: str, source: str) -> 
     one = _catalogue.load("rotation-3diebench").changed(world={"root": str(trees / "packed")})
     options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 16, "predictor_hidden": 16}
     method = make_method("seq-jepa", WorldSpec((3, 32, 32), 4, (0.5,) * 3, (0.5,) * 3), **options)
-    place = _runs.arena(one, ProbeConfig(views=2), method, region=f"ood={trees / kind}")
+    place = evaluate_run.arena_of(one, ProbeConfig(views=2), method, region=f"ood={trees / kind}")
     assert place.test.world.objects.name == source
     assert place.test.world.view_shape == (3, 32, 32)

@@ -120,7 +120,7 @@ def shortened(name: str, folder: Path) -> scenario.Scenario:
 def test_three_steps(name: str, tmp_path: Path) -> None:
     short = shortened(name, tmp_path)
     run = run_folder.Run(tmp_path / "run", name, short)
-    train_run.start_or_resume(run, "cpu", resume=False, console=Console(file=StringIO()))
+    train_run.train_run(run, "cpu", resume=False, console=Console(file=StringIO()))
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 1, 2, 3, 3]
     assert run_folder.open_run(tmp_path / "run").scenario == short

@@ -37,7 +37,7 @@ def tiny(folder: Path, seed: int = 0) -> Path:
         probe={"online": 0, "views": 3, "epochs_linear": 2},
         seed=seed,
     )
-    train_run.start_or_resume(
+    train_run.train_run(
         run_folder.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
     )
     return folder

@@ -97,5 +97,8 @@ def test_a_value_out_of_bounds_is_one_line(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_policy_has_one_name() -> None:
     assert spec("grid:side=2", "policy") == {"name": "grid", "side": 2}
+    assert spec('sb3:path=a,sizes=[1,2],more={"x":[3,4]},y=[', "policy") == {
+        "name": "sb3", "path": "a", "sizes": [1, 2], "more": {"x": [3, 4]}, "y": "["
+    }  # fmt: skip
     with pytest.raises(ValueError, match="says the name twice"):
         spec("grid:name=uniform", "policy")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gazeworld.agents.runs import run_folder, train_run
+from gazeworld.agents.runs import evaluate_run, run_folder, train_run
 from gazeworld.agents.training import loop
-from gazeworld.scenarios.commands import _catalogue, _runs
+from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.commands.data import PackArguments
 from gazeworld.scenarios.commands.sweep import SweepArguments
@@ -214,6 +215,24 @@ def test_help_needs_no_torch(command: list[str]) -> None:
     assert "usage" in done.stdout
 
 
+def test_help_and_version_are_quick(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"gazeworld \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert main(["--help"]) == 0
+    usage = capsys.readouterr().out
+    assert all(f"  {name} " in usage for name in _catalogue.commands())
+    code = (
+        "import sys, time\nfrom gazeworld.scenarios.commands._main import main\n"
+        "try:\n    main(['train-policy', '--help'])\nexcept SystemExit:\n    pass\n"
+        "assert time.process_time() < 2, time.process_time()\n"
+        "found = [name for name in sys.modules if name.startswith('gazeworld.scenarios.commands.')]\n"
+        "own = {name.rpartition('.')[2] for name in found if not name.rpartition('.')[2].startswith('_')}\n"
+        "assert own == {'train_policy'}, own"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "kind"),
     [(["train", "saccade-digits"], TrainArguments), (["sweep"], SweepArguments), (["data", "pack"], PackArguments)],
@@ -314,8 +333,8 @@ def test_regions_are_looked_for_before_anything_is_measured(
         found, method={**found.method, "dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16}
     )
     run = run_folder.Run(tmp_path / "run", "rotation-solids", found)
-    train_run.start_or_resume(run, "cpu", resume=False, console=Console(quiet=True))
-    monkeypatch.setattr(_runs, "evaluate", None)
+    train_run.train_run(run, "cpu", resume=False, console=Console(quiet=True))
+    monkeypatch.setattr(evaluate_run, "evaluate", None)
     stored = tmp_path / "stored"
     stored.mkdir()
     for region, sentence in (

@@ -43,7 +43,7 @@ def tiny(folder: Path, **world: object) -> Path:
         train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
         probe={"online": 0, "views": 3},
     )
-    train_run.start_or_resume(
+    train_run.train_run(
         run_folder.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
     )
     return folder
