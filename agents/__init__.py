@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .comparison.contestants import Compared, Contestant
     from .config import AgentConfig, PhaseConfig, PolicyPlan, ProbeConfig, TrainConfig
     from .planning.cem_mppi import PlanConfig, plan
-    from .planning.ensemble import HeadsConfig
+    from .planning.ensemble import EnsembleConfig
     from .planning.imagination import imagine
     from .planning.search import Search
     from .policy import POLICIES, Choice, Memory, Policy, make_policy
@@ -51,9 +51,9 @@ __all__ = [
     "Compared",
     "Contest",
     "Contestant",
+    "EnsembleConfig",
     "Evaluated",
     "Field",
-    "HeadsConfig",
     "JointChoices",
     "Memory",
     "NonFiniteLossError",
@@ -141,7 +141,7 @@ __getattr__, __dir__ = face(
             "PlanConfig",
             "plan",
         ),
-        "planning.ensemble": ("HeadsConfig",),
+        "planning.ensemble": ("EnsembleConfig",),
         "planning.imagination": ("imagine",),
         "rl.reward": (
             "Reward",
