@@ -212,6 +212,7 @@ def quality(made: Ensemble, method: Method, world: World, stream: Stream) -> dic
 
 def _fit_predictors(heads: Ensemble, inputs: Float[Tensor, "n m i"], goals: Float[Tensor, "n m d"], tick: Tick) -> None:
     """Adam on one minus the cosine; each head counts a stream as often as its bootstrap sample drew it."""
+    # No loop of `readouts`: heads begin with weights of their own, samples are weighted by head, the rate falls to 0.
     config, (n, m) = heads.config, inputs.shape[:2]
     generator = torch.Generator().manual_seed(config.seed + 1)
     drawn = torch.randint(n, (config.heads, n), generator=generator)

@@ -266,6 +266,7 @@ class _Solver(nn.Module):
 
 def _fine_tuned(method: Method, head: ReadOuts, train: _Table, seed: int, puzzle: Puzzle, tick: Tick) -> _Solver:
     """Aggregator and head after AdamW; the encoder is not part of the loss, so nothing in it moves."""
+    # No loop of `readouts`: what is trained reaches into the method, by the training's own optimiser and schedule.
     solver = _Solver(method, head)
     schedule = TrainConfig(lr=puzzle.lr, weight_decay=puzzle.weight_decay)
     optimiser = make_optimiser(solver, schedule)
