@@ -13,6 +13,7 @@ from gazeworld.envs.validation import OptionError, Width, validated
 from .aggregator import Aggregator
 from .encoders import Encoder, Normalise, make_encoder
 from .method import Method, WorldSpec
+from .momentum import follow, momentum_schedule, target_of
 
 Projector = Literal["mlp", "transformer"]
 
@@ -64,6 +65,52 @@ class JointEmbedding(Method):
             raise ValueError(
                 f"a batch of {len(stream.views)} stream: {type(self).__name__} needs at least 2 to compare"
             )
+
+
+class MomentumJointEmbedding(JointEmbedding):
+    """Joint embedding with a target: a momentum copy of encoder and projector, which says what is to be foreseen.
+
+    A subclass makes its `projector` and all else that learns, and then calls `begin_target`.
+    """
+
+    projector: nn.Module
+
+    def begin_target(self, momentum: float) -> None:
+        """Make the target, a copy of encoder and projector as they are now, whose momentum starts from `momentum`."""
+        self.momentum = momentum
+        self.target = target_of(self.encoder)
+        self.target_projector = target_of(self.projector)
+
+    @torch.no_grad()
+    def targets(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t k"]:
+        """The momentum target's projection of each view."""
+        return each(self.target_projector, self.through(self.target, views))
+
+    def after_step(self, progress: float) -> None:
+        """Both targets follow; their momentum rises from `momentum` to 1 on a cosine."""
+        momentum = momentum_schedule(progress, base=self.momentum)
+        follow(self.target, self.encoder, momentum)
+        if list(self.projector.parameters()):  # where nothing is projected there are none
+            follow(self.target_projector, self.projector, momentum)
+
+
+class ActionPredictor(MomentumJointEmbedding):
+    """Joint embedding with a target and a `predictor` that is told the action by an `action_projection`."""
+
+    action_projection: nn.Module
+    predictor: nn.Module
+
+    def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
+        """The linear projection of actions; zero for no movement."""
+        return self.action_projection(actions)
+
+    def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b k"]:
+        """What the target is expected to make of the view to which an action would lead."""
+        return self.predictor(torch.cat([self.projector(aggregate), self.embed(action)], dim=-1))
+
+    def goal(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t k"]:
+        """What `predict` is trained to answer: the momentum target's projection of each view."""
+        return self.targets(views)
 
 
 def each(network: nn.Module, embeddings: Float[Tensor, "b t d"]) -> Float[Tensor, "b t k"]:

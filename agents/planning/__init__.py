@@ -6,6 +6,7 @@ How actions are searched
 What they are worth
     lookahead        a policy's world model, asked about all candidates in one call
     ensemble         Ensemble: predictors that disagree where little was learnt, and a label head; fitted and kept
+    ensemble_policy  EnsemblePolicy: what policies share that plan with an ensemble
     imagination      the model rolled forward from its own predictions, and the error of such rollouts
 How well it works
     goal_reaching    reach: is a place found whose embedding is given? Beside chance and baselines without a model

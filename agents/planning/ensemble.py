@@ -42,7 +42,6 @@ from ..probes.readouts import Budget, fit_classifier
 from ..training import checkpoint
 from ..training.checkpoint import signature
 from .imagination import require_predictions, rows_at_once
-from .lookahead import Foresight
 
 ENSEMBLE = "ensemble"
 """Where in the folder of a run its ensemble is looked for."""
@@ -315,43 +314,3 @@ def _facts(file: Path) -> dict[str, Any]:
         return read_fields(file, EnsembleFacts)
     except DataError as error:
         raise CheckpointError(f"{error}; expected an object with the keys model, sizes and config") from error
-
-
-class EnsembleOf:
-    """The ensemble that a policy uses: the one in a folder, or one that it was given in Python.
-
-    `folder` "" stands for the folder `ensemble` of the run `model`, if there is one. Errors as of `load_ensemble`.
-    """
-
-    def __init__(self, foresight: Foresight, model: str, folder: str) -> None:
-        self._foresight = foresight
-        self._heads: Ensemble | None = None
-        beside = located(Path(model), ENSEMBLE)
-        self._folder = Path(folder) if folder else beside if model and beside.is_dir() else None
-        if model and self._folder is not None:
-            self._heads = load_ensemble(self._folder, foresight.method)
-
-    def attach(self) -> None:
-        """Hear that the policy was attached: heads of another model are dropped, those of a folder are read."""
-        if self._foresight.fixed:
-            return
-        if self._folder is not None:
-            self._heads = load_ensemble(self._folder, self._foresight.method)
-        elif self._heads is not None and self._heads.model != signature(self._foresight.method):
-            self._heads = None
-
-    def equip(self, heads: Ensemble) -> None:
-        """Use these. Raises CheckpointError where they were fitted for another model than the policy's."""
-        own = signature(self._foresight.method)
-        if heads.model != own:
-            raise CheckpointError(f"heads for the model {heads.model} were given to a policy whose model is {own}")
-        self._heads = heads
-
-    def get(self) -> Ensemble:
-        """The heads. Raises ValueError where there are none."""
-        if self._heads is None:
-            raise ValueError(
-                f"policy {self._foresight.policy!r} has no ensemble: name its folder as the option 'ensemble', or fit "
-                "one with gazeworld.agents.planning.ensemble.fit_ensemble and give it to equip()"
-            )
-        return self._heads

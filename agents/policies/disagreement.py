@@ -1,22 +1,14 @@
 """Looking where an ensemble of predictor heads disagrees most about what will be seen."""
 
-from typing import Any
-
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
-from gazeworld.envs.rng import Draws
-from gazeworld.envs.validation import PathText
-from gazeworld.envs.world import World
-from gazeworld.models.method import Method
-
-from ..planning.ensemble import Ensemble, EnsembleOf
-from ..planning.lookahead import Foresight
-from ..planning.search import Grid, search_of
-from ..policy import Choice, Memory, Policy
+from ..planning.ensemble import Ensemble
+from ..planning.ensemble_policy import EnsemblePolicy
+from ..planning.lookahead import Past
 
 
-class DisagreementPolicy(Policy):
+class DisagreementPolicy(EnsemblePolicy):
     """Goes to the view about which predictor heads disagree most (Pathak et al. 2019, with heads on a frozen model).
 
     The worth of a candidate is the variance of the heads' predicted directions, 1 − |mean of the unit vectors|², 0 … 1.
@@ -29,34 +21,8 @@ class DisagreementPolicy(Policy):
     CheckpointError for an ensemble that was fitted for another model.
     """
 
-    def __init__(
-        self,
-        world: World,
-        model: PathText = "",
-        ensemble: PathText = "",
-        grid: Grid = 9,
-        refine: bool = False,
-        ior: bool = True,
-        **inhibition: Any,
-    ) -> None:
-        self._search = search_of("disagreement", world, grid=grid, refine=refine, ior=ior, inhibition=inhibition)
-        self._foresight = Foresight("disagreement", world, model)
-        self._ensemble = EnsembleOf(self._foresight, model, ensemble)
+    name = "disagreement"
 
-    def attach(self, method: Method) -> None:
-        """Look ahead with this model, unless a run was named."""
-        self._foresight.attach(method)
-        self._ensemble.attach()
-
-    def equip(self, ensemble: Ensemble) -> None:
-        """Use this ensemble, which was fitted for the policy's model."""
-        self._ensemble.equip(ensemble)
-
-    def act(self, memory: Memory, rng: Draws) -> Choice:
-        """The action that leads to the view about which the heads disagree most."""
-        past, heads = self._foresight.past(memory), self._ensemble.get()
-
-        def worth(actions: Float32[Tensor, "b k a"]) -> Float[Tensor, "b k"]:
-            return heads.disagreement(heads.foresee(self._foresight.method, past.aggregate, actions))
-
-        return self._search.best(memory, worth, rng)
+    def worth(self, ensemble: Ensemble, past: Past, foreseen: Float[Tensor, "j b k d"]) -> Float[Tensor, "b k"]:
+        """The variance of the heads' unit vectors: 0 where all foresee the same, up to 1."""
+        return ensemble.disagreement(foreseen)

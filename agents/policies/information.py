@@ -1,22 +1,14 @@
 """Looking where the next view is expected to say most about what the scene shows."""
 
-from typing import Any
-
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
-from gazeworld.envs.rng import Draws
-from gazeworld.envs.validation import PathText
-from gazeworld.envs.world import World
-from gazeworld.models.method import Method
-
-from ..planning.ensemble import Ensemble, EnsembleOf
-from ..planning.lookahead import Foresight
-from ..planning.search import Grid, search_of
-from ..policy import Choice, Memory, Policy
+from ..planning.ensemble import Ensemble
+from ..planning.ensemble_policy import EnsemblePolicy
+from ..planning.lookahead import Past
 
 
-class InformationPolicy(Policy):
+class InformationPolicy(EnsemblePolicy):
     """Goes to the view with the largest expected information gain about the label (BALD, Houlsby et al. 2011).
 
     The worth of a candidate, in nats, is the entropy of the mean over heads of p(y | z_AGG, predicted embedding) minus
@@ -31,34 +23,8 @@ class InformationPolicy(Policy):
     finite; CheckpointError for an ensemble that was fitted for another model.
     """
 
-    def __init__(
-        self,
-        world: World,
-        model: PathText = "",
-        ensemble: PathText = "",
-        grid: Grid = 9,
-        refine: bool = False,
-        ior: bool = True,
-        **inhibition: Any,
-    ) -> None:
-        self._search = search_of("information", world, grid=grid, refine=refine, ior=ior, inhibition=inhibition)
-        self._foresight = Foresight("information", world, model)
-        self._ensemble = EnsembleOf(self._foresight, model, ensemble)
+    name = "information"
 
-    def attach(self, method: Method) -> None:
-        """Look ahead with this model, unless a run was named."""
-        self._foresight.attach(method)
-        self._ensemble.attach()
-
-    def equip(self, ensemble: Ensemble) -> None:
-        """Use this ensemble, which was fitted for the policy's model."""
-        self._ensemble.equip(ensemble)
-
-    def act(self, memory: Memory, rng: Draws) -> Choice:
-        """The action that leads to the most informative view."""
-        past, heads = self._foresight.past(memory), self._ensemble.get()
-
-        def worth(actions: Float32[Tensor, "b k a"]) -> Float[Tensor, "b k"]:
-            return heads.information(past.aggregate, heads.foresee(self._foresight.method, past.aggregate, actions))
-
-        return self._search.best(memory, worth, rng)
+    def worth(self, ensemble: Ensemble, past: Past, foreseen: Float[Tensor, "j b k d"]) -> Float[Tensor, "b k"]:
+        """What the next view is expected to say about the label, in nats."""
+        return ensemble.information(past.aggregate, foreseen)

@@ -1,6 +1,5 @@
 """BYOL: each of two views foretells what a momentum target makes of the other (Grill et al. 2020)."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -8,13 +7,12 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Share, Width
 
 from ..encoders import Encoder
-from ..joint_embedding import JointEmbedding, Projector, each, make_projector, mlp, parts
+from ..joint_embedding import MomentumJointEmbedding, Projector, each, make_projector, mlp, parts
 from ..losses import byol
 from ..method import WorldSpec
-from ..momentum import follow, momentum_schedule, target_of
 
 
-class BYOL(JointEmbedding):
+class BYOL(MomentumJointEmbedding):
     """Encoder, projector and predictor, with a momentum copy of encoder and projector as target; actions play no part.
 
     Appendix A.3: projector 2048-2048-2048, hidden layer of the predictor 512, momentum from 0.996 to 1 on a cosine. The
@@ -39,23 +37,14 @@ class BYOL(JointEmbedding):
         momentum: Share = 0.996,
     ) -> None:
         super().__init__(spec, encoder, dim, width)
-        self.momentum = momentum
         self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
         self.predictor = mlp((out, predictor_hidden, out), norm_last=False)
-        self.target = target_of(self.encoder)
-        self.target_projector = target_of(self.projector)
+        self.begin_target(momentum)
 
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """BYOL's loss from view 1 to view 2 plus that from view 2 to view 1."""
         self.check(stream)
         one, other = each(self.predictor, each(self.projector, self.encode(stream.views))).unbind(1)
-        with torch.no_grad():
-            targets = each(self.target_projector, self.through(self.target, stream.views))
+        targets = self.targets(stream.views)
         forth, back = byol(one, targets[:, 1]), byol(other, targets[:, 0])
         return forth + back, parts({"forth": forth, "back": back})
-
-    def after_step(self, progress: float) -> None:
-        """Both targets follow; their momentum rises from `momentum` to 1 on a cosine."""
-        momentum = momentum_schedule(progress, base=self.momentum)
-        follow(self.target, self.encoder, momentum)
-        follow(self.target_projector, self.projector, momentum)

@@ -1,20 +1,18 @@
 """Conditional BYOL: the predictor is told the action, so that views need not become alike (seq-JEPA, section 3.1)."""
 
-import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Share, Width
 
 from ..encoders import Encoder
-from ..joint_embedding import JointEmbedding, Projector, action_projection, each, make_projector, mlp, parts
+from ..joint_embedding import ActionPredictor, Projector, action_projection, make_projector, mlp, parts
 from ..losses import byol
 from ..method import WorldSpec
-from ..momentum import follow, momentum_schedule, target_of
 
 
-class ConditionalBYOL(JointEmbedding):
+class ConditionalBYOL(ActionPredictor):
     """BYOL from view 1 to view 2, with the action between them at the predictor's input.
 
     Appendix A.3: BYOL's architecture and momentum, a linear action projection of 128 numbers. The loss goes one way, in
@@ -41,25 +39,10 @@ class ConditionalBYOL(JointEmbedding):
         momentum: Share = 0.996,
     ) -> None:
         super().__init__(spec, encoder, dim, width)
-        self.momentum = momentum
         self.projector, out = make_projector(projector, self.view_dim, projector_hidden, projector_out, norm_last=False)
         self.action_projection = action_projection(spec.action_dim, action_width)
         self.predictor = mlp((out + action_width, predictor_hidden, out), norm_last=False)
-        self.target = target_of(self.encoder)
-        self.target_projector = target_of(self.projector)
-
-    def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
-        """The linear projection of actions."""
-        return self.action_projection(actions)
-
-    def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b k"]:
-        """The projection of the view to which an action would lead."""
-        return self.predictor(torch.cat([self.projector(aggregate), self.embed(action)], dim=-1))
-
-    @torch.no_grad()
-    def goal(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t k"]:
-        """The momentum target's projection of each view."""
-        return each(self.target_projector, self.through(self.target, views))
+        self.begin_target(momentum)
 
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """BYOL's loss between the prediction for the action and the target's projection of view 2."""
@@ -68,9 +51,3 @@ class ConditionalBYOL(JointEmbedding):
         predicted = self.predict(encoded, stream.actions[:, 0])
         loss = byol(predicted, self.goal(stream.views[:, 1:])[:, 0])
         return loss, parts({"forth": loss})
-
-    def after_step(self, progress: float) -> None:
-        """Both targets follow; their momentum rises from `momentum` to 1 on a cosine."""
-        momentum = momentum_schedule(progress, base=self.momentum)
-        follow(self.target, self.encoder, momentum)
-        follow(self.target_projector, self.projector, momentum)

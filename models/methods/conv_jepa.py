@@ -2,23 +2,21 @@
 
 from typing import Literal
 
-import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import MaybeWidth, Share, Width
 
 from ..encoders import Encoder
-from ..joint_embedding import JointEmbedding, action_projection, each, mlp, parts
+from ..joint_embedding import ActionPredictor, action_projection, mlp, parts
 from ..losses import cosine
 from ..method import WorldSpec
-from ..momentum import follow, momentum_schedule, target_of
 
 Reduction = Literal["sum", "mean"]
 
 
-class ConvJEPA(JointEmbedding):
+class ConvJEPA(ActionPredictor):
     """The saccade baseline: seq-JEPA's patches, encoder, predictor and target, without its aggregator.
 
     M losses, one for each pair of an observed view and the last one, summed over the pairs as in section 3.1; the
@@ -50,28 +48,12 @@ class ConvJEPA(JointEmbedding):
     ) -> None:
         super().__init__(spec, encoder, dim, width)
         self.reduction = reduction
-        self.momentum = momentum
-        self.projects = projector_out > 0
         out = projector_out or self.view_dim
         widths = (self.view_dim, projector_hidden, projector_out)
-        self.projector = mlp(widths, norm_last=True) if self.projects else nn.Identity()
+        self.projector = mlp(widths, norm_last=True) if projector_out else nn.Identity()
         self.action_projection = action_projection(spec.action_dim, action_width)
         self.predictor = mlp((out + action_width, predictor_hidden, out), norm_last=False)
-        self.target = target_of(self.encoder)
-        self.target_projector = target_of(self.projector)
-
-    def embed(self, actions: Float32[Tensor, "*b a"]) -> Float[Tensor, "*b k"]:
-        """The linear projection of actions; zero for no movement."""
-        return self.action_projection(actions)
-
-    def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b k"]:
-        """The embedding of the view to which an action would lead."""
-        return self.predictor(torch.cat([self.projector(aggregate), self.embed(action)], dim=-1))
-
-    @torch.no_grad()
-    def goal(self, views: UInt8[Tensor, "b t c h w"]) -> Float[Tensor, "b t k"]:
-        """What `predict` is trained to answer: the momentum target's embedding of each view."""
-        return each(self.target_projector, self.through(self.target, views))
+        self.begin_target(momentum)
 
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """One minus the cosine between prediction and target, summed over the M observed views."""
@@ -82,10 +64,3 @@ class ConvJEPA(JointEmbedding):
         target = self.goal(stream.views[:, -1:])[:, 0].repeat_interleave(encoded.shape[1], dim=0)
         pair = cosine(predicted, target)
         return pair * encoded.shape[1] if self.reduction == "sum" else pair, parts({"pair": pair})
-
-    def after_step(self, progress: float) -> None:
-        """Both targets follow; their momentum rises from `momentum` to 1 on a cosine."""
-        momentum = momentum_schedule(progress, base=self.momentum)
-        follow(self.target, self.encoder, momentum)
-        if self.projects:
-            follow(self.target_projector, self.projector, momentum)
