@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .probes.evaluate import Arena, evaluate
     from .probes.features import features, rollouts
     from .probes.readouts import accuracy, fit_classifier, fit_regressor, fit_ridge, r2
+    from .rl import MissingExtraError
     from .rl.algorithms import agent_config, make_agent
     from .rl.reward import Reward, make_reward
     from .rl.train_policy import PolicyTraining, train_policy
@@ -56,6 +57,7 @@ __all__ = [
     "Field",
     "JointChoices",
     "Memory",
+    "MissingExtraError",
     "NonFiniteLossError",
     "PhaseConfig",
     "PlanConfig",
@@ -143,6 +145,7 @@ __getattr__, __dir__ = face(
         ),
         "planning.ensemble": ("EnsembleConfig",),
         "planning.imagination": ("imagine",),
+        "rl": ("MissingExtraError",),
         "rl.reward": (
             "Reward",
             "make_reward",

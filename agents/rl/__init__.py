@@ -16,5 +16,76 @@ Agents
     saving            policies and agents on disk, without code
     replay            StreamReplay: recent streams, for the world model in joint training
 
-Everything but memory, reward, observations, discrete_actions and replay needs the extra `rl`.
+Everything but memory, reward, observations, discrete_actions and replay needs the extra `rl`: without it, importing
+them raises MissingExtraError. The call that trains a policy is `gazeworld.agents.train_policy`.
 """
+
+from typing import TYPE_CHECKING
+
+from gazeworld.envs.registry import face
+
+if TYPE_CHECKING:
+    from .acting import AgentPolicy
+    from .algorithms import agent_config, agent_for, make_agent
+    from .alternate import JointTraining
+    from .discrete_actions import DiscreteActions, make_discrete_actions
+    from .memory import Change, Moment, Remember
+    from .observations import Observe
+    from .replay import StreamReplay
+    from .reward import Reward, make_reward
+    from .saving import restore_agent, save_agent, save_policy
+    from .train_policy import NonFinitePolicyError, PolicyTraining
+    from .vec_env import NonFiniteRewardError, SB3VecEnv
+
+__all__ = [
+    "AgentPolicy",
+    "Change",
+    "DiscreteActions",
+    "JointTraining",
+    "MissingExtraError",
+    "Moment",
+    "NonFinitePolicyError",
+    "NonFiniteRewardError",
+    "Observe",
+    "PolicyTraining",
+    "Remember",
+    "Reward",
+    "SB3VecEnv",
+    "StreamReplay",
+    "agent_config",
+    "agent_for",
+    "make_agent",
+    "make_discrete_actions",
+    "make_reward",
+    "restore_agent",
+    "save_agent",
+    "save_policy",
+]
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "train_policy": ("NonFinitePolicyError", "PolicyTraining"),
+        "alternate": ("JointTraining",),
+        "memory": ("Change", "Moment", "Remember"),
+        "reward": ("Reward", "make_reward"),
+        "observations": ("Observe",),
+        "discrete_actions": ("DiscreteActions", "make_discrete_actions"),
+        "vec_env": ("NonFiniteRewardError", "SB3VecEnv"),
+        "algorithms": ("agent_config", "agent_for", "make_agent"),
+        "acting": ("AgentPolicy",),
+        "saving": ("restore_agent", "save_agent", "save_policy"),
+        "replay": ("StreamReplay",),
+    },
+)
+
+
+class MissingExtraError(ValueError):
+    """Something that needs a package which is not installed; the message says which, and how to get it."""
+
+
+def missing_sb3(error: ImportError) -> MissingExtraError:
+    """The error to raise where Stable-Baselines3 or sb3-contrib cannot be imported."""
+    return MissingExtraError(
+        f"agents of Stable-Baselines3 need packages that are not installed ({error}); pip install 'gazeworld[rl]'"
+    )

@@ -17,12 +17,12 @@ from gazeworld.models.method import CheckpointError, Method
 
 from ..policy import Choice, Memory, Policy
 from ..training.checkpoint import NonFiniteWeightsError
+from . import missing_sb3
 from .algorithms import ALGORITHMS, BaseAlgorithm, decoded, policy_name, seeded
 from .discrete_actions import make_discrete_actions
 from .memory import MomentCache
 from .observations import flat, pixels, space_of, with_model
 from .saving import POLICY, describe, facts, fill, read
-from .vec_env import missing_sb3
 
 try:
     from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy

@@ -19,10 +19,10 @@ from gazeworld.models.encoders import SinglePrecision
 from gazeworld.models.method import Method
 
 from ..config import ALGORITHM_OPTIONS, AgentConfig, Algorithm
+from . import missing_sb3
 from .memory import Remember
 from .observations import Observe, latent_width, with_model
 from .reward import make_reward
-from .vec_env import missing_sb3
 
 try:
     from sb3_contrib import CrossQ, MaskablePPO, RecurrentPPO

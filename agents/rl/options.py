@@ -26,7 +26,7 @@ from gazeworld.envs.validation import (
     shown,
 )
 
-from .vec_env import missing_sb3
+from . import missing_sb3
 
 try:
     from stable_baselines3.common.base_class import BaseAlgorithm

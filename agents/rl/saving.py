@@ -21,10 +21,11 @@ from gazeworld.models.method import CheckpointError
 
 from ..file_schemas import AgentFacts, PolicyFacts, read_fields
 from ..training import checkpoint
+from . import missing_sb3
 from .algorithms import ALGORITHMS, BaseAlgorithm, encoded
 from .memory import layers
 from .observations import Observe, with_model
-from .vec_env import SB3VecEnv, missing_sb3
+from .vec_env import SB3VecEnv
 
 try:
     from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer

@@ -11,20 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 
+from . import missing_sb3
 from .discrete_actions import DiscreteActions, make_discrete_actions
 from .memory import Remember, layers, memory_of
-
-
-class MissingExtraError(ValueError):
-    """Something that needs a package which is not installed; the message says which, and how to get it."""
-
-
-def missing_sb3(error: ImportError) -> MissingExtraError:
-    """The error to raise where Stable-Baselines3 or sb3-contrib cannot be imported."""
-    return MissingExtraError(
-        f"agents of Stable-Baselines3 need packages that are not installed ({error}); pip install 'gazeworld[rl]'"
-    )
-
 
 try:
     from stable_baselines3.common.vec_env import VecEnv

@@ -9,3 +9,46 @@ event_files       TensorBoard's files, as resumed runs need them
 collapse_monitor  whether embeddings still spread
 interrupt         Ctrl-C as a request
 """
+
+from typing import TYPE_CHECKING
+
+from gazeworld.envs.registry import face
+
+if TYPE_CHECKING:
+    from . import checkpoint
+    from .collapse_monitor import effective_rank
+    from .event_files import EventWriter
+    from .interrupt import interruptible
+    from .loop import NonFiniteLossError, Session, collect, train
+    from .optimiser import learning_rate, make_optimiser
+    from .recorder import Recorder
+    from .trained_methods import load_method
+
+__all__ = [
+    "EventWriter",
+    "NonFiniteLossError",
+    "Recorder",
+    "Session",
+    "checkpoint",
+    "collect",
+    "effective_rank",
+    "interruptible",
+    "learning_rate",
+    "load_method",
+    "make_optimiser",
+    "train",
+]
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "loop": ("NonFiniteLossError", "Session", "collect", "train"),
+        "optimiser": ("learning_rate", "make_optimiser"),
+        "checkpoint": (),
+        "trained_methods": ("load_method",),
+        "recorder": ("Recorder",),
+        "event_files": ("EventWriter",),
+        "interrupt": ("interruptible",),
+        "collapse_monitor": ("effective_rank",),
+    },
+)

@@ -6,3 +6,33 @@ sb3       steps per second through the adapter for Stable-Baselines3
 step      where the time of a training step goes
 methods   training steps of every method at an equal batch
 """
+
+from typing import TYPE_CHECKING
+
+from gazeworld.envs.registry import face
+
+if TYPE_CHECKING:
+    from .methods import methods_bench
+    from .rollout import rollout_bench
+    from .sb3 import sb3_bench
+    from .step import step_bench
+    from .views import views_bench
+
+__all__ = [
+    "methods_bench",
+    "rollout_bench",
+    "sb3_bench",
+    "step_bench",
+    "views_bench",
+]
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "rollout": ("rollout_bench",),
+        "views": ("views_bench",),
+        "sb3": ("sb3_bench",),
+        "step": ("step_bench",),
+        "methods": ("methods_bench",),
+    },
+)

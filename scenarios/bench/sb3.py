@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from gazeworld.agents.rl.vec_env import missing_sb3
+from gazeworld.agents.rl import missing_sb3
 from gazeworld.envs.images import Images
 from gazeworld.envs.single_env import ActiveVisionEnv
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
