@@ -25,9 +25,10 @@ from .scenario import Scenario
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A run that was probed: `found` is what its probes.json holds, `arena` where, and `method` what was probed."""
+    """A run that was probed: `config` says how, `found` is what its probes.json holds, `arena` where, `method` what."""
 
     run: Run
+    config: ProbeConfig
     found: dict[str, Any]
     arena: Arena
     method: Method
@@ -58,7 +59,7 @@ def evaluate_run(
     found = {"run": run.folder.name, "scenario": run.name, "step": step, **found}
     # A number that is not finite raises ValueError: JSON cannot hold it.
     write_text(folder / PROBES, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-    return Evaluated(run, found, plain, method)
+    return Evaluated(run, config, found, plain, method)
 
 
 def arena_of(chosen: Scenario, config: ProbeConfig, method: Method, *, region: str = "", **changes: Any) -> Arena:

@@ -1,15 +1,26 @@
-"""What a finished run holds for tables and reports: its configuration, probes, time taken. Imports no torch."""
+"""What a finished run holds for tables and reports: its configuration, probes, time taken."""
 
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gazeworld.envs import registry
 from gazeworld.envs.files import DataError, read_json, typed
+from gazeworld.envs.world import WORLDS, World
+from gazeworld.models.method import METHODS, Method
 
 from ..file_schemas import Probes, read_lines, require_fields, require_shallow
+from ..training.trained_methods import read_config
+from . import scenario
+from .run_folder import open_run
+from .scenario import Scenario
 
 PROBES = "probes.json"
 """What a run's probes found, in its folder."""
+NONE = "–"
+"""What stands for nothing, in tables and figures."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +117,6 @@ def scores(probes: dict[str, Any], model: str, *, ridge: bool = False) -> dict[s
     return found
 
 
-def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted keys."""
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
-
-
 def training_seconds(folder: Path) -> float | None:
     """Wall-clock time for which a run trained, online probes included, in all its sessions; None if not recorded.
 
@@ -145,3 +145,45 @@ def read_numbers(file: Path) -> dict[str, list[Point]]:
             if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
                 found.setdefault(name, []).append(Point(record["step"], float(value)))
     return found
+
+
+def folders_of(given: Sequence[Path]) -> list[Path]:
+    """The folders of runs: those given, and in the place of a folder of runs those in it.
+
+    Raises ValueError for a folder that is neither.
+    """
+    found: list[Path] = []
+    for path in given:
+        inside = [] if (path / "config.json").is_file() else sorted(p.parent for p in path.glob("*/config.json"))
+        found += inside or [path]
+    for folder in found:
+        read_config(folder)
+    if not found:
+        raise ValueError("no run was named; expected the folders of runs, or a folder that holds them")
+    return found
+
+
+def record_of(folder: Path) -> Record:
+    """A run that was probed. Raises ValueError for a folder that holds no run, and for a run without whole probes."""
+    run = open_run(folder)
+    return Record(
+        folder=folder,
+        scenario=run.name,
+        config=scenario.to_json(run.scenario),
+        conditioning=conditioning(run.scenario),
+        data=str(read_config(folder).get("made_by", {}).get("fingerprint", "")),
+        probes=read_probes(folder),
+        seconds=training_seconds(folder),
+    )
+
+
+def conditioning(chosen: Scenario) -> str:
+    """What a scenario's method sees of actions in training: the world's word for them, or – for nothing."""
+    kind = registry.concrete(METHODS, chosen.method["name"], Method)
+    parts = {name: chosen.method.get(f"condition_{name}", True) for name in ("transformer", "predictor")}
+    if not getattr(kind, "conditioned", True) or not any(parts.values()):
+        return NONE
+    options = inspect.signature(registry.concrete(WORLDS, chosen.world["name"], World)).parameters
+    default = options["action"].default if "action" in options else "position"  # the saccade world has but one
+    action = str(chosen.world.get("action", default))
+    return action if all(parts.values()) else f"{action} ({next(name for name in parts if parts[name])} only)"

@@ -19,14 +19,13 @@ from gazeworld.envs.files import DRAFT, OLD, DataError, read_json
 from gazeworld.envs.validation import OptionError
 from gazeworld.envs.world import World
 
-from ..file_schemas import Made, PolicyConfig, read_fields
+from ..file_schemas import Made, PolicyConfig, read_fields, read_lines
 from ..old_files import renamed
 from ..training import checkpoint
 from ..training.trained_methods import read_config
 from . import lock, provenance, scenario
 from .provenance import made_by, write_json
-from .records import flat, read_metrics
-from .scenario import Scenario
+from .scenario import Scenario, flat
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,8 @@ def _saved(folder: Path) -> bool:
     if checkpoint.latest(folder / "checkpoints") is not None:
         return True
     try:
-        return any(point.step for points in read_metrics(folder).values() for point in points)
+        lines = read_lines(folder / "metrics.jsonl")
+        return any(line["step"] and any(line[name] is not None for name in line if name != "step") for line in lines)
     except ValueError:
         return True
 

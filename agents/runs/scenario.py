@@ -61,3 +61,14 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
 def from_json(data: dict[str, Any], file: Path) -> Scenario:
     """The inverse of `to_json`; what is not written has its default. Raises ValueError naming file and field."""
     return from_mapping(Scenario, data, f"{file}: config")
+
+
+def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted keys."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found

@@ -48,10 +48,13 @@ def train_run(
     one, if another process trains there.
     """
     console = Console(quiet=True) if console is None else console
-    with writing(run.folder, RUN, resume=resume):
-        return _begun(
-            _resumed(run, usual) if resume else run, device, resume=resume, console=console, processes=processes
-        )
+    threads = torch.get_num_threads()
+    try:
+        with writing(run.folder, RUN, resume=resume):
+            run = _resumed(run, usual) if resume else run
+            return _begun(run, device, resume=resume, console=console, processes=processes)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:

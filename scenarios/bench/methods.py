@@ -1,6 +1,7 @@
 """`gazeworld bench methods`: how fast every method trains at an equal batch, and what it costs (Tables 5 and 6)."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,16 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gazeworld.agents.runs import build
 from gazeworld.agents.runs.scenario import Scenario
+from gazeworld.agents.runs.sweep import Plan, plan
 from gazeworld.agents.training.loop import POLICY, Session, collect, loss_of, take_step
 from gazeworld.envs import registry
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.models.method import METHODS
 
-from ..commands import _catalogue
-from ..commands._sweep_plan import plan
-from ..commands.bench import MethodsArguments
-from ..commands.sweep import SweepArguments
 from ..reports.tables import new_table, put
 from .rollout import in_turns
 from .step import synchronise
@@ -49,8 +47,18 @@ class Trainee:
         take_step(self.session, self.scenario.train, self.stream, 0, 0.5)
 
 
-def methods_bench(chosen: MethodsArguments, console: Console) -> dict[str, list[dict[str, Any]]]:
-    """Measure, print two tables and return their rows, JSON-able.
+def methods_bench(
+    name: str,
+    scenario: Scenario,
+    methods: Sequence[str] = (),
+    *,
+    batch: int = 64,
+    seconds: float = 1.0,
+    root: str = "",
+    device: str = "auto",
+    console: Console | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure, print two tables and return their rows, JSON-able. `name` is the scenario's; no `methods` are all.
 
     Every method has the scenario's encoder and its own defaults otherwise, and learns from as many views as it can of
     those that the scenario gives. Methods take turns; a figure is the median of three. Collecting streams is left out.
@@ -58,14 +66,18 @@ def methods_bench(chosen: MethodsArguments, console: Console) -> dict[str, list[
     streams per second. "inference": for the first of them and each sequence length, multiply-adds of
     `represent`, in the paper's unit, and of the encoder alone (length 0).
     """
-    if not chosen.seconds > 0 or chosen.batch < 2:
-        raise ValueError(f"seconds is {chosen.seconds} and batch {chosen.batch}, expected more than 0 and at least 2")
-    trainees = _trainees(chosen, console)
+    if not seconds > 0 or batch < 2:
+        raise ValueError(f"seconds is {seconds} and batch {batch}, expected more than 0 and at least 2")
+    console = console or Console()
+    planned = plan([(name, scenario)], methods=methods or registry.names(METHODS), device=device)
+    for text in planned.told:
+        console.print(text, highlight=False)
+    trainees = _trainees(planned, scenario, batch, root, device)
     rows = [_row(trainee) for trainee in trainees]
     for trainee in trainees:
         trainee.step()  # allocators and kernels settle
     speeds = in_turns(
-        {i: partial(_speed, trainee, chosen.seconds) for i, trainee in enumerate(trainees)},
+        {i: partial(_speed, trainee, seconds) for i, trainee in enumerate(trainees)},
         _REPEATS,
         torch.get_num_threads(),
     )
@@ -77,20 +89,15 @@ def methods_bench(chosen: MethodsArguments, console: Console) -> dict[str, list[
     return {"training": rows, "inference": inference}
 
 
-def _trainees(chosen: MethodsArguments, console: Console) -> list[Trainee]:
+def _trainees(planned: Plan, first: Scenario, batch: int, root: str, device: str) -> list[Trainee]:
     """The scenario's method and the others; one world serves them all."""
-    asked = SweepArguments((chosen.scenario,), methods=chosen.methods or ",".join(registry.names(METHODS)))
-    planned = plan(asked)
-    for text in planned.told:
-        console.print(text, highlight=False)
-    first = _catalogue.load(chosen.scenario)
-    fabric = build.fabric_of(first, chosen.device)
-    world = build.world_of(first, first.world["split"], fabric.device, **({"root": chosen.root} if chosen.root else {}))
+    fabric = build.fabric_of(first, device)
+    world = build.world_of(first, first.world["split"], fabric.device, **({"root": root} if root else {}))
     trainees = []
     for run in planned.runs:
-        one = run.scenario.changed(train={"batch": chosen.batch}, probe={"online": 0})
+        one = run.scenario.changed(train={"batch": batch}, probe={"online": 0})
         session = build.session_of(one, fabric, world)
-        rng = Draws.rows(0, chosen.batch, device=world.device).fold(POLICY)
+        rng = Draws.rows(0, batch, device=world.device).fold(POLICY)
         trainees.append(Trainee(one, session, collect(session.env, session.policy, one.train.observed + 1, rng)))
     return sorted(trainees, key=lambda trainee: trainee.scenario.method["name"] != first.method["name"])
 

@@ -264,3 +264,12 @@ def pairs(words: Iterable[str], what: str) -> dict[str, Any]:
         except (ValueError, RecursionError):  # no JSON, or integers and nesting beyond what Python reads
             found[key] = value
     return found
+
+
+def listed(text: str, flag: str) -> list[str]:
+    """Words between commas. Raises ValueError for one that stands there twice."""
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    for word in found:
+        if found.count(word) > 1:
+            raise ValueError(f"{flag}: {word!r} stands there twice")
+    return found

@@ -43,6 +43,14 @@ def load(name: str) -> Scenario:
     return found.variants[variant] if variant else found.scenario
 
 
+def paper_data(name: str) -> str:
+    """The data set of the paper whose numbers belong beside runs of a scenario, by the line `paper = NAME` in its file.
+
+    "" where it names none, and where there is no such scenario.
+    """
+    return str(vars(registry.module(SCENARIOS, name)).get("paper", "")) if name in names() else ""
+
+
 def _first_line(package: str, name: str) -> str:
     return (ast.get_docstring(ast.parse(_file(package, name).read_text(encoding="utf-8"))) or "").partition("\n")[0]
 

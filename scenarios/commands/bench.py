@@ -13,7 +13,8 @@ from rich.console import Console
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.validation import Options, Side
 
-from ._arguments import BARE, Size, parsed, scenario_argument, with_policy
+from . import _catalogue
+from ._arguments import BARE, Size, listed, parsed, scenario_argument, with_policy
 
 Seconds = Annotated[float, Interval(gt=0, le=3600)]
 """Time per measurement."""
@@ -146,7 +147,15 @@ def _methods(words: list[str]) -> int:
     chosen = parsed(MethodsArguments, words, "gazeworld bench methods")
     from ..bench.methods import methods_bench
 
-    methods_bench(chosen, Console())
+    methods_bench(
+        chosen.scenario.replace("_", "-"),
+        _catalogue.load(chosen.scenario),
+        listed(chosen.methods, "--methods"),
+        batch=chosen.batch,
+        seconds=chosen.seconds,
+        root=chosen.root,
+        device=chosen.device,
+    )
     return 0
 
 

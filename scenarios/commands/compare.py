@@ -61,10 +61,10 @@ def compare(chosen: CompareArguments, console: Console) -> int:
     """Compare, print, and write compare.json and figures; returns the exit code."""
     from gazeworld.agents.comparison.compare_runs import Entrants, compare_runs, compared_as
     from gazeworld.agents.runs import run_folder
+    from gazeworld.agents.runs.records import folders_of
 
     from ..reports import comparison_report, tables
     from ._console import Progress, save_figure, say
-    from ._table import folders_of
 
     folders = folders_of(chosen.runs)
     versus = folders_of(chosen.versus) if chosen.versus else []

@@ -1,19 +1,36 @@
 """`gazeworld data render|pack`: views of 3-D models drawn to disk, and packed into one file."""
 
+import dataclasses
 import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from annotated_types import Interval
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gazeworld.agents.runs.provenance import STOPPED
+from gazeworld.agents.training.interrupt import interruptible
+from gazeworld.envs.files import expanded, located, typed
 from gazeworld.envs.validation import Options, Seed
 
 from ._arguments import Size, parsed
-from ._console import fail
+from ._console import fail, say
 from ._places import Folder
+
+if TYPE_CHECKING:
+    from gazeworld.envs.meshes.mesh import Item
+    from gazeworld.envs.object_datasets.render_tree import Report, StudioConfig
+
+SHEET = "contact_sheet.png"
+_SOLIDS = 50  # solids per family where no limit is given
+_NAMED = 10  # failures named on the terminal; report.json has all
+_QUIET = 30.0  # seconds between lines where there is no terminal to draw a bar on
 
 Angle = Annotated[float, Interval(ge=-2 * math.pi, le=2 * math.pi)]
 """Radians, within a whole turn to either side."""
@@ -79,15 +96,188 @@ def run(words: list[str]) -> int:
     kind = words[0] if words else "--help"
     if kind == "render":
         chosen = parsed(RenderArguments, words[1:], "gazeworld data render")
-        from ._data import render
-
         return render(chosen, Console())
     if kind == "pack":
         packed = parsed(PackArguments, words[1:], "gazeworld data pack")
-        from ._data import pack
-
         return pack(packed, Console())
     if kind in ("-h", "--help"):
         print("usage: gazeworld data render [OPTIONS]\n       gazeworld data pack ROOT [OPTIONS]")
         return 0 if words else 2
     return fail(f"unknown data command {kind!r}; there are: render, pack")
+
+
+def render(arguments: RenderArguments, console: Console) -> int:
+    """`gazeworld data render`; returns the exit code: 0 done, 1 no object could be drawn, 130 stopped by Ctrl-C."""
+    from gazeworld.envs.object_datasets import render_tree
+    from gazeworld.envs.object_datasets.contact_sheet import contact_sheet
+    from gazeworld.envs.objects import renderer as renderers
+    from gazeworld.envs.objects import splits
+
+    config = config_of(arguments)
+    items = splits.select(collection(arguments), arguments.classes, arguments.limit)
+    options = {"samples": arguments.samples} if arguments.samples else {}
+    renderer = renderers.make_renderer(arguments.renderer, arguments.size, **options)
+    try:
+        part = f", of which this run draws shard {arguments.shard}" if config.shard[1] > 1 else ""
+        say(console, f"{len(items)} objects{part}; renderer: {renderer.version}")
+        with interruptible() as stop, _bar(console) as tell:
+
+            def progress(report: "Report") -> bool:
+                tell(report.done, report.total, _rate(report.views, report.seconds, "views/s"))
+                return not stop.is_set()
+
+            report = render_tree.render(items, arguments.out, config, renderer, progress)
+    finally:
+        renderer.close()
+    _tell(report, arguments, console)
+    if not report.finished:
+        return STOPPED
+    if report.failures and len(report.failures) == report.total:
+        return 1
+    if arguments.sheet and report.total:
+        path = contact_sheet(arguments.out, arguments.out / SHEET)
+        say(console, f"written: {path}")
+    return 0
+
+
+def config_of(arguments: RenderArguments) -> "StudioConfig":
+    """What is to be rendered. Raises ValueError naming an argument that is impossible."""
+    from gazeworld.envs.object_datasets.render_tree import StudioConfig
+    from gazeworld.envs.objects.rotations import Region
+
+    part, slash, parts = arguments.shard.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal()):
+        raise ValueError(f"shard is {arguments.shard!r}, expected a form like 0/4")
+    if arguments.limit < 0:
+        raise ValueError(f"limit is {arguments.limit}, expected 0 or more")
+    return StudioConfig(
+        size=arguments.size,
+        views=arguments.views,
+        region=Region(arguments.region, arguments.centre, arguments.radius),
+        seed=arguments.seed,
+        quality=arguments.quality,
+        source=_origin(arguments),
+        shard=(int(part), int(parts)),
+    )
+
+
+def _origin(arguments: RenderArguments) -> str:
+    """What the set says about where its objects come from."""
+    if arguments.source in ("furniture", "solids"):
+        return arguments.source
+    place = str(located(arguments.source, "source"))
+    return f"{place}, {arguments.up} up" if arguments.up else place
+
+
+def collection(arguments: RenderArguments) -> "list[Item]":
+    """The objects that the arguments speak of, before classes and limit are chosen."""
+    from gazeworld.envs.meshes import furniture, mesh_files, solids
+
+    if arguments.source == "furniture":
+        return furniture.walk()
+    if arguments.source == "solids":
+        return solids.items(arguments.limit or _SOLIDS, arguments.seed)
+    place = expanded(arguments.source, "source")
+    if not place.exists():
+        raise ValueError(
+            f"source {arguments.source!r}: expected furniture, solids or a folder, found none of that name"
+        )
+    if place.suffix == ".sh3f" or any(place.glob("*.sh3f")):
+        return furniture.walk(place)
+    return mesh_files.walk(place, arguments.up)
+
+
+def pack(arguments: PackArguments, console: Console) -> int:
+    """`gazeworld data pack`; returns the exit code: 0 done, 130 stopped by Ctrl-C."""
+    from gazeworld.envs.object_datasets import pack_tree as packing
+    from gazeworld.envs.object_datasets.packed_store import read_manifest
+
+    out, started = expanded(arguments.out, "out"), time.monotonic()
+    with interruptible() as stop:
+
+        def counted(tell: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
+            def progress(done: int, total: int) -> None:
+                tell(done, total, _rate(done, time.monotonic() - started, "objects/s"))
+                if stop.is_set():
+                    raise KeyboardInterrupt
+
+            return progress
+
+        try:
+            with _bar(console) as tell:
+                packing.pack(arguments.root, out, arguments.size, index=arguments.index, progress=counted(tell))
+            if arguments.check:
+                with _bar(console) as tell:
+                    packing.verify(out, progress=counted(tell))
+        except KeyboardInterrupt:
+            say(console, f"stopped; what is packed is kept; to go on: {command_of('pack', arguments, 'root')}")
+            return STOPPED
+    n, v, side = read_manifest(out).shape[:3]
+    size = sum(path.stat().st_size for path in out.iterdir()) / 1e9
+    checked = ", checksums compared" if arguments.check else ""
+    say(console, f"written: {out}: {n} objects × {v} views at {side} px, {size:.2f} GB{checked}")
+    return 0
+
+
+def command_of(name: str, arguments: Any, first: str = "") -> str:
+    """The command line that gives these arguments, without those that are as usual; `first` has no option."""
+    words = ["gazeworld", "data", name]
+    for field in dataclasses.fields(arguments):
+        value, option = getattr(arguments, field.name), field.name.replace("_", "-")
+        if value == field.default:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [] if field.name == first else [f"--{option}"]
+            words += [str(part) for part in (value if isinstance(value, tuple) else (value,))]
+    return typed(*words)
+
+
+def _tell(report: "Report", arguments: RenderArguments, console: Console) -> None:
+    """What has been done, what could not be, and how to go on."""
+    say(
+        console,
+        f"{report.drawn} objects drawn: {report.views} views in {report.seconds:.1f} s"
+        f" ({_rate(report.views, report.seconds, 'views/s')}); {report.kept} were there already",
+    )
+    if report.failures:
+        say(console, f"{len(report.failures)} objects could not be drawn:")
+        for failure in report.failures[:_NAMED]:
+            say(console, f"  {failure.key}: {failure.reason}")
+        more = len(report.failures) - _NAMED
+        say(console, f"  {f'… {more} more, ' if more > 0 else ''}all named in {arguments.out / 'report.json'}")
+    if not report.finished:
+        again = command_of("render", arguments)
+        say(console, f"stopped after {report.done} of {report.total} objects; to go on: {again}")
+
+
+def _rate(count: int, seconds: float, unit: str) -> str:
+    return f"{count / seconds:.1f} {unit}" if seconds > 0 else ""
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar with rate and remaining time; where there is no terminal, a line now and then."""
+    if not console.is_terminal:
+        said = time.monotonic()
+
+        def line(done: int, total: int, rate: str) -> None:
+            nonlocal said
+            if time.monotonic() - said >= _QUIET:
+                said = time.monotonic()
+                console.print(f"{done} of {total} objects, {rate}", highlight=False)
+
+        yield line
+        return
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("objects, {task.fields[rate]}, elapsed"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None, rate="")
+        yield lambda done, total, rate: progress.update(task, completed=done, total=total, rate=rate)

@@ -2,15 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
 
+from gazeworld.envs.files import typed, write_text
 from gazeworld.envs.validation import Options, Views
 
+from . import _catalogue
 from ._arguments import parsed
+from ._console import say
 from ._places import File
+
+if TYPE_CHECKING:
+    from ..reports.table_files import Sheet
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,45 @@ class TableArguments(Options):
 
 
 def run(words: list[str]) -> int:
-    """Carry the command out; returns the exit code."""
-    chosen = parsed(TableArguments, words, "gazeworld table")
-    from ._table import table
+    """Carry the command out; returns the exit code.
 
-    return table(chosen, Console())
+    Runs that have not been probed yet are named and left out; if they all are, ValueError says so.
+    """
+    chosen, console = parsed(TableArguments, words, "gazeworld table"), Console()
+    from gazeworld.agents.runs.records import folders_of, probed, record_of
+
+    from ..reports import table_files
+
+    folders = folders_of(chosen.runs)
+    there = [folder for folder in folders if probed(folder)]
+    made = table_files.sheet_of(
+        [record_of(folder) for folder in there or folders],
+        _catalogue.paper_data,
+        columns=chosen.columns,
+        views=chosen.views,
+        paper=chosen.paper,
+        ridge=chosen.ridge,
+    )
+    table_files.show(made, console)
+    for folder in folders:
+        if folder not in there:
+            say(console, f"left out, not probed yet: {folder} (`{typed('gazeworld', 'evaluate', folder)}` does it)")
+    if chosen.out is not None:
+        for file in _written(made, chosen.out):
+            say(console, f"written: {file}")
+    return 0
+
+
+def _written(made: "Sheet", out: Path) -> list[Path]:
+    """Write a table as OUT.md, OUT.csv and OUT.tex, in a folder as table.*, with an ending of its own as that alone."""
+    from ..reports import table_files
+
+    writers = {".md": table_files.markdown, ".csv": table_files.comma_separated, ".tex": table_files.latex}
+    if out.suffix in writers:
+        files = [out]
+    else:
+        stem = out / "table" if out.is_dir() else out
+        files = [stem.with_name(stem.name + ending) for ending in writers]
+    for file in files:
+        write_text(file, writers[file.suffix](made))
+    return files

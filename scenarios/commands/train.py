@@ -8,10 +8,11 @@ from annotated_types import Interval
 from rich.console import Console
 
 from gazeworld.agents.runs.processes import LostProcessError
+from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.validation import Options
 
-from ._arguments import BARE, parsed, scenario_argument
+from ._arguments import BARE, parsed, scenario_argument, with_policy
 from ._console import fail
 from ._places import Folder, Name
 
@@ -49,9 +50,34 @@ def run(words: list[str]) -> int:
     chosen = parsed(TrainArguments, words[1:], f"gazeworld train {name}", TrainArguments(found))
     from gazeworld.agents.training.loop import NonFiniteLossError
 
-    from ._runs import train
-
     try:
-        return train(name, found, chosen, Console())
+        return _trained(name, found, chosen, Console())
     except (NonFiniteLossError, LostProcessError) as error:
         return fail(str(error), 1)
+
+
+def _trained(name: str, usual: Scenario, chosen: TrainArguments, console: Console) -> int:
+    """Train or resume, then probe unless told not to; the exit code: 0 done, 130 stopped by Ctrl-C."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+    from gazeworld.agents.runs import build
+    from gazeworld.agents.runs.run_folder import Run
+    from gazeworld.agents.runs.train_run import train_run
+
+    from . import _runs
+
+    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-{chosen.scenario.seed}")
+    asked = with_policy(chosen.scenario, usual, folder)
+    run = Run(folder, name, asked)
+    if chosen.evaluate and not (chosen.resume or asked.probe.online):  # else the online probe looks for them
+        for split in (asked.probe_split, asked.test_split):
+            build.world_of(asked, split, "cpu")
+    run, finished = train_run(
+        run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes, usual=usual
+    )
+    _runs.trained(run, finished, console)
+    if rank_zero_only.rank:  # type: ignore[attr-defined]
+        return 0  # one process draws and probes
+    if not finished:
+        return STOPPED
+    return _runs.probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0

@@ -68,17 +68,15 @@ def _trained(name: str, usual: Scenario, chosen: TrainJointlyArguments, console:
     from gazeworld.agents.runs.joint_run import LEARNT, JointChoices, train_jointly
     from gazeworld.agents.runs.run_folder import Run
 
-    from ._runs import probe, save_curves
+    from . import _runs
 
     folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-alternating-{chosen.scenario.seed}")
     asked = Run(folder, name, with_policy(chosen.scenario, usual, folder))
     choices = JointChoices(chosen.agent.chosen(), chosen.phases)
     run, finished = train_jointly(asked, choices, chosen.device, resume=chosen.resume, console=console, usual=usual)
-    save_curves(run, console)
+    _runs.trained(run, finished, console, "train-jointly")
     if not finished:
-        words = ("train-jointly", run.name, "--runs", chosen.runs, "--name", folder.name, "--resume")
-        say(console, f"to go on: {typed('gazeworld', *words)}")
         return STOPPED
     look = typed("gazeworld", "watch", folder, "--policy", LEARNT)
     say(console, f"to look with the learnt policy: {look}")
-    return probe(folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
+    return _runs.probe(folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gazeworld.agents.probes.features import FULL, NO_ACTIONS, NO_VISION
-from gazeworld.agents.runs.records import Point, aggregate, read_numbers
+from gazeworld.agents.runs.records import NONE, Point, aggregate, read_numbers
 
-from .rows import NONE, Row
+from .rows import Row
 
 _RED, _BLUE, _GREEN, _GREY = "#c62828", "#1565c0", "#2e7d32", "#616161"
 _PATHS = {

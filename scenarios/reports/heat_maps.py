@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from gazeworld.agents.runs.records import aggregate
+from gazeworld.agents.runs.records import NONE, aggregate
 
 from .figures import new
-from .rows import NONE, Row, Score
+from .rows import Row, Score
 from .tables import new_table
 
 _LINES = {"relative": "-o", "absolute": "--s"}

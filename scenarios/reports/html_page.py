@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from gazeworld.agents.runs.records import Record, flat, read_metrics
+from gazeworld.agents.runs.records import Record, read_metrics
+from gazeworld.agents.runs.scenario import flat
 
 from . import figures, heat_maps, tables
 from .rows import rows, untrained

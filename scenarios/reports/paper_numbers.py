@@ -6,11 +6,11 @@ seq-JEPA on aggregates. Where the paper's tables differ from one another (top-1 
 85.32 in Table 12), each stands under its own number. Scores of Table 4 are over three seeds.
 """
 
-from gazeworld.agents.runs.records import aggregate
-from gazeworld.envs import registry
+from collections.abc import Callable, Sequence
 
-from ..commands._catalogue import SCENARIOS, names
-from .rows import NONE, Row, Score
+from gazeworld.agents.runs.records import NONE, aggregate
+
+from .rows import COLUMNS, Row, Score
 
 _ROTATION = """
 1 | method           | conditioning | M_tr | settings | z_1 | M=1 | M=3 | M=5 | relative rotation | absolute rotation
@@ -144,13 +144,23 @@ _KEYS = {f"M={m}": aggregate(m) for m in range(1, 9)}
 _DATA = {"3diebench": _ROTATION, "stl10": _SACCADES, "cifar100": _CIFAR100, "tiny-imagenet": _TINY_IMAGENET}
 
 
-def published(name: str) -> list[Row]:
-    """The paper's rows on the data set that a scenario names, as rows of the scenario; none if it names no data set.
+def paper_rows(own: Sequence[Row], columns: str, data_of: Callable[[str], str], *, everything: bool) -> list[Row]:
+    """The paper's rows for the scenarios that name one of its data sets, of one of its tables or of all.
 
-    Raises ValueError for a name that is none of the paper's data sets.
+    `data_of` gives the name of that data set, or "", by the scenario's name without the variant. Without `everything`,
+    of methods and conditionings that stand among the runs. Raises ValueError for a table and a data set that there is
+    not.
     """
-    data = str(vars(registry.module(SCENARIOS, name)).get("paper", "")) if name in names() else ""
-    return rows_of(data, name) if data else []
+    if columns not in COLUMNS:
+        raise ValueError(f"unknown table {columns!r}; there are: {', '.join(COLUMNS)}")
+    found = []
+    for base in dict.fromkeys(row.base for row in own):
+        there = {(row.method, row.conditioning) for row in own if row.base == base}
+        data = data_of(base)
+        for row in rows_of(data, base) if data else ():
+            if columns in ("all", row.table) and (everything or (row.method, row.conditioning) in there):
+                found.append(row)
+    return found
 
 
 def rows_of(data: str, scenario: str) -> list[Row]:

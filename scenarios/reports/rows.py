@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gazeworld.agents.runs.records import Record, flat, scores
+from gazeworld.agents.runs.records import NONE, Record, scores
+from gazeworld.agents.runs.scenario import flat
 
 HOUSEKEEPING = ("train.log_every", "train.probe_every", "train.save_every", "train.keep", "train.threads", "world.root")
 """What runs of one row may differ in, beside the seed: it changes no number (data are compared by fingerprint)."""
@@ -26,8 +27,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "12": (),
 }
 """R² columns by table of the paper; `all` has whatever was measured."""
-
-NONE = "–"
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,18 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from gazeworld.agents.runs.records import aggregate
+from gazeworld.agents.runs.records import NONE, Record, aggregate
 
-from .rows import COLUMNS, NONE, Row, Score
-from .tables import new_table
+from .paper_numbers import paper_rows
+from .rows import COLUMNS, Row, Score, rows, untrained
+from .tables import new_table, put
 
 VIEWS = (1, 3, 5)
 """M_val of Table 12: the aggregates that are shown, beside those of as many views as were trained on."""
@@ -73,6 +74,34 @@ def sheet(rows: Sequence[Row], table: str = "all", views: Sequence[int] = (), no
     kinds = ("run", "untrained", "paper")
     ordered = sorted(rows, key=lambda row: (bases.index(row.base), kinds.index(row.kind)))
     return Sheet((*_labels(rows), *_numbers(rows, table, views), *_COSTS), tuple(ordered), _caption(rows, notes))
+
+
+def sheet_of(
+    records: Sequence[Record],
+    data_of: Callable[[str], str],
+    *,
+    columns: str = "all",
+    views: Sequence[int] = (),
+    paper: Literal["matching", "all", "none"] = "matching",
+    ridge: bool = False,
+) -> Sheet:
+    """Rows of runs with their untrained baselines and the paper's, on the data sets that `data_of` names (paper_rows).
+
+    `paper` has rows of the methods and conditionings that are there, or all, or none; with `ridge`, R² is that of the
+    linear read-out in closed form. Raises ValueError for runs that cannot stand in one table: two with the same
+    settings and seed, or one named twice.
+    """
+    own = rows(records, ridge=ridge)
+    found = [*own, *untrained(records, ridge=ridge)]
+    if paper != "none":
+        found += paper_rows(own, columns, data_of, everything=paper == "all")
+    notes = [f"R² {'in closed form (ridge)' if ridge else 'by the read-outs of the paper (Adam)'}"]
+    notes += dict.fromkeys(_chance(record) for record in records)
+    return sheet(found, columns, views, notes)
+
+
+def _chance(record: Record) -> str:
+    return f"chance {100 * record.probes['chance']['top-1 of the majority class']:.1f} % ({record.base})"
 
 
 def _labels(rows: Sequence[Row]) -> list[Column]:
@@ -215,6 +244,12 @@ def panels(made: Sheet, title: str, width: int) -> list[Table]:
         found.append(rich_table(part, title if not found else ""))
         rest = rest[taken:]
     return found
+
+
+def show(made: Sheet, console: Console) -> None:
+    """Print a table, each scenario by itself; what is too wide for the terminal in parts, so that no number is cut."""
+    for one in by_scenario(made):
+        put(console, *panels(one, one.rows[0].base, console.width))
 
 
 def markdown(made: Sheet) -> str:

@@ -18,13 +18,12 @@ from gazeworld.agents.planning import ensemble
 from gazeworld.agents.planning.ensemble import Ensemble, EnsembleConfig, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
 from gazeworld.agents.runs import run_folder
-from gazeworld.agents.runs.records import read_metrics
+from gazeworld.agents.runs.records import read_metrics, record_of
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.checkpoint import signature
 from gazeworld.agents.training.recorder import _keep_until
 from gazeworld.agents.training.trained_methods import load_method, made_for
 from gazeworld.scenarios.commands import _catalogue
-from gazeworld.scenarios.commands import _table as table
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
 METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}
@@ -76,8 +75,8 @@ def resumed(folder: Path) -> None:
 
 STEP = "checkpoints/step-00000007"
 DOORS: dict[str, Callable[[Path], Any]] = {
-    "config.json": lambda folder: (run_folder.open_run(folder), table.record_of(folder)),
-    "probes.json": table.record_of,
+    "config.json": lambda folder: (run_folder.open_run(folder), record_of(folder)),
+    "probes.json": record_of,
     "metrics.jsonl": lambda folder: (read_metrics(folder), read_lines(folder / "metrics.jsonl")),
     "model/config.json": lambda folder: load_method(folder / "model", CountingWorld()),
     f"{STEP}/state.json": resumed,

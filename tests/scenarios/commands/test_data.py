@@ -18,8 +18,9 @@ from PIL import Image
 from rich.console import Console
 
 from gazeworld.envs.files import DataError
-from gazeworld.envs.objects import rotations
-from gazeworld.scenarios.commands import _data as data
+from gazeworld.envs.object_datasets import pack_tree
+from gazeworld.envs.objects import renderer, rotations
+from gazeworld.scenarios.commands import data
 from gazeworld.scenarios.commands.data import PackArguments, RenderArguments
 
 SMALL: dict[str, Any] = {"size": 16, "views": 3, "renderer": "painter"}
@@ -31,7 +32,7 @@ class Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.out, self.things = io.StringIO(), items()
         self.console = Console(file=self.out, width=400)
-        monkeypatch.setattr(data, "make_renderer", lambda name, size, **options: Painter(size, **options))
+        monkeypatch.setattr(renderer, "make_renderer", lambda name, size, **options: Painter(size, **options))
         monkeypatch.setattr(data, "collection", lambda arguments: self.things)
 
     def render(self, out: Path, **options: Any) -> int:
@@ -195,7 +196,7 @@ def test_packing_what_was_rendered(desk: Desk, tmp_path: Path) -> None:
 def test_packing_stops_and_goes_on(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.render(tmp_path / "set")
     arguments = PackArguments(tmp_path / "set", tmp_path / "store", size=8)
-    pack = data.packing.pack
+    pack = pack_tree.pack
 
     def interrupted(*positional: Any, progress: Any, **options: Any) -> Path:
         def told(done: int, total: int) -> None:
@@ -206,7 +207,7 @@ def test_packing_stops_and_goes_on(desk: Desk, tmp_path: Path, monkeypatch: pyte
         return pack(*positional, progress=told, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(data.packing, "pack", interrupted)
+        patch.setattr(pack_tree, "pack", interrupted)
         assert data.pack(arguments, desk.console) == data.STOPPED
     assert f"to go on: gazeworld data pack {tmp_path / 'set'} --out {tmp_path / 'store'} --size 8" in desk.said
     assert not (tmp_path / "store/views.npy").exists()

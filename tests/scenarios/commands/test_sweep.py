@@ -10,14 +10,15 @@ from fakes.runs import leave, probes
 from safetensors.torch import load_file
 
 from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.runs import sweep as sweeps
+from gazeworld.agents.runs.run_folder import Run
+from gazeworld.agents.runs.sweep import Plan, Work, left
 from gazeworld.agents.training import loop
 from gazeworld.agents.training.recorder import Recorder
 from gazeworld.envs.world import World
-from gazeworld.scenarios.commands import _catalogue, _runs, _sweep_plan
+from gazeworld.scenarios.commands import _catalogue, _runs
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands._sweep import Work, left
-from gazeworld.scenarios.commands._sweep_plan import Plan, plan
-from gazeworld.scenarios.commands.sweep import SweepArguments
+from gazeworld.scenarios.commands.sweep import SweepArguments, plan_of
 
 TINY = (
     "train.steps=2", "train.batch=4", "train.log_every=1", "train.save_every=1", "train.probe_every=2",
@@ -27,7 +28,7 @@ TINY = (
 
 
 def planned(*names: str, **options: Any) -> Plan:
-    return plan(SweepArguments(names or ("saccade-digits",), **options))
+    return plan_of(SweepArguments(names or ("saccade-digits",), **options))
 
 
 def labels(made: Plan) -> list[str]:
@@ -96,7 +97,7 @@ REFUSED = {
 @pytest.mark.parametrize("sentence", REFUSED)
 def test_what_cannot_be_is_refused_with_its_reason(sentence: str) -> None:
     with pytest.raises(ValueError) as error:  # noqa: PT011
-        plan(SweepArguments(**{"scenarios": ("saccade-digits",), **REFUSED[sentence]}))
+        plan_of(SweepArguments(**{"scenarios": ("saccade-digits",), **REFUSED[sentence]}))
     assert sentence in str(error.value)
 
 
@@ -139,8 +140,8 @@ def test_a_sweep_trains_probes_compares_and_is_done(
     assert made_by["command"].startswith("gazeworld sweep saccade-digits ")
     assert main(["report", str(tmp_path / "runs/saccade-digits-m2-0")]) == 0  # reads what probing writes today
     assert "path integration" in (tmp_path / "runs/saccade-digits-m2-0/report.html").read_text()
-    monkeypatch.setattr(_runs, "train", None)  # nothing may be trained again
-    monkeypatch.setattr(_runs, "probe", None)
+    monkeypatch.setattr(sweeps, "train_run", None)  # nothing may be trained again
+    monkeypatch.setattr(sweeps, "evaluate_run", None)
     assert main(words(tmp_path, "--observed", "1,2", "--methods", "seq-jepa")) == 0
     assert "2 done already" in capsys.readouterr().out
     run = planned(observed="1,2", changes=TINY, runs=tmp_path / "runs").runs[0]
@@ -157,7 +158,7 @@ def test_a_sweep_trains_probes_compares_and_is_done(
 def test_ctrl_c_stops_the_sweep_and_the_same_command_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_runs, "probe", probed)
+    quick(monkeypatch)
     assert main([*words(tmp_path / "whole"), "train.steps=3"]) == 0
     capsys.readouterr()
     cut = [*words(tmp_path / "cut", "--seeds", "0,1"), "train.steps=3"]
@@ -170,7 +171,7 @@ def test_ctrl_c_stops_the_sweep_and_the_same_command_goes_on(
     run = planned(seeds="0,1", changes=(*TINY, "train.steps=3"), runs=tmp_path / "cut/runs").runs[0]
     assert left(run) is Work.RESUME
     with monkeypatch.context() as patch:
-        patch.setattr(_runs, "probe", interrupted)
+        patch.setattr(sweeps, "evaluate_run", interrupted)
         assert main(cut) == 130
     assert left(run) is Work.PROBE
     assert main(cut) == 0
@@ -199,7 +200,7 @@ def test_ctrl_c_before_anything_is_recorded_is_no_failure(
     assert "stopped; to go on: " in out
     assert "failed" not in out
     assert "[2/2]" not in out
-    monkeypatch.setattr(_runs, "probe", probed)
+    quick(monkeypatch)
     assert main([*cut, "probe.scenes=20"]) == 0, "other probes are no other training"
 
 
@@ -215,25 +216,29 @@ def interrupted(*_: object) -> int:
     raise KeyboardInterrupt
 
 
-def probed(folder: Path, config: ProbeConfig, *_: object) -> int:
-    """In the place of probing, which takes its time."""
-    found = probes((0.4, 0.6), {"relative position": 0.5}, step=3, config=config)
-    (folder / "probes.json").write_text(json.dumps(found))
-    return 0
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another way of probing, which takes its time."""
+
+    def probed(folder: Path, config: ProbeConfig, *_: object) -> None:
+        found = probes((0.4, 0.6), {"relative position": 0.5}, step=3, config=config)
+        (folder / "probes.json").write_text(json.dumps(found))
+
+    monkeypatch.setattr(sweeps, "evaluate_run", probed)
+    monkeypatch.setattr(_runs, "drawn", lambda *_: None)
 
 
 def test_a_failure_is_reported_and_loses_no_other_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trains = _runs.train
+    trains = sweeps.train_run
 
-    def fails_once(name: str, usual: Any, chosen: Any, console: Any) -> int:
-        if chosen.scenario.seed == 0:
+    def fails_once(run: Run, *words: Any, **options: Any) -> tuple[Run, bool]:
+        if run.scenario.seed == 0:
             raise RuntimeError("out of memory")
-        return trains(name, usual, chosen, console)
+        return trains(run, *words, **options)
 
-    monkeypatch.setattr(_runs, "train", fails_once)
-    monkeypatch.setattr(_runs, "probe", probed)
+    monkeypatch.setattr(sweeps, "train_run", fails_once)
+    quick(monkeypatch)
     assert main(words(tmp_path, "--seeds", "0,1")) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "[1/2] saccade-digits-0 failed: RuntimeError: out of memory" in out
@@ -243,7 +248,7 @@ def test_a_failure_is_reported_and_loses_no_other_run(
 
 
 def test_a_method_that_adds_actions_is_fitted_where_they_do_not_add(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sweep_plan, "_world", lambda asked, worlds: World)
+    monkeypatch.setattr(sweeps, "_world", lambda asked, worlds: World)
     made = planned("saccade-digits", methods="conv-jepa")
     assert [run.scenario.train.observed for run in made.runs] == [4]
     monkeypatch.setattr(World, "additive", False)

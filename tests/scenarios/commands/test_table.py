@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from fakes.runs import leave, probes
 
-from gazeworld.agents.runs.records import aggregate
+from gazeworld.agents.runs.records import NONE, aggregate, conditioning, folders_of
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
-from gazeworld.scenarios.commands._table import conditioning, folders_of
 from gazeworld.scenarios.reports import paper_numbers
-from gazeworld.scenarios.reports.rows import NONE
 
 R2 = {"relative position": 0.5, "absolute position": 0.25}
 
@@ -113,9 +111,11 @@ def test_the_papers_tables_are_all_there() -> None:
 
 @pytest.mark.parametrize("name", _catalogue.names())
 def test_the_data_set_that_a_scenario_names_is_one_of_the_papers(name: str) -> None:
-    for row in paper_numbers.published(name.partition(":")[0]):
+    base = name.partition(":")[0]
+    data = _catalogue.paper_data(base)
+    for row in paper_numbers.rows_of(data, base) if data else ():
         assert row.kind == "paper"
-        assert row.base == name.partition(":")[0]
+        assert row.base == base
 
 
 def test_conditioning_is_what_the_method_sees_of_actions() -> None:

@@ -1,0 +1,311 @@
+"""A sweep: scenarios × methods × M_tr × seeds, planned and tried, then trained and probed one after another.
+
+What is done is skipped, what was begun goes on, and a run that fails costs no other.
+"""
+
+import dataclasses
+import gc
+import inspect
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from gazeworld.envs import registry
+from gazeworld.envs.files import DataError
+from gazeworld.envs.rng import Draws
+from gazeworld.envs.world import World
+from gazeworld.models.method import METHODS, CheckpointError, Method
+
+from ..training import checkpoint
+from ..training.loop import POLICY, collect
+from . import build, scenario
+from .evaluate_run import Evaluated, evaluate_run
+from .records import read_probes, scores
+from .run_folder import RUN, Run, begun, open_run, require_free, require_plain
+from .scenario import Scenario, flat
+from .train_run import train_run
+
+ENCODER = ("encoder", "dim", "width")
+"""Options that a method takes over from the one in whose place it stands; all others are its own."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a sweep: the scenario's name, what exactly will be trained and where it lies."""
+
+    name: str
+    scenario: Scenario
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a sweep, what people should know of how they came about, and the worlds built so far to find out."""
+
+    runs: tuple[Planned, ...]
+    told: tuple[str, ...]
+    worlds: dict[str, World]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What came of a sweep: folders of runs that are done, what others failed of, and whether Ctrl-C ended it early."""
+
+    done: tuple[Path, ...]
+    failed: dict[Path, Exception]
+    stopped: bool
+
+
+class Work(Enum):
+    """What is left to do for a run."""
+
+    NOTHING = "done already"
+    PROBE = "trained, now probed"
+    RESUME = "begun before, goes on"
+    TRAIN = "trained and probed"
+    NEITHER = "damaged"
+
+
+def plan(
+    scenarios: Sequence[tuple[str, Scenario]],
+    *,
+    methods: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    observed: Sequence[int] = (),
+    change: Callable[[Scenario], Scenario] = lambda asked: asked,
+    runs: Path = Path("runs"),
+    device: str = "auto",
+) -> Plan:
+    """The runs of scenarios, each with its name, with other methods in its place, other M_tr and several seeds.
+
+    Without `methods` a scenario has its own, without `observed` its own M_tr or the nearest that the method can learn
+    from. `change` makes further settings, once the method is in its place. Runs lie in folders in `runs`.
+    Raises ValueError for names that are not there, settings that do not fit and a device that cannot be used.
+    """
+    if not scenarios or not seeds:
+        raise ValueError(f"nothing to do: {'no seed was given' if scenarios else 'no scenario was named'}")
+    found: dict[Path, Planned] = {}
+    told: dict[str, None] = {}
+    worlds: dict[str, World] = {}
+    for name, base in scenarios:
+        for method in methods or [base.method["name"]]:
+            swapped = _swapped(base, name, method.replace("_", "-"), told)
+            fitted = _fitted(change(swapped), name, told, worlds)
+            for length in observed or [fitted.train.observed]:
+                longer = fitted.changed(train={"observed": length})
+                label = _label(name, base, longer, default=fitted.train.observed)
+                for seed in seeds:
+                    folder = runs / f"{label}-{seed}"
+                    if folder in found:
+                        raise ValueError(f"{folder}: two runs of the sweep would lie there")
+                    found[folder] = Planned(name, longer.changed(seed=seed), folder)
+    for one in {run.scenario.train.precision: run.scenario for run in found.values()}.values():
+        build.fabric_of(one, device)  # a device that is not there is told once, not by every run
+    return Plan(tuple(found.values()), tuple(told), worlds)
+
+
+def _label(name: str, base: Scenario, asked: Scenario, default: int) -> str:
+    """Name of a run without its seed: as `gazeworld train` would call it, and what differs from the scenario."""
+    words = [name.replace(":", "-")]
+    if asked.method["name"] != base.method["name"]:
+        words.append(asked.method["name"])
+    if asked.train.observed != default:
+        words.append(f"m{asked.train.observed}")
+    return "-".join(words)
+
+
+def _swapped(base: Scenario, name: str, method: str, told: dict[str, None]) -> Scenario:
+    """The scenario with another method on the same encoder; all other options are the method's own defaults."""
+    kind = registry.concrete(METHODS, method, Method)
+    if method == base.method["name"]:
+        return base
+    has = inspect.signature(kind).parameters
+    kept = {key: value for key, value in base.method.items() if key in ENCODER and key in has}
+    dropped = [key for key in base.method if key not in kept and key != "name"]
+    text = f"{name}: {method} in place of {base.method['name']} keeps {', '.join(kept) or 'nothing'}"
+    told[f"{text}; has its own instead of {', '.join(dropped)}" if dropped else text] = None
+    return dataclasses.replace(base, method={"name": method, **kept})
+
+
+def _fitted(asked: Scenario, name: str, told: dict[str, None], worlds: dict[str, World]) -> Scenario:
+    """The scenario with the nearest M_tr that its method can learn from."""
+    kind = registry.concrete(METHODS, asked.method["name"], Method)
+    views = max(asked.train.observed + 1, kind.least_views)
+    views = views if kind.most_views is None else min(views, kind.most_views)
+    if kind.adds_actions and views > 2 and not _world(asked, worlds).additive:
+        views = 2
+    if views == asked.train.observed + 1:
+        return asked
+    method, old = asked.method["name"], asked.train.observed
+    told[f"{name}: {method} is trained on {views} views: train.observed {old} → {views - 1}"] = None
+    return asked.changed(train={"observed": views - 1})
+
+
+def _world(asked: Scenario, worlds: dict[str, World]) -> World:
+    """The world that a run learns in, built once."""
+    place = json.dumps(asked.world, sort_keys=True)
+    if place not in worlds:
+        worlds[place] = build.world_of(asked, asked.world["split"], "cpu")
+    return worlds[place]
+
+
+def try_out(plan: Plan) -> None:
+    """Build every kind of run of a plan once, and look around in its world, without training anything.
+
+    Raises ValueError, naming the run, where a world, a method or a policy cannot be had as it is asked for.
+    """
+    tried: set[str] = set()
+    for run in plan.runs:
+        asked = run.scenario
+        key = json.dumps(scenario.to_json(asked.changed(seed=0)), sort_keys=True)
+        if key in tried:
+            continue
+        tried.add(key)
+        try:
+            world = _world(asked, plan.worlds)
+            build.check_method(asked, world)
+            build.check_regions(asked, world)
+            method = build.method_of(asked, world).eval()
+            there = build.place_of(asked, world, 2)
+            there.policy.attach(method)
+            length = max(asked.train.observed, asked.probe.views) + 1
+            collect(there.env, there.policy, length, Draws.rows(0, 2).fold(POLICY), {"episode": 0})
+            for split in (asked.probe_split, asked.test_split):
+                _world(asked.changed(world={"split": split}), plan.worlds)
+        except ValueError as error:
+            raise ValueError(f"{run.folder.name} cannot be trained: {error}") from error
+
+
+def sweep(
+    asked: Plan,
+    device: str = "auto",
+    *,
+    tell: Callable[[str], None] = print,
+    console: Console | None = None,
+    trained: Callable[[Run, bool], None] = lambda run, finished: None,
+    probed: Callable[[Evaluated], None] = lambda done: None,
+) -> Swept:
+    """Train and probe what is left of a plan, one run after another in this process.
+
+    `tell` is given a line for everything that begins or fails, `console` shows how far training is, `trained` is called
+    with every run that trained and whether it came to its end, `probed` with every run that was probed: to draw them.
+    Raises ValueError, before anything is trained, for what cannot be trained and for folders that hold other runs.
+    """
+    work = {run.folder: _found(run) for run in asked.runs}
+    todo = [run for run in asked.runs if work[run.folder] is not Work.NOTHING]
+    for text in asked.told:
+        tell(text)
+    tell(f"{len(asked.runs)} runs in {asked.runs[0].folder.parent}, {len(asked.runs) - len(todo)} done already")
+    try_out(dataclasses.replace(asked, runs=tuple(run for run in todo if work[run.folder] is not Work.NEITHER)))
+    asked.worlds.clear()  # every run builds its own, where it is trained
+    done, failed = [run.folder for run in asked.runs if run not in todo], dict[Path, Exception]()
+    began, stopped = time.monotonic(), False
+    try:
+        for number, run in enumerate(todo):
+            place = f"[{number + 1}/{len(todo)}] {run.folder.name}"
+            rest = (time.monotonic() - began) / number * (len(todo) - number) if number else None
+            ahead = "" if rest is None else f"; about {timedelta(seconds=round(rest))} left"
+            try:
+                # Looked at anew: another process may have trained it in the meantime.
+                work_left = left(run)
+                tell(f"{place}: {work_left.value}{ahead}")
+                _one(run, work_left, device, tell, console, trained, probed)
+                done.append(run.folder)
+            except Exception as error:  # whatever it was, the other runs are not to be lost for it
+                failed[run.folder] = error
+                tell(f"{place} failed: {type(error).__name__}: {error}")
+            _clean(run)
+    except KeyboardInterrupt:
+        stopped = True
+    return Swept(tuple(run.folder for run in asked.runs if run.folder in done), failed, stopped)
+
+
+def _found(run: Planned) -> Work:
+    """What is left to do for a run; a damaged one is no reason not to train the others."""
+    try:
+        return left(run)
+    except (DataError, CheckpointError):
+        return Work.NEITHER
+
+
+def _one(
+    run: Planned,
+    work: Work,
+    device: str,
+    tell: Callable[[str], None],
+    console: Console | None,
+    trained: Callable[[Run, bool], None],
+    probed: Callable[[Evaluated], None],
+) -> None:
+    """Do what is left for a run. Raises KeyboardInterrupt where training saved what it had and returned early."""
+    if work is Work.NOTHING:
+        return
+    if work is not Work.PROBE:
+        resume = work is Work.RESUME
+        # What is begun goes on as it is written, also where the sweep asks for other probes.
+        asked = open_run(run.folder).scenario if resume else run.scenario
+        ran, finished = train_run(Run(run.folder, run.name, asked), device, resume=resume, console=console, usual=asked)
+        trained(ran, finished)
+        if not finished:
+            raise KeyboardInterrupt
+    tell(f"{run.folder.name}: probing")
+    probed(evaluate_run(run.folder, run.scenario.probe, device))
+    found = scores(read_probes(run.folder), "trained")
+    tell(f"{run.folder.name}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+
+
+def left(run: Planned) -> Work:
+    """What is left to do for a run.
+
+    Raises ValueError if its folder holds something else, DataError and CheckpointError for damaged files.
+    """
+    if not begun(run.folder, RUN):
+        require_free(run.folder, RUN)
+        return Work.TRAIN
+    there = open_run(run.folder)
+    require_plain(run.folder)
+    wanted, found = _training(run.name, run.scenario), _training(there.name, there.scenario)
+    for key in (*wanted, *found):
+        if wanted.get(key) != found.get(key):
+            raise ValueError(
+                f"{run.folder}: a run with {key}={found.get(key)} lies there, but the sweep asks for "
+                f"{key}={wanted.get(key)}; choose another --runs"
+            )
+    step = _trained(run.folder)
+    if step is None:
+        return Work.RESUME
+    try:
+        probes = read_probes(run.folder)
+    except ValueError:
+        return Work.PROBE
+    same = probes["config"] == json.loads(json.dumps(dataclasses.asdict(run.scenario.probe)))
+    return Work.NOTHING if same and probes["step"] == step else Work.PROBE
+
+
+def _training(name: str, asked: Scenario) -> dict[str, Any]:
+    """All that decides what a run learns, by dotted keys, as JSON has it."""
+    parts = {key: value for key, value in scenario.to_json(asked).items() if key != "probe"}
+    return {"scenario": name, **flat(json.loads(json.dumps(parts)))}
+
+
+def _trained(folder: Path) -> int | None:
+    """The last step of a run that was trained to its end, else None."""
+    newest = checkpoint.latest(folder / "checkpoints")
+    return newest.step if newest is not None and newest.state().get("steps") == newest.step else None
+
+
+def _clean(run: Planned) -> None:
+    """Give back what a run held, so that the next one finds the device as if it were the first."""
+    if run.scenario.train.compile:
+        torch.compiler.reset()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
