@@ -75,7 +75,7 @@ class ProbeConfig(Options, owner="probe"):
 
     views: Views = 6
     """largest number of observed views; everything is measured for M = 1 … views (M_val)"""
-    rounds: Positive = 2
+    repeats: Positive = 2
     """visits to every training scene for recognition and position; path integration and the test split get one"""
     scenes: Natural = 0
     """scenes per split, spread evenly over it (0: all)"""

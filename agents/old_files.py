@@ -15,7 +15,12 @@ RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Beside": (("steer", "train_policy"),),
     "PolicyFacts": (("menu", "discrete_actions"),),
-    "RunConfig": (("agent.menu", "discrete_actions"), ("config.policy.heads", "ensemble")),
+    "RunConfig": (
+        ("agent.menu", "discrete_actions"),
+        ("config.policy.heads", "ensemble"),
+        ("config.probe.rounds", "repeats"),
+    ),
+    "Probes": (("config.rounds", "repeats"),),
 }
 """By the name of a file's schema: the path of a field as it was, and its present name; applied in this order."""
 

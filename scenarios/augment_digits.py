@@ -28,7 +28,7 @@ scenario = Scenario(
     },
     method=SMALL,
     train=SHORT,
-    probe=ProbeConfig(scenes=2000, rounds=1, noise=0.0),
+    probe=ProbeConfig(scenes=2000, repeats=1, noise=0.0),
 ).changed(train={"steps": 2500, "observed": 2})
 
 variants = {

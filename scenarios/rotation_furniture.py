@@ -38,7 +38,7 @@ scenario = Scenario(
     policy={"name": "unseen"},
     method={**SMALL, "encoder": "small-grid", "dim": 128, "action_width": 32},
     train=replace(SHORT, steps=1500, observed=3),
-    probe=ProbeConfig(views=8, rounds=5, noise=0.0, epochs_mlp=100, hidden=256, puzzle_epochs=20, online=99),
+    probe=ProbeConfig(views=8, repeats=5, noise=0.0, epochs_mlp=100, hidden=256, puzzle_epochs=20, online=99),
 )
 
 full = scenario.changed(world={"root": "data/furniture-packed"})

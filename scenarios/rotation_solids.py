@@ -35,7 +35,7 @@ scenario = Scenario(
     # Where things lie in a view tells how they are turned: the encoder's last map is flattened, not averaged.
     method={**SMALL, "encoder": "small-grid", "dim": 128, "action_width": 32},
     train=replace(SHORT, steps=1500, observed=3),
-    probe=ProbeConfig(views=8, rounds=2, noise=0.0, epochs_mlp=100, hidden=256, puzzle_epochs=20, online=400),
+    probe=ProbeConfig(views=8, repeats=2, noise=0.0, epochs_mlp=100, hidden=256, puzzle_epochs=20, online=400),
 )
 
 variants = {

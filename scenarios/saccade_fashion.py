@@ -34,7 +34,7 @@ scenario = Scenario(
     policy={"name": "saliency", "map": "contrast", "sigma": 0.0, "ior": True, "radius": 16.0, "shape": "circle"},
     method=SMALL,
     train=SHORT,
-    probe=ProbeConfig(scenes=4000, rounds=1),
+    probe=ProbeConfig(scenes=4000, repeats=1),
 )
 
 variants = {

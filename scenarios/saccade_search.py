@@ -39,7 +39,7 @@ scenario = Scenario(
     policy={"name": "dwell", "map": "contrast", "stay": 0.95, "reach": 0.06},
     method={**SMALL, "encoder": "small-grid", "dim": 128},
     train=dataclasses.replace(SHORT, steps=1500, observed=3, lr=1e-3),
-    probe=ProbeConfig(scenes=4000, rounds=1),
+    probe=ProbeConfig(scenes=4000, repeats=1),
 )
 
 variants = {

@@ -37,7 +37,7 @@ class Arena:
         """The policy, for the world of the test split."""
         return self._policy(self.test, self.policy)
 
-    def visit(self, length: int, config: ProbeConfig, rounds: int, **policy: Any) -> "Streams":
+    def visit(self, length: int, config: ProbeConfig, repeats: int, **policy: Any) -> "Streams":
         """Streams of both splits by the arena's policy or the one given; the test split is visited once."""
         chosen = policy or self.policy
         train, test = (
@@ -46,10 +46,10 @@ class Arena:
                 self._policy(env, chosen),
                 length,
                 scenes=min(config.scenes, env.world.size),
-                rounds=times,
+                repeats=times,
                 seed=seed,
             )
-            for env, times, seed in ((self.train, rounds, config.seed), (self.test, 1, scored(config.seed)))
+            for env, times, seed in ((self.train, repeats, config.seed), (self.test, 1, scored(config.seed)))
         )
         return Streams(self, train, test)
 
@@ -116,7 +116,7 @@ def evaluate(
     methods = {"trained": method, "untrained": untrained}
     classes = len(arena.train.world.classes)
     tick("looking around", 0, 1)
-    seen = arena.visit(config.views + 1, config, config.rounds)
+    seen = arena.visit(config.views + 1, config, config.repeats)
     base = chance(seen.train.labels, seen.test.labels, classes)
     pairs = seen.pairs(methods, config.views, tick)
     tick("recognition", 0, 1)
@@ -154,7 +154,7 @@ def _elsewhere(
     """Recognition with uniform fixations (where that is not the arena's own policy) and from one look at the centre."""
     found = {}
     if arena.policy["name"] != "uniform":
-        random = arena.visit(config.views, config, config.rounds, name="uniform")
+        random = arena.visit(config.views, config, config.repeats, name="uniform")
         pairs = random.pairs({"trained": methods["trained"]}, config.views, tick)
         tick("recognition with uniform fixations", 0, 1)
         scores = recognition(pairs, classes, config, single=False)
@@ -169,7 +169,7 @@ def _elsewhere(
 def _few(config: ProbeConfig) -> ProbeConfig:
     """The configuration of path integration: one visit to at most `path_scenes` scenes."""
     most = config.path_scenes or config.scenes
-    return replace(config, rounds=1, scenes=min(most, config.scenes or most))
+    return replace(config, repeats=1, scenes=min(most, config.scenes or most))
 
 
 def _ablated(pairs: Pairs, methods: dict[str, Method], config: ProbeConfig, tick: Tick) -> Pairs:
@@ -178,13 +178,13 @@ def _ablated(pairs: Pairs, methods: dict[str, Method], config: ProbeConfig, tick
     That is enough for regressors of a few numbers, and ablations are the dearest features of all.
     """
 
-    def cut(name: str, seen: Features, rounds: int) -> Features:
-        once = len(seen.labels) // rounds
+    def cut(name: str, seen: Features, repeats: int) -> Features:
+        once = len(seen.labels) // repeats
         rows = spread_over(once, min(config.path_scenes, once))
         return ablated(methods[name], seen.take(rows), _told(tick, name, "ablated"))
 
     return {
-        name: Pair(cut(name, pair.train, config.rounds), cut(name, pair.test, 1), pair.train_split, pair.test_split)
+        name: Pair(cut(name, pair.train, config.repeats), cut(name, pair.test, 1), pair.train_split, pair.test_split)
         for name, pair in pairs.items()
     }
 
@@ -230,7 +230,7 @@ def _in_other_worlds(
     methods: dict[str, Method], arena: Arena, places: dict[str, Arena], config: ProbeConfig, tick: Tick
 ) -> dict[str, Any]:
     world = arena.test.world
-    here = arena.visit(config.views, config, config.rounds).pairs(methods, config.views, tick)
+    here = arena.visit(config.views, config, config.repeats).pairs(methods, config.views, tick)
     found = {}
     for name, place in places.items():
         there = elsewhere(methods, world, place.test, place.test_policy(), config, tick)

@@ -47,16 +47,16 @@ def rollouts(
     length: Views,
     *,
     scenes: Natural = 0,
-    rounds: Positive = 1,
+    repeats: Positive = 1,
     seed: EnvSeed = 0,
 ) -> Stream:
-    """Every scene of the environment's world visited `rounds` times, in streams of `length` views.
+    """Every scene of the environment's world visited `repeats` times, in streams of `length` views.
 
     `scenes` > 0 takes that many, spread evenly over the source (sources are often sorted by class). Streams come
-    round by round, so the first `scenes` of them are one visit to each. The result is a function of the arguments and
-    of `env.num_envs`. Raises ValueError for negative `scenes`, `rounds` < 1 or more scenes than there are.
+    repeat by repeat, so the first `scenes` of them are one visit to each. The result is a function of the arguments and
+    of `env.num_envs`. Raises ValueError for negative `scenes`, `repeats` < 1 or more scenes than there are.
     """
-    return _visit(env, policy, length, spread_over(env.world.size, scenes).repeat(rounds), seed)
+    return _visit(env, policy, length, spread_over(env.world.size, scenes).repeat(repeats), seed)
 
 
 @validated

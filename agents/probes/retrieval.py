@@ -69,12 +69,12 @@ def retrieval(
     env: ActiveVisionVectorEnv,
     policy: Policy,
     config: ProbeConfig,
-    rounds: int = 8,
+    repeats: int = 8,
     tick: Tick = quiet,
 ) -> dict[str, Any]:
     """MRR, Hit@1 and Hit@5 for M = 1 … `config.views` observed views, of every method that predicts, beside chance.
 
-    Streams are those of `policy` in the environment, which should hold the test split; `rounds` visits to every object.
+    Streams are those of `policy` in the environment, which should hold the test split: `repeats` visits to each object.
     `values` has, for every model, lists over M for "all views" (the standard protocol), "unseen views" (the M
     observed ones are no candidates, unless one of them is the target) and "another stream's action" (the standard
     protocol with the action of the stream before: what the predictor knows without minding the action). `degrees` is
@@ -86,7 +86,7 @@ def retrieval(
         if not isinstance(method, Predicts):
             raise ValueError(f"the {name} method, a {type(method).__name__}, predicts no views that could be retrieved")
     scenes = min(config.scenes, env.world.size)
-    stream = rollouts(env, policy, m + 1, scenes=scenes, rounds=rounds, seed=config.seed)
+    stream = rollouts(env, policy, m + 1, scenes=scenes, repeats=repeats, seed=config.seed)
     asked = _asked(views, stream, m)
     values = {}
     for name, method in methods.items():

@@ -66,8 +66,8 @@ def embedding(
     maps = maps or MapConfig()
     world = env.world
     scenes = min(config.scenes, world.size) or world.size
-    scenes, rounds = min(scenes, maps.aggregates), -(-maps.aggregates // scenes)
-    stream = rollouts(env, policy, maps.views, scenes=scenes, rounds=rounds, seed=config.seed)
+    scenes, repeats = min(scenes, maps.aggregates), -(-maps.aggregates // scenes)
+    stream = rollouts(env, policy, maps.views, scenes=scenes, repeats=repeats, seed=config.seed)
     require_labels(stream.labels, len(world.classes), "mapped")
     values = {}
     for name, method in methods.items():

@@ -185,8 +185,8 @@ def prepare(training: PolicyTraining, own_policy: Mapping[str, Any] | None = Non
         if training.method is not None:
             policy.attach(training.method)
         scenes = min(plan.prepare, world.size)
-        rounds = math.ceil(plan.prepare / scenes)
-        parts.append(rollouts(env, policy, length, scenes=scenes, rounds=rounds, seed=mixed(plan.seed, i, 0)))
+        repeats = math.ceil(plan.prepare / scenes)
+        parts.append(rollouts(env, policy, length, scenes=scenes, repeats=repeats, seed=mixed(plan.seed, i, 0)))
     streams = joined(parts)
     for reward in rewards_of(adapter_of(training.agent).env):
         values = reward.prepare(streams)

@@ -12,6 +12,7 @@ from gazeworld.envs.world import WORLDS, World
 from gazeworld.models.method import METHODS, Method
 
 from ..file_schemas import Probes, read_lines, require_fields, require_shallow
+from ..old_files import renamed
 from ..training.trained_methods import read_config
 from . import scenario
 from .run_folder import open_run
@@ -83,7 +84,7 @@ def read_probes(folder: Path) -> dict[str, Any]:
     except DataError as error:
         raise DataError(f"{file}: not whole: {str(error).removeprefix(f'{file}: ')}; {cure} anew") from error
     try:
-        require_fields(found, Probes, str(file))
+        found = require_fields(renamed(found, Probes.__name__), Probes, str(file))
     except DataError as error:
         found_out = str(error).removeprefix(f"{file}: ")
         raise DataError(f"{file}: written by another version: {found_out}; {cure} anew") from error

@@ -31,7 +31,7 @@ class TrainJointlyArguments(Options):
     phases: PhaseConfig = field(default_factory=PhaseConfig)
     """how the two take turns; the world model learns for phases x model-steps steps"""
     name: Name = ""
-    """name of the run (empty: scenario, alternating and seed)"""
+    """name of the run (empty: scenario, joint and seed)"""
     runs: Folder = Path("runs")
     """folder of all runs"""
     device: str = "auto"
@@ -70,7 +70,7 @@ def _trained(name: str, usual: Scenario, chosen: TrainJointlyArguments, console:
 
     from . import _runs
 
-    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-alternating-{chosen.scenario.seed}")
+    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-joint-{chosen.scenario.seed}")
     asked = Run(folder, name, with_policy(chosen.scenario, usual, folder))
     choices = JointChoices(chosen.agent.chosen(), chosen.phases)
     run, finished = train_jointly(asked, choices, chosen.device, resume=chosen.resume, console=console, usual=usual)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gazeworld.agents.policy import make_policy
-from gazeworld.agents.training.loop import collect
+from gazeworld.agents import collect, make_policy
 from gazeworld.envs import ActiveVisionVectorEnv, Draws
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.scenarios.reports.scan_paths import scanpaths

@@ -2,8 +2,7 @@
 
 import sys
 
-from gazeworld.agents.policy import make_policy
-from gazeworld.agents.training.loop import collect
+from gazeworld.agents import collect, make_policy
 from gazeworld.envs import ActiveVisionVectorEnv, Draws, make_world
 from gazeworld.scenarios.reports.scan_paths import scanpaths
 

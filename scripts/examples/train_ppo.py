@@ -9,12 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gazeworld.agents.rl.algorithms import make_agent
-from gazeworld.agents.rl.memory import Remember
-from gazeworld.agents.rl.observations import Observe
-from gazeworld.agents.rl.reward import make_reward
-from gazeworld.agents.rl.saving import save_policy
-from gazeworld.agents.rl.vec_env import SB3VecEnv
+from gazeworld.agents.rl import Observe, Remember, SB3VecEnv, make_agent, make_reward, save_policy
 from gazeworld.envs import ActiveVisionVectorEnv, make_world
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000

@@ -9,6 +9,7 @@ import pytest
 import torch
 from fakes.worlds import CountingWorld
 
+from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.old_files import METHOD_OPTIONS, renamed
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.trained_methods import load_method, made_for, read_config
@@ -69,3 +70,10 @@ def test_present_names_are_those_of_the_methods(name: str) -> None:
     for path, present in METHOD_OPTIONS[name]:
         assert present in known
         assert path.rpartition(".")[2] not in known
+
+
+def test_repeats_of_probes_are_read_by_their_present_name() -> None:
+    old, new = {"views": 3, "rounds": 2}, {"views": 3, "repeats": 2}
+    assert renamed({"config": {"probe": old}}, "RunConfig") == {"config": {"probe": new}}
+    assert renamed({"step": 1, "config": old}, "Probes") == {"step": 1, "config": new}
+    assert ProbeConfig(**new).repeats == 2

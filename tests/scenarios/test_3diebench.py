@@ -15,7 +15,7 @@ from gazeworld.scenarios.commands._main import main
 
 CLASSES = {"02691156": 6, "03001627": 6}
 SHORT = "--train.epochs 0 --train.steps 2 --train.batch 4 --train.no-compile --train.precision 32-true --no-evaluate"
-PROBES = "--probe.views 2 --probe.rounds 1 --probe.epochs-linear 2 --probe.epochs-mlp 2 --probe.hidden 8"
+PROBES = "--probe.views 2 --probe.repeats 1 --probe.epochs-linear 2 --probe.epochs-mlp 2 --probe.hidden 8"
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ SMALL = EnsembleConfig(heads=3, hidden=32, epochs=30, label_epochs=60, batch=64,
 
 def streams(world: SaccadeWorld, n: int = 300, length: int = 3) -> Stream:
     env = ActiveVisionVectorEnv(50, world, episode_steps=4, tensors=True, autoreset_mode=AutoresetMode.DISABLED)
-    return rollouts(env, make_policy("uniform", world), length, rounds=n // world.size)
+    return rollouts(env, make_policy("uniform", world), length, repeats=n // world.size)
 
 
 def tiny(world: SaccadeWorld) -> Method:

@@ -21,7 +21,7 @@ from gazeworld.envs.world import Scene
 from gazeworld.models.method import Method
 from gazeworld.scenarios.reports import tables
 
-CONFIG = ProbeConfig(views=3, rounds=2, epochs_linear=60, epochs_position=15, batch=16, noise=2.0, seed=1)
+CONFIG = ProbeConfig(views=3, repeats=2, epochs_linear=60, epochs_position=15, batch=16, noise=2.0, seed=1)
 
 
 class Oracle(Method):
@@ -184,7 +184,7 @@ def test_heads_are_scored_on_draws_of_their_own() -> None:
 
 
 def test_path_integration_takes_fewer_scenes() -> None:
-    config = ProbeConfig(views=1, rounds=2, epochs_linear=1, epochs_position=1, path_scenes=30)
+    config = ProbeConfig(views=1, repeats=2, epochs_linear=1, epochs_position=1, path_scenes=30)
     found = evaluate(Oracle(), Oracle(True), arena(), arena(noise=1.0), config)
     for entry in found["path_integration"].values():
         assert (entry["heads trained on"]["streams"], entry["scored on"]["streams"]) == (30, 30)
@@ -192,7 +192,7 @@ def test_path_integration_takes_fewer_scenes() -> None:
 
 
 def test_same_seed_same_result() -> None:
-    config = ProbeConfig(views=1, rounds=1, epochs_linear=2, epochs_position=2, batch=16, scenes=20)
+    config = ProbeConfig(views=1, repeats=1, epochs_linear=2, epochs_position=2, batch=16, scenes=20)
     one, two = (evaluate(Oracle(), Oracle(True), arena(), None, config) for _ in range(2))
     assert one == two
     assert list(one["path_integration"]) == ["without_noise"]
@@ -201,7 +201,7 @@ def test_same_seed_same_result() -> None:
 
 
 def test_other_policies_stand_beside_uniform_fixations() -> None:
-    config = ProbeConfig(views=2, rounds=1, epochs_linear=2, epochs_position=2, batch=16)
+    config = ProbeConfig(views=2, repeats=1, epochs_linear=2, epochs_position=2, batch=16)
     named = Arena(arena().train, arena().test, {"name": "uniform"})
     with pytest.raises(ValueError, match="unknown policy 'nowhere'"):
         evaluate(Oracle(), Oracle(), Arena(named.train, named.test, {"name": "nowhere"}), None, config)
@@ -209,7 +209,7 @@ def test_other_policies_stand_beside_uniform_fixations() -> None:
 
 def test_unlabelled_splits_are_one_clear_error() -> None:
     with pytest.raises(ValueError, match="a labelled probe needs labels: 60 of 60 training samples have none"):
-        evaluate(Oracle(), Oracle(), arena(Unlabelled), None, ProbeConfig(views=1, rounds=1, epochs_linear=1))
+        evaluate(Oracle(), Oracle(), arena(Unlabelled), None, ProbeConfig(views=1, repeats=1, epochs_linear=1))
 
 
 def test_chance_is_the_majority_of_training() -> None:

@@ -47,13 +47,13 @@ def method(**options: object) -> Method:
 
 def test_every_scene_is_visited_every_round_and_views_belong_to_poses() -> None:
     env, policy = place(rows=5)
-    stream = rollouts(env, policy, 4, rounds=3, seed=1)
+    stream = rollouts(env, policy, 4, repeats=3, seed=1)
     assert stream.scenes.tolist() == list(range(12)) * 3
     assert torch.equal(stream.labels, stream.scenes % 3)
     assert torch.equal(stream.views[..., 1, 0].squeeze(-1), (stream.poses * 25).to(torch.uint8)[..., 0])
     assert torch.equal(stream.actions, stream.poses[:, 1:] - stream.poses[:, :-1])
-    rounds = stream.poses.view(3, 12, 4)
-    assert not torch.equal(rounds[0], rounds[1])
+    repeats = stream.poses.view(3, 12, 4)
+    assert not torch.equal(repeats[0], repeats[1])
 
 
 def test_rollouts_are_a_function_of_the_seed() -> None:
@@ -71,8 +71,8 @@ def test_some_scenes_are_spread_over_the_source() -> None:
     assert len(spread_over(1000, 7).unique()) == 7
     with pytest.raises(ValueError, match=r"13 scenes were asked for, expected 0 \(all\) to 12"):
         rollouts(env, policy, 2, scenes=13)
-    with pytest.raises(ValueError, match="rounds is 0"):
-        rollouts(env, policy, 2, rounds=0)
+    with pytest.raises(ValueError, match="repeats is 0"):
+        rollouts(env, policy, 2, repeats=0)
 
 
 def test_centred_views_are_from_the_middle() -> None:

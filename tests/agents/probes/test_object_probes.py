@@ -20,7 +20,7 @@ from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import WorldSpec, make_method
 from gazeworld.scenarios.reports import tables
 
-CONFIG = ProbeConfig(views=2, rounds=1, epochs_linear=2, epochs_mlp=2, hidden=8, puzzle_epochs=1)
+CONFIG = ProbeConfig(views=2, repeats=1, epochs_linear=2, epochs_mlp=2, hidden=8, puzzle_epochs=1)
 
 
 def arena(*worlds: World) -> Arena:

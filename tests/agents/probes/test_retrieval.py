@@ -23,7 +23,7 @@ from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.models.method import Method, Predicts, WorldSpec, frozen, make_method
 
 V, M = 9, 3
-CONFIG = ProbeConfig(views=M, rounds=1, seed=4)
+CONFIG = ProbeConfig(views=M, repeats=1, seed=4)
 
 
 class Planted(Method):
@@ -71,11 +71,11 @@ def place(n: int = 21) -> ActiveVisionVectorEnv:
     return ActiveVisionVectorEnv(4, world, episode_steps=M + 1, tensors=True, autoreset_mode=AutoresetMode.DISABLED)
 
 
-def measured(*kinds: str, policy: str = "unseen", rounds: int = 2) -> dict:
+def measured(*kinds: str, policy: str = "unseen", repeats: int = 2) -> dict:
     env = place()
     assert isinstance(env.world, RotationWorld)
     methods: dict[str, Method] = {kind: Planted(env.world, kind) for kind in kinds}
-    return retrieval(methods, env, make_policy(policy, env.world), CONFIG, rounds)
+    return retrieval(methods, env, make_policy(policy, env.world), CONFIG, repeats)
 
 
 def test_ranks_are_those_of_a_naive_loop() -> None:
@@ -104,7 +104,7 @@ def test_the_protocol_is_that_of_a_naive_loop() -> None:
     assert isinstance(world, RotationWorld)
     options = {"encoder": "small", "dim": 12, "width": 4, "action_width": 4, "predictor_hidden": 16}
     method = make_method("seq-jepa", WorldSpec((3, 8, 8), 4, world.mean, world.std), **options)
-    found = retrieval({"a": method}, env, policy, CONFIG, rounds=1)
+    found = retrieval({"a": method}, env, policy, CONFIG, repeats=1)
     stream = rollouts(env, policy, M + 1, seed=CONFIG.seed)
     n = len(stream.scenes)
     naive = {kind: {"mrr": 0.0, "hit@1": 0.0, "hit@5": 0.0} for kind in ("all views", "unseen views")}

@@ -22,7 +22,7 @@ from gazeworld.scenarios.commands.sweep import SweepArguments, plan_of
 
 TINY = (
     "train.steps=2", "train.batch=4", "train.log_every=1", "train.save_every=1", "train.probe_every=2",
-    "probe.online=0", "probe.scenes=30", "probe.rounds=1", "probe.epochs_linear=1", "probe.epochs_position=1",
+    "probe.online=0", "probe.scenes=30", "probe.repeats=1", "probe.epochs_linear=1", "probe.epochs_position=1",
     "probe.views=2", "probe.noise=0", "probe.path_scenes=10", "method.dim=8", "method.width=4",
 )  # fmt: skip
 

@@ -25,7 +25,7 @@ from gazeworld.scenarios.commands.train import TrainArguments
 
 TINY = [
     "--train.steps", "4", "--train.batch", "8", "--train.log-every", "2", "--train.save-every", "2",
-    "--train.probe-every", "4", "--probe.online", "40", "--probe.scenes", "60", "--probe.rounds", "1",
+    "--train.probe-every", "4", "--probe.online", "40", "--probe.scenes", "60", "--probe.repeats", "1",
     "--probe.epochs-linear", "3", "--probe.epochs-position", "3", "--probe.views", "2", "--device", "cpu",
 ]  # fmt: skip
 
