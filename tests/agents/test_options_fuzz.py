@@ -194,7 +194,7 @@ def test_discrete_actions(name: Any, data: st.DataObject) -> None:
     options = drawn(data, DISCRETE_ACTIONS["fixations"])
     named = data.draw(st.sampled_from(["fixations", name]))
     built_or_named(
-        lambda: make_discrete_actions(PLACES, {"name": named, **options}), {"discrete_actions": named, **options}
+        lambda: make_discrete_actions(PLACES, {"name": named, **options}), {"discrete actions": named, **options}
     )
 
 
