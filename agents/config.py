@@ -45,7 +45,7 @@ class TrainConfig(Options, owner="train"):
     warmup: Share = 0.01
     """fraction of training that warms up (paper: 20 epochs of 2000)"""
     weight_decay: Amount = 1e-3
-    """AdamW's decay of matrices and kernels"""
+    """AdamW's weight decay, of matrices and kernels"""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """arithmetic of the forward pass"""
     sync_batch_norm: bool = False
@@ -96,7 +96,7 @@ class ProbeConfig(Options, owner="probe"):
     puzzle_epochs: MaybeEpochs = 60
     """epochs in which the aggregator is fine-tuned to find the odd one out (worlds of objects; 0: leave it out)"""
     regions: tuple[str, ...] = ()
-    """other regions of rotations in which heads are scored, too: ood, held-out … (sources that draw their views), or
+    """other regions of rotations in which read-outs are scored, too: ood, held-out … (sources that draw views), or
     NAME=ROOT, a stored set (ood=ROOT: the authors' out-of-distribution set)"""
     maps: bool = False
     """draw two-dimensional maps of embeddings (needs umap-learn)"""

@@ -206,7 +206,7 @@ def object_probes(
     config: ProbeConfig,
     tick: Tick = quiet,
 ) -> dict[str, Any]:
-    """Retrieval by the predictor, nearest neighbours, odd one out, and heads trained here used elsewhere.
+    """Retrieval by the predictor, nearest neighbours, odd one out, and read-outs trained here used elsewhere.
 
     `places` are other worlds with the same classes and actions, by name: rotations of another region, for instance.
     Retrieval is left out where a method foresees no views (see `Predicts`).

@@ -28,7 +28,7 @@ FULL, NO_ACTIONS, NO_VISION = "full", "actions_ablated", "vision_ablated"
 
 
 def scored(seed: int) -> int:
-    """The seed of streams that heads are scored on, from that of the streams they are trained on.
+    """The seed of streams that read-outs are scored on, from that of the streams they are trained on.
 
     With the same one, policies that do not mind the scene would look at the same places in both, and motor noise would
     be the same: heads could learn it by heart. Rows are keyed by seed + row, so the next seed would not do.

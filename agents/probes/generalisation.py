@@ -75,7 +75,7 @@ def generalisation(
     classes: int,
     config: ProbeConfig,
 ) -> dict[str, Any]:
-    """Recognition and every quantity, by heads trained here: scores on the test split here and on views from there.
+    """Recognition and every quantity, by read-outs trained here: scores on the test split here and on views from there.
 
     `there` holds features by the models of `here` (see `elsewhere`), `where` is what the place is called. The entries
     "recognition" (aggregate of the first M views, and the first view alone), "relative NAME" and "absolute NAME" have

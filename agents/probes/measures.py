@@ -1,7 +1,7 @@
 """What probes ask of frozen features: what is there, where did I look, how far have I come.
 
 Every measure returns an entry: a JSON-able dictionary that says which tensor was probed for what, on which split the
-heads were trained and on which they were scored, by what protocol and budget, with which seed, and the values.
+read-outs were trained and on which scored, by what protocol and budget, with which seed, and the values.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from .readouts import Budget, ReadOuts, accuracy, fit_classifier, fit_regressor,
 
 @dataclass(frozen=True)
 class Pair:
-    """Features of the split on which heads are trained and of the split on which they are scored, with their names."""
+    """Features of the splits on which read-outs are trained and on which they are scored, with their names."""
 
     train: Features
     test: Features

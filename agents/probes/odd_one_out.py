@@ -68,7 +68,7 @@ class Puzzle(Options):
     lr: PositiveAmount = 4e-4
     """highest learning rate of fine-tuning: the training's (appendix A.2)"""
     weight_decay: Amount = 1e-3
-    """AdamW's decay: the training's (appendix A.2)"""
+    """AdamW's weight decay: the training's (appendix A.2)"""
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def new_table(title: str, caption: str, names: tuple[str, ...], scores: list[str
 def _splits(entry: dict[str, Any]) -> str:
     train, test = entry["heads trained on"], entry["scored on"]
     return (
-        f"heads trained on {train['streams']} streams of the {train['split']} split, "
+        f"read-outs trained on {train['streams']} streams of the {train['split']} split, "
         f"scored on {test['streams']} of the {test['split']} split"
     )
 
@@ -215,7 +215,7 @@ def _odd(entry: dict[str, Any]) -> Table:
 
 def _elsewhere(name: str, entry: dict[str, Any]) -> Table:
     table = new_table(
-        f"Heads trained here, scored on “{name}”",
+        f"Read-outs trained here, scored on “{name}”",
         "recognition: top-1 (%) of the aggregate of all M views; others: R², raw",
         ("read out", "model"),
         ["here", "there"],
