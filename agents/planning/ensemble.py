@@ -180,12 +180,12 @@ def fit_ensemble(
     labelled = bool((seen.labels >= 0).all()) and config.label_epochs > 0
     classes = len(world.classes) if labelled else 0
     sizes = Sizes(method.aggregate_dim, seen.embeddings.shape[2], width, classes)
-    heads = Ensemble(sizes, config, signature(method)).to(device)
-    _fit_predictors(heads, torch.cat([aggregates, seen.embeddings], 2), goals, tick)
+    made = Ensemble(sizes, config, signature(method)).to(device)
+    _fit_predictors(made, torch.cat([aggregates, seen.embeddings], 2), goals, tick)
     if labelled:
         tick("fitting the label head", 0, 1)
-        _fit_label(heads, torch.cat([aggregates, goals], 2), seen.labels)
-    return heads.eval().requires_grad_(False)
+        _fit_label(made, torch.cat([aggregates, goals], 2), seen.labels)
+    return made.eval().requires_grad_(False)
 
 
 def quality(made: Ensemble, method: Method, world: World, stream: Stream) -> dict[str, float]:
@@ -209,37 +209,37 @@ def quality(made: Ensemble, method: Method, world: World, stream: Stream) -> dic
     return found
 
 
-def _fit_predictors(heads: Ensemble, inputs: Float[Tensor, "n m i"], goals: Float[Tensor, "n m d"], tick: Tick) -> None:
+def _fit_predictors(made: Ensemble, inputs: Float[Tensor, "n m i"], goals: Float[Tensor, "n m d"], tick: Tick) -> None:
     """Adam on one minus the cosine; each head counts a stream as often as its bootstrap sample drew it."""
     # No loop of `readouts`: heads begin with weights of their own, samples are weighted by head, the rate falls to 0.
-    config, (n, m) = heads.config, inputs.shape[:2]
+    config, (n, m) = made.config, inputs.shape[:2]
     generator = torch.Generator().manual_seed(config.seed + 1)
     drawn = torch.randint(n, (config.heads, n), generator=generator)
     times = torch.stack([row.bincount(minlength=n) for row in drawn]).repeat_interleave(m, 1).to(inputs.device)
     inputs, goals = inputs.flatten(0, 1), goals.flatten(0, 1)
     std, mean = torch.std_mean(inputs, 0, correction=0)
-    heads.mean.copy_(mean)
-    heads.std.copy_(torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0))
-    optimiser = torch.optim.Adam(heads.parameters(), lr=config.lr)
+    made.mean.copy_(mean)
+    made.std.copy_(torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0))
+    optimiser = torch.optim.Adam(made.parameters(), lr=config.lr)
     for epoch in range(config.epochs):
         for i, rows in enumerate(torch.randperm(n * m, generator=generator).to(inputs.device).split(config.batch)):
             progress = (epoch + i * config.batch / (n * m)) / config.epochs
             optimiser.param_groups[0]["lr"] = config.lr * (1 - progress)
-            apart = 1 - (heads(inputs[rows]) * goals[rows]).sum(-1)  # j n
+            apart = 1 - (made(inputs[rows]) * goals[rows]).sum(-1)  # j n
             optimiser.zero_grad(set_to_none=True)
             (apart * times[:, rows]).mean(1).sum().backward()
             optimiser.step()
         tick("fitting predictor heads", epoch + 1, config.epochs)
 
 
-def _fit_label(heads: Ensemble, samples: Float[Tensor, "n m x"], labels: Int64[Tensor, " n"]) -> None:
+def _fit_label(made: Ensemble, samples: Float[Tensor, "n m x"], labels: Int64[Tensor, " n"]) -> None:
     """A linear classifier as probes train it, with its standardisation folded into weight and bias."""
-    config, m = heads.config, samples.shape[1]
+    config, m = made.config, samples.shape[1]
     budget = Budget(config.label_epochs, config.batch, config.seed)
-    found = fit_classifier(samples.flatten(0, 1)[None], labels.repeat_interleave(m), heads.sizes.classes, budget)
+    found = fit_classifier(samples.flatten(0, 1)[None], labels.repeat_interleave(m), made.sizes.classes, budget)
     (weight, bias), mean, std = found.layers[0], found.inputs.mean[0, 0], found.inputs.std[0, 0]
-    heads.label.copy_(weight[0] / std)
-    heads.label_bias.copy_(bias[0, :, 0] - heads.label @ mean)
+    made.label.copy_(weight[0] / std)
+    made.label_bias.copy_(bias[0, :, 0] - made.label @ mean)
 
 
 def _uniform(generator: torch.Generator, k: int, outputs: int, inputs: int) -> Float[Tensor, "{k} {outputs} {inputs}"]:
@@ -247,15 +247,15 @@ def _uniform(generator: torch.Generator, k: int, outputs: int, inputs: int) -> F
     return (2 * torch.rand(k, outputs, inputs, dtype=torch.float32, generator=generator) - 1) / inputs**0.5
 
 
-def save_ensemble(heads: Ensemble, folder: Path) -> None:
+def save_ensemble(made: Ensemble, folder: Path) -> None:
     """Write an ensemble into a folder, whole or not at all; policies look for it in the folder `ensemble` of a run."""
     folder = folder if folder.name else folder.resolve()  # "." has no name for its draft
     earlier = folder.parent.glob(f".{folder.name}-draft-*")  # as drafts were called before November 2026
     for left in [*earlier, *left_behind(folder.parent, folder.name)]:
         shutil.rmtree(left)  # by a kill
-    facts = {"model": heads.model, "sizes": asdict(heads.sizes), "config": asdict(heads.config)}
+    facts = {"model": made.model, "sizes": asdict(made.sizes), "config": asdict(made.config)}
     with whole_folder(folder) as draft, checkpoint.told(draft, folder):
-        checkpoint.put({k: v.detach().cpu().contiguous() for k, v in heads.state_dict().items()}, draft / _TENSORS)
+        checkpoint.put({k: v.detach().cpu().contiguous() for k, v in made.state_dict().items()}, draft / _TENSORS)
         (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
@@ -268,8 +268,8 @@ def load_ensemble(folder: Path, method: Method) -> Ensemble:
     facts, own = _facts(file), signature(method)
     if facts["model"] != own:
         raise CheckpointError(
-            f"{file}: these heads were fitted for the model {facts['model']}, and this one is {own}; fit "
-            "heads for it, or name the run that they belong to as the policy's option 'model'"
+            f"{file}: this ensemble was fitted for the model {facts['model']}, and this one is {own}; fit "
+            "one for it, or name the run that it belongs to as the policy's option 'model'"
         )
     sizes, config = Sizes(**facts["sizes"]), EnsembleConfig(**facts["config"])
     try:
@@ -277,12 +277,12 @@ def load_ensemble(folder: Path, method: Method) -> Ensemble:
     except checkpoint.NonFiniteWeightsError:
         raise
     except CheckpointError as error:
-        raise CheckpointError(f"{error}; not the heads that {file.name} describes") from error
+        raise CheckpointError(f"{error}; not the ensemble that {file.name} describes") from error
     _require_sizes(tensors, sizes, config, weights)
-    heads = Ensemble(sizes, config, own)
-    checkpoint.require_shapes(heads.state_dict(), tensors, str(weights))
-    heads.load_state_dict(tensors)
-    return heads.to(next(method.parameters()).device).eval().requires_grad_(False)
+    made = Ensemble(sizes, config, own)
+    checkpoint.require_shapes(made.state_dict(), tensors, str(weights))
+    made.load_state_dict(tensors)
+    return made.to(next(method.parameters()).device).eval().requires_grad_(False)
 
 
 def _require_sizes(tensors: dict[str, Tensor], sizes: Sizes, config: EnsembleConfig, file: Path) -> None:
@@ -302,7 +302,7 @@ def _require_sizes(tensors: dict[str, Tensor], sizes: Sizes, config: EnsembleCon
     if strange := sorted(found.items() ^ wanted.items()):
         name = strange[0][0]
         raise CheckpointError(
-            f"{file}: not the heads that {_FACTS} describes: {name} has shape {found.get(name)}, "
+            f"{file}: not the ensemble that {_FACTS} describes: {name} has shape {found.get(name)}, "
             f"expected {wanted.get(name)}"
         )
 

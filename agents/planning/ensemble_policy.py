@@ -28,36 +28,37 @@ class EnsembleOf:
 
     def __init__(self, foresight: Foresight, model: str, folder: str) -> None:
         self._foresight = foresight
-        self._heads: Ensemble | None = None
+        self._ensemble: Ensemble | None = None
         beside = located(Path(model), ENSEMBLE)
         self._folder = Path(folder) if folder else beside if model and beside.is_dir() else None
         if model and self._folder is not None:
-            self._heads = load_ensemble(self._folder, foresight.method)
+            self._ensemble = load_ensemble(self._folder, foresight.method)
 
     def attach(self) -> None:
-        """Hear that the policy was attached: heads of another model are dropped, those of a folder are read."""
+        """Hear that the policy was attached: an ensemble of another model is dropped, that of a folder read."""
         if self._foresight.fixed:
             return
         if self._folder is not None:
-            self._heads = load_ensemble(self._folder, self._foresight.method)
-        elif self._heads is not None and self._heads.model != signature(self._foresight.method):
-            self._heads = None
+            self._ensemble = load_ensemble(self._folder, self._foresight.method)
+        elif self._ensemble is not None and self._ensemble.model != signature(self._foresight.method):
+            self._ensemble = None
 
-    def equip(self, heads: Ensemble) -> None:
-        """Use these. Raises CheckpointError where they were fitted for another model than the policy's."""
+    def equip(self, ensemble: Ensemble) -> None:
+        """Use this one. Raises CheckpointError where it was fitted for another model than the policy's."""
         own = signature(self._foresight.method)
-        if heads.model != own:
-            raise CheckpointError(f"heads for the model {heads.model} were given to a policy whose model is {own}")
-        self._heads = heads
+        if ensemble.model != own:
+            given = f"an ensemble for the model {ensemble.model}"
+            raise CheckpointError(f"{given} was given to a policy whose model is {own}")
+        self._ensemble = ensemble
 
     def get(self) -> Ensemble:
-        """The heads. Raises ValueError where there are none."""
-        if self._heads is None:
+        """The ensemble. Raises ValueError where there is none."""
+        if self._ensemble is None:
             raise ValueError(
                 f"policy {self._foresight.policy!r} has no ensemble: name its folder as the option 'ensemble', or fit "
                 "one with gazeworld.agents.planning.ensemble.fit_ensemble and give it to equip()"
             )
-        return self._heads
+        return self._ensemble
 
 
 class EnsemblePolicy(Policy, ABC):

@@ -167,7 +167,7 @@ def test_heads_come_back_and_only_for_their_model(tmp_path: Path) -> None:
     other = Knows()
     other.weight.data += 1
     with pytest.raises(
-        CheckpointError, match=r"ensemble\.json: these heads were fitted for the model \w{16}, and this"
+        CheckpointError, match=r"ensemble\.json: this ensemble was fitted for the model \w{16}, and this"
     ):
         load_ensemble(tmp_path / "run" / "ensemble", other)
 
@@ -197,7 +197,7 @@ def test_damaged_heads_are_named(tmp_path: Path) -> None:
     (tmp_path / "ensemble" / "ensemble.json").write_text(
         json.dumps({**facts, "sizes": {**facts["sizes"], "action": 3}})
     )
-    with pytest.raises(CheckpointError, match=r"ensemble\.safetensors: not the heads that ensemble\.json describes"):
+    with pytest.raises(CheckpointError, match=r"ensemble\.safetensors: not the ensemble that ensemble\.json describes"):
         load_ensemble(tmp_path / "ensemble", method)
     (tmp_path / "ensemble" / "ensemble.json").write_text("[]")
     with pytest.raises(CheckpointError, match="keys model, sizes and config"):
@@ -207,7 +207,7 @@ def test_damaged_heads_are_named(tmp_path: Path) -> None:
         load_ensemble(tmp_path / "ensemble", method)
     (tmp_path / "ensemble" / "ensemble.json").write_text(json.dumps(facts))
     (tmp_path / "ensemble" / "ensemble.safetensors").write_bytes(b"short")
-    with pytest.raises(CheckpointError, match="not the heads"):
+    with pytest.raises(CheckpointError, match="not the ensemble"):
         load_ensemble(tmp_path / "ensemble", method)
 
 

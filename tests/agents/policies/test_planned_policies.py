@@ -182,7 +182,7 @@ def test_heads_are_asked_for_and_belong_to_the_model(tmp_path: Path) -> None:
         policy.act(memory, Draws.rows(0, 2))
     save_ensemble(downwards(method), tmp_path / "ensemble")
     named = make_policy("information", world, ensemble=str(tmp_path / "ensemble"))
-    with pytest.raises(CheckpointError, match="these heads were fitted for the model"):
+    with pytest.raises(CheckpointError, match="this ensemble was fitted for the model"):
         named.attach(other)
     named.attach(method)
     with pytest.raises(ValueError, match="no label head"):
