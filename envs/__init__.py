@@ -21,6 +21,7 @@ Worlds
 Data
     images           Images, still pictures with labels, and load_source
     sources/         one file a kind of data
+    downloads        published data sets fetched, verified and unpacked
     objects/         objects to be turned: views, rotations, the stage, renderers' contract
     meshes/          objects from files of any kind, and parametric ones
     renderers/       one file a way to draw meshes

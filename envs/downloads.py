@@ -1,7 +1,7 @@
 """Published data sets fetched from where their authors put them: resumed, verified, unpacked whole or not at all.
 
 Addresses and checksums are torchvision's where it knows the set, else their publishers'. Saliency maps come from the
-Hugging Face hub, through `huggingface_hub` (extra `hub`).
+Hugging Face hub, through huggingface_hub (extra `hub`).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from .cache import folder as cache_folder
-from .files import DataError, expanded, naming, new_folder
+from .files import DataError, expanded, naming, whole_folder
 
 Tell = Callable[[str, int, int], None]
 """Called with a file's name, the bytes that are there and those that there will be."""
@@ -217,23 +217,23 @@ def _require_sound(file: Path, part: Part) -> None:
 
 
 def _unpack(file: Path, part: Part, place: Path) -> None:
-    """Unpack an archive beside itself, and give the folder its name when it is whole."""
-    draft = new_folder(place, f".{part.folder}.", ".draft")
+    """Unpack an archive beside itself, whole or not at all."""
     try:
-        with naming(file):
+        with whole_folder(place / part.folder) as draft, naming(file):
+            inside = draft / ".archive"
             if part.archive == "tar":
                 with tarfile.open(file) as packed:
-                    packed.extractall(draft, filter="data")
+                    packed.extractall(inside, filter="data")
             else:
                 with zipfile.ZipFile(file) as packed:
-                    packed.extractall(draft)
-        if not (draft / part.folder).is_dir():
-            raise DownloadError(f"{file}: holds no folder {part.folder!r}, expected what {part.address} holds")
-        os.rename(draft / part.folder, place / part.folder)
+                    packed.extractall(inside)
+            if not (inside / part.folder).is_dir():
+                raise DownloadError(f"{file}: holds no folder {part.folder!r}, expected what {part.address} holds")
+            for one in (inside / part.folder).iterdir():
+                one.rename(draft / one.name)
+            shutil.rmtree(inside)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise DownloadError(f"{file}: cannot be unpacked: {error}; expected what {part.address} holds") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _require_room(place: Path, size: int) -> None:

@@ -26,6 +26,7 @@ OF_OTHERS = {"triton"}
 OPTIONAL = {
     "rl": r"agents/rl/\w+\.py|scenarios/bench/sb3\.py",
     "render": r"envs/renderers/(opengl|blender)\.py",
+    "hub": r"envs/downloads\.py",
     "report": r"agents/probes/umap_maps\.py",
 }
 """The extras, and the files that may need them."""
@@ -72,7 +73,7 @@ def test_what_the_library_imports_is_declared(file: Path) -> None:
 
 
 def test_what_is_declared_is_imported() -> None:
-    base = declared(CONFIG["options"]["install_requires"]) | extra("rl") | extra("render") | extra("report")
+    base = declared(CONFIG["options"]["install_requires"]).union(*(extra(name) for name in OPTIONAL))
     assert base == {name for file in FILES for name in imported(file)}
 
 
@@ -80,7 +81,7 @@ def test_what_tests_and_examples_import_is_declared_for_them() -> None:
     own = {path.stem for path in (ROOT / "tests").glob("*.py")} | {"fakes"}
     files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
     allowed = declared(CONFIG["options"]["install_requires"]) | extra("dev") | extra("render")
-    for some in ("rl", "report", "test"):
+    for some in ("rl", "report", "hub", "test"):
         allowed |= extra(some)
     for file in files:
         assert set(imported(file)) - own <= allowed, file

@@ -1,4 +1,4 @@
-"""`gazeworld data render|pack`: views of 3-D models drawn to disk, and packed into one file."""
+"""`gazeworld data render|pack|download`: views of 3-D models drawn and packed, published data sets fetched."""
 
 import dataclasses
 import math
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from annotated_types import Interval
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gazeworld.agents.runs.provenance import STOPPED
@@ -91,6 +92,21 @@ class PackArguments(Options):
     """then read the store again and compare all checksums"""
 
 
+@dataclass(frozen=True)
+class DownloadArguments(Options):
+    """Fetch a published data set to where its source looks for it; run again to go on after an interruption."""
+
+    name: Annotated[
+        Literal["stl10", "cifar100", "tiny-imagenet", "fashion-mnist", "3diebench-index", "salmap-stl10"],
+        tyro.conf.Positional,
+    ]
+    """the set (salmap-stl10: the saliency maps of the paper's authors, from the Hugging Face hub)"""
+    root: str = ""
+    """folder for it, to be named as the source's root (empty: the cache folder, where sources look by themselves)"""
+    yes: bool = False
+    """fetch without asking, however large it is"""
+
+
 def run(words: list[str]) -> int:
     """Carry the command out; returns the exit code."""
     kind = words[0] if words else "--help"
@@ -100,10 +116,14 @@ def run(words: list[str]) -> int:
     if kind == "pack":
         packed = parsed(PackArguments, words[1:], "gazeworld data pack")
         return pack(packed, Console())
+    if kind == "download":
+        return download(parsed(DownloadArguments, words[1:], "gazeworld data download"), Console())
     if kind in ("-h", "--help"):
-        print("usage: gazeworld data render [OPTIONS]\n       gazeworld data pack ROOT [OPTIONS]")
+        print("usage: gazeworld data render [OPTIONS]")
+        print("       gazeworld data pack ROOT [OPTIONS]")
+        print("       gazeworld data download NAME [OPTIONS]")
         return 0 if words else 2
-    return fail(f"unknown data command {kind!r}; there are: render, pack")
+    return fail(f"unknown data command {kind!r}; there are: render, pack, download")
 
 
 def render(arguments: RenderArguments, console: Console) -> int:
@@ -219,6 +239,36 @@ def pack(arguments: PackArguments, console: Console) -> int:
     return 0
 
 
+def download(arguments: DownloadArguments, console: Console) -> int:
+    """`gazeworld data download`; returns the exit code: 0 there, 1 nobody agreed, 130 stopped by Ctrl-C."""
+    from gazeworld.envs import downloads
+
+    def agree(question: str) -> bool:
+        if arguments.yes or not console.is_terminal:
+            say(console, question)
+            return arguments.yes
+        return console.input(f"{escape(question)}? (y/n) ").strip().lower() in ("y", "yes")
+
+    started = time.monotonic()
+    try:
+        with _bar(console, "MB") as tell:
+
+            def progress(name: str, done: int, total: int) -> None:
+                del name
+                tell(done // 10**6, total // 10**6, _rate(done // 10**6, time.monotonic() - started, "MB/s"))
+
+            place = downloads.download(arguments.name, arguments.root, agree=agree, tell=progress)
+    except KeyboardInterrupt:
+        say(console, f"stopped; what is there is kept; to go on: {command_of('download', arguments, 'name')}")
+        return STOPPED
+    if place is None:
+        again = dataclasses.replace(arguments, yes=True)
+        say(console, f"nothing was fetched; to fetch it: {command_of('download', again, 'name')}")
+        return 1
+    say(console, f"there: {place}")
+    return 0
+
+
 def command_of(name: str, arguments: Any, first: str = "") -> str:
     """The command line that gives these arguments, without those that are as usual; `first` has no option."""
     words = ["gazeworld", "data", name]
@@ -257,7 +307,7 @@ def _rate(count: int, seconds: float, unit: str) -> str:
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Callable[[int, int, str], None]]:
+def _bar(console: Console, unit: str = "objects") -> Iterator[Callable[[int, int, str], None]]:
     """A bar with rate and remaining time; where there is no terminal, a line now and then."""
     if not console.is_terminal:
         said = time.monotonic()
@@ -266,14 +316,14 @@ def _bar(console: Console) -> Iterator[Callable[[int, int, str], None]]:
             nonlocal said
             if time.monotonic() - said >= _QUIET:
                 said = time.monotonic()
-                console.print(f"{done} of {total} objects, {rate}", highlight=False)
+                console.print(f"{done} of {total} {unit}, {rate}", highlight=False)
 
         yield line
         return
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("objects, {task.fields[rate]}, elapsed"),
+        TextColumn(f"{unit}, {{task.fields[rate]}}, elapsed"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -19,7 +19,7 @@ from fakes.archives import write_cifar100, write_tiny_imagenet
 
 from gazeworld.envs import downloads
 from gazeworld.envs.downloads import DataSet, DownloadError, Part, download
-from gazeworld.envs.images import load
+from gazeworld.envs.images import load_source
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -114,7 +114,7 @@ def test_a_set_is_fetched_to_where_its_source_looks(
     assert said[0].startswith(f"{name}: small pictures; ")
     assert said[0].endswith(f"MB to {root}")
     assert told[-1][1] == told[-1][2] == len(server.files[name])
-    assert len(load(name, split="test", root=str(root)).labels) == {"cifar100": 12, "tiny-imagenet": 6}[name]
+    assert len(load_source(name, split="test", root=str(root)).labels) == {"cifar100": 12, "tiny-imagenet": 6}[name]
     assert [file.name for file in root.iterdir()] == [offered(server, monkeypatch, tmp_path / "2", name).folder]
     server.asked.clear()
     assert download(name, str(root), agree=agree, tell=quiet) == root
@@ -142,7 +142,7 @@ def test_what_was_cut_off_goes_on(
     assert not (root / part.folder).exists()
     assert download("cifar100", str(root), agree=yes, tell=quiet) == root
     assert [span for _, span in server.asked] == [None, "bytes=1000-"]
-    assert len(load("cifar100", split="train", root=str(root)).labels) == 12
+    assert len(load_source("cifar100", split="train", root=str(root)).labels) == 12
 
 
 def test_a_file_that_changed_in_between_is_fetched_anew(

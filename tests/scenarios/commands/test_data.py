@@ -21,6 +21,7 @@ from gazeworld.envs.files import DataError
 from gazeworld.envs.object_datasets import pack_tree
 from gazeworld.envs.objects import renderer, rotations
 from gazeworld.scenarios.commands import data
+from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.commands.data import PackArguments, RenderArguments
 
 SMALL: dict[str, Any] = {"size": 16, "views": 3, "renderer": "painter"}
@@ -261,3 +262,29 @@ def test_solids_and_meshes_are_drawn_for_real(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "boxes/report.json").read_text())
     assert (report["objects"], [failure["object"] for failure in report["failed"]]) == (1, ["box/empty"])
     assert "empty.obj" in report["failed"][0]["reason"]
+
+
+def test_a_set_is_downloaded_when_somebody_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def download(name: str, root: str, *, agree: Any, tell: Any) -> Path | None:
+        asked.append({"name": name, "root": root})
+        if not agree(f"{name}: small pictures; 1.0 MB to {root}"):
+            return None
+        tell("part", 10**6, 10**6)
+        return Path(root)
+
+    monkeypatch.setattr("gazeworld.envs.downloads.download", download)
+    words = ["data", "download", "cifar100", "--root", str(tmp_path)]
+    assert main(words) == 1
+    out = capsys.readouterr().out
+    assert "cifar100: small pictures; 1.0 MB to" in out
+    assert f"to fetch it: gazeworld data download cifar100 --root {tmp_path} --yes" in out
+    assert main([*words, "--yes"]) == 0
+    assert f"there: {tmp_path}" in capsys.readouterr().out
+    assert asked == [{"name": "cifar100", "root": str(tmp_path)}] * 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["data", "download", "stl11"])
+    assert "invalid choice 'stl11'" in capsys.readouterr().err
