@@ -38,11 +38,10 @@ if TYPE_CHECKING:
     from .runs.evaluate_run import Evaluated, evaluate_run
     from .runs.joint_run import JointChoices, train_jointly
     from .runs.policy_run import PolicyChoices, train_policy_in_run
-    from .runs.run_folder import Run, open_run
-    from .runs.scenario import Scenario
+    from .runs.scenario import Run, Scenario, open_run
     from .runs.train_run import train_run
+    from .training.checkpoint import load_method
     from .training.loop import NonFiniteLossError, Session, collect, train
-    from .training.trained_methods import load_method
 
 __all__ = [
     "POLICIES",
@@ -122,7 +121,7 @@ __getattr__, __dir__ = face(
             "collect",
             "train",
         ),
-        "training.trained_methods": ("load_method",),
+        "training.checkpoint": ("load_method",),
         "probes.features": (
             "features",
             "rollouts",
@@ -159,9 +158,9 @@ __getattr__, __dir__ = face(
             "PolicyTraining",
             "train_policy",
         ),
-        "runs.scenario": ("Scenario",),
-        "runs.run_folder": (
+        "runs.scenario": (
             "Run",
+            "Scenario",
             "open_run",
         ),
         "runs.train_run": ("train_run",),

@@ -18,7 +18,6 @@ from .old_files import renamed
 Named = dict[str, Any]
 Count = Annotated[int, Ge(0)]
 _DEEPEST = 64  # far more than anything here needs
-_LARGEST = 1e308
 
 
 class Fields(BaseModel):
@@ -282,34 +281,3 @@ def require_fields(found: Any, kind: type[Fields], where: str) -> dict[str, Any]
         what = f"{field} is " if field else "holds "
         raise DataError(f"{where}{what}{shown(first['input'])}, expected {said}") from error
     return found
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The records of metrics.jsonl or history.jsonl, each with a `step`; none where there is no file.
-
-    Raises DataError naming the line that is no such record. A last line that a kill cut short, so that it does not
-    even end, is left out.
-    """
-    if not file.exists():
-        return []
-    if not file.is_file():
-        raise DataError(f"{file}: no regular file, expected lines of JSON")
-    *lines, last = file.read_bytes().split(b"\n")
-    found = []
-    for number, line in enumerate([*lines, last] if last else lines, 1):
-        where = f"{file}, line {number}"
-        try:
-            record = parse(line.decode("utf-8"), Line)
-            _require_numbers(record)
-        except ValueError as error:
-            if number > len(lines):
-                break
-            raise DataError(f"{where}: not a record of metrics with a step: {error}") from error
-        found.append(record)
-    return found
-
-
-def _require_numbers(record: dict[str, Any]) -> None:
-    for name, value in record.items():
-        if isinstance(value, int | float) and not abs(value) < _LARGEST:
-            raise ValueError(f"{name} is {shown(value)}, expected a finite number or null")

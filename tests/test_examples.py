@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from gazeworld.agents.policy import make_policy
+from gazeworld.agents.run_folder import write_json
 from gazeworld.agents.runs import build, scenario
-from gazeworld.agents.runs.provenance import write_json
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.optimiser import make_optimiser
 from gazeworld.envs import make_world

@@ -12,16 +12,14 @@ from gazeworld.envs.validation import Options, nameable, shown
 from gazeworld.envs.world import require_lattice
 from gazeworld.models.method import CheckpointError, Method
 
-from ..file_schemas import Beside, read_fields
-from ..old_files import located
-from ..planning.ensemble import ENSEMBLE, load_ensemble, save_ensemble
+from ..planning.ensemble import load_ensemble, save_ensemble
 from ..probes.features import Tick, quiet
-from ..runs import build, run_folder
+from ..run_folder import RunFolder, model_of_policy
+from ..runs import build
 from ..runs.planning_measures import ENSEMBLE_SCENES, ensemble_config, ensemble_of
-from ..runs.run_folder import Run
-from ..training.checkpoint import signature
+from ..runs.scenario import Run, open_run
+from ..training.checkpoint import load_method, signature
 from ..training.loop import env_of, rows_for
-from ..training.trained_methods import load_method
 from .contest import Contest, Field, contest
 from .contestants import (
     CONTROLS,
@@ -99,7 +97,7 @@ def compare_runs(
             raise ValueError(f"{twice[0]} is named twice, expected every run once")
     if versus and len(versus) != len(folders):
         raise ValueError(f"{len(versus)} runs after --versus for {len(folders)} runs, expected as many")
-    store, entrants = (out or folders[0] / "compare") / "kept", entrants or Entrants()
+    store, entrants = (out or RunFolder(folders[0]).comparison) / "kept", entrants or Entrants()
     sides = [_side(folder, config, store, device) for folder in folders]
     others = [_side(folder, config, store, device) for folder in versus]
     _require_alike([*sides, *others], len(sides))
@@ -120,7 +118,7 @@ def compared_as(run: Run, **options: Any) -> Compared:
 
 def _side(folder: Path, config: Compared, store: Path, device: str) -> Side:
     """Open a run with both of its splits. Raises ValueError for a run of another world than one of fixations."""
-    run = run_folder.open_run(folder)
+    run = open_run(folder)
     there = build.fabric_of(run.scenario, device).device
     splits = (run.scenario.probe_split, run.scenario.test_split)
     worlds = [build.world_of(run.scenario, split, there) for split in splits]
@@ -182,9 +180,7 @@ def _plan(
 def _learned(sides: Sequence[Side], i: int, given: Sequence[str]) -> dict[str, Path]:
     """Folders of the learnt policies of a run, by the name that they have in the comparison."""
     run = sides[i].run
-    if 1 < len(sides) == len(given) and not any(
-        "{" in text or (run.folder / "policies" / text).is_dir() for text in given
-    ):
+    if 1 < len(sides) == len(given) and not any("{" in text or (run.files.policies / text).is_dir() for text in given):
         given = (given[i],)  # one folder for every run
         names = ["learned"]
     else:
@@ -192,7 +188,7 @@ def _learned(sides: Sequence[Side], i: int, given: Sequence[str]) -> dict[str, P
     found: dict[str, Path] = {}
     for name, text in zip(names, given, strict=True):
         text = text.replace("{seed}", str(run.scenario.seed)).replace("{run}", run.folder.name)
-        own = run.folder / "policies" / text
+        own = run.files.policies / text
         _require_nameable(own)
         folder = own if own.is_dir() else Path(text)
         if name in (*STANDARD, _OWN, _THEIRS) or name in found:
@@ -212,11 +208,8 @@ def _require_nameable(path: Path) -> None:
 
 def _require_model(folder: Path, method: Method) -> None:
     """Raise ValueError for a policy that was trained to look with another world model."""
-    file = folder / "config.json"
-    if not file.is_file():
-        return
     try:
-        trained = read_fields(file, Beside).get("train_policy", {}).get("model")
+        trained = model_of_policy(folder)
     except DataError as error:
         raise DataError(f"{error}; expected what gazeworld train-policy writes") from error
     if trained is not None and trained != signature(method):
@@ -287,7 +280,7 @@ def _with_ensemble(side: Side, plan: Sequence[Contestant], tick: Tick) -> Field:
     """The place with the ensemble that planners need: the run's own, or one fitted now and kept."""
     if not any(one.name in NEED_ENSEMBLE for one in plan):
         return side.place
-    own, store, method = located(side.run.folder, ENSEMBLE), side.place.store, side.place.method
+    own, store, method = side.run.files.ensemble_found, side.place.store, side.place.method
     assert store is not None
     kept = store / f"ensemble-{side.run.folder.name}-{signature(method)}"
     if own.is_dir():

@@ -19,6 +19,7 @@ from gazeworld.models.method import Method
 from ..planning.ensemble import Ensemble
 from ..planning.search import Grid
 from ..policy import Choice, Memory, Policy, make_policy
+from ..run_folder import PolicyFolder
 from ..training.checkpoint import latest
 
 SALIENCY, CENTRE, ORACLE = "saliency", "centre", "oracle"
@@ -175,10 +176,10 @@ def choose(names: Sequence[str], there: dict[str, Contestant]) -> list[Contestan
 
 def policy_folder(folder: Path) -> Path | None:
     """Where in a folder (of a policy or of a run) policy.json lies, or None."""
-    if (folder / "policy.json").is_file():
+    if PolicyFolder(folder).facts.is_file():
         return folder
-    newest = latest(folder / "checkpoints")
-    return newest.path if newest is not None and (newest.path / "policy.json").is_file() else None
+    newest = latest(PolicyFolder(folder).checkpoints)
+    return newest.path if newest is not None and PolicyFolder(newest.path).facts.is_file() else None
 
 
 def digest(folder: Path) -> str:
@@ -187,8 +188,8 @@ def digest(folder: Path) -> str:
     if found is None:
         raise ValueError(f"{folder}: no learnt policy; expected a folder with policy.json, or a run that holds one")
     seen = hashlib.sha256()
-    for name in ("policy.json", "policy.safetensors"):
-        seen.update((found / name).read_bytes())
+    for file in (PolicyFolder(found).facts, PolicyFolder(found).weights):
+        seen.update(file.read_bytes())
     return seen.hexdigest()[:16]
 
 

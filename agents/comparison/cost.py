@@ -23,6 +23,7 @@ from gazeworld.models.method import Method, frozen
 from ..file_schemas import PolicyFacts, read_fields
 from ..policy import Memory, Policy, begun, stepped
 from ..rl.observations import with_periphery
+from ..run_folder import PolicyFolder
 from ..training.loop import POLICY
 from .contestants import Compared, Contestant, policy_folder
 
@@ -109,7 +110,7 @@ def _beside(world: World, contestant: Contestant, config: Compared) -> int:
     if contestant.kind == "learned":
         folder = policy_folder(Path(contestant.policy["path"]))
         assert folder is not None
-        data = read_fields(folder / "policy.json", PolicyFacts)
+        data = read_fields(PolicyFolder(folder).facts, PolicyFacts)
         extra = [shape for shape, *_ in world.extra_spaces().values()] if data["observation"] == "pixels" else []
         wide = with_periphery(data["observation"], world)
         if wide is not None:

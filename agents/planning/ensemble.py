@@ -43,8 +43,6 @@ from ..training import checkpoint
 from ..training.checkpoint import signature
 from .imagination import require_predictions, rows_at_once
 
-ENSEMBLE = "ensemble"
-"""Where in the folder of a run its ensemble is looked for."""
 _TENSORS, _FACTS = "ensemble.safetensors", "ensemble.json"
 
 

@@ -12,10 +12,10 @@ from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError, Method
 
-from ..old_files import located
 from ..policy import Choice, Memory, Policy
+from ..run_folder import RunFolder
 from ..training.checkpoint import signature
-from .ensemble import ENSEMBLE, Ensemble, load_ensemble
+from .ensemble import Ensemble, load_ensemble
 from .lookahead import Foresight, Past
 from .search import Grid, search_of
 
@@ -29,7 +29,7 @@ class EnsembleOf:
     def __init__(self, foresight: Foresight, model: str, folder: str) -> None:
         self._foresight = foresight
         self._ensemble: Ensemble | None = None
-        beside = located(Path(model), ENSEMBLE)
+        beside = RunFolder(Path(model)).ensemble_found
         self._folder = Path(folder) if folder else beside if model and beside.is_dir() else None
         if model and self._folder is not None:
             self._ensemble = load_ensemble(self._folder, foresight.method)

@@ -11,7 +11,7 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import Method, frozen
 
 from ..policy import Memory
-from ..training.trained_methods import load_method
+from ..training.checkpoint import load_method
 from .imagination import agreement, require_predictions, roll, rows_at_once
 
 

@@ -8,8 +8,8 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..policy import Choice, Memory, Policy
-from ..training import trained_methods
-from ..training.checkpoint import latest
+from ..run_folder import PolicyFolder
+from ..training.checkpoint import latest, load_method
 
 
 class SB3Policy(Policy):
@@ -31,13 +31,13 @@ class SB3Policy(Policy):
             raise ValueError("policy 'sb3' needs the option path: the folder of a saved policy, or of a run")
         from ..rl.acting import Actor  # late: Stable-Baselines3 is an extra
 
-        folder = Path(path)
-        newest = latest(folder / "checkpoints") if not (folder / "policy.json").is_file() else None
-        self._actor = Actor.load(folder if newest is None else newest.path, world)
+        own = PolicyFolder(Path(path))
+        newest = None if own.facts.is_file() else latest(own.checkpoints)
+        self._actor = Actor.load(own.path if newest is None else newest.path, world)
         self._method: Method | None = None
         self._fixed, self._deterministic = False, deterministic
         if model:
-            self.attach(trained_methods.load_method(Path(model), world)[0])
+            self.attach(load_method(Path(model), world)[0])
             self._fixed = True
 
     def attach(self, method: Method) -> None:

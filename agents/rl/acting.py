@@ -16,6 +16,7 @@ from gazeworld.models.encoders import SinglePrecision
 from gazeworld.models.method import CheckpointError, Method
 
 from ..policy import Choice, Memory, Policy
+from ..run_folder import PolicyFolder
 from ..training.checkpoint import NonFiniteWeightsError
 from . import missing_sb3
 from .algorithms import ALGORITHMS, BaseAlgorithm, decoded, policy_name, seeded
@@ -83,8 +84,8 @@ class Actor:
             RuntimeError,
             ArithmeticError,
         ) as error:
-            raise CheckpointError(f"{folder / 'policy.json'}: not what gazeworld writes: {error}") from error
-        fill(network, weights, folder / "policy.safetensors")
+            raise CheckpointError(f"{PolicyFolder(folder).facts}: not what gazeworld writes: {error}") from error
+        fill(network, weights, PolicyFolder(folder).weights)
         network.set_training_mode(False)
         return cls(network, data, world, name)
 

@@ -20,6 +20,7 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError
 
 from ..file_schemas import AgentFacts, PolicyFacts, read_fields
+from ..run_folder import PolicyFolder
 from ..training import checkpoint
 from . import missing_sb3
 from .algorithms import ALGORITHMS, BaseAlgorithm, encoded
@@ -123,10 +124,12 @@ def restore_agent(agent: BaseAlgorithm, folder: Path) -> None:
     """
     data, weights = read(folder, POLICY)
     if data != {**describe(agent), "steps": data.get("steps")}:
-        raise CheckpointError(f"{folder / 'policy.json'}: of an agent with other options than this {data['algorithm']}")
-    fill(agent.policy, weights, folder / "policy.safetensors")
+        raise CheckpointError(
+            f"{PolicyFolder(folder).facts}: of an agent with other options than this {data['algorithm']}"
+        )
+    fill(agent.policy, weights, PolicyFolder(folder).weights)
     tree, tensors = read(folder, AGENT)
-    file = folder / f"{AGENT}.json"
+    file, _ = _files(folder, AGENT)
     try:
         _fill_agent(agent, tree, tensors, file)
     except CheckpointError:
@@ -193,7 +196,7 @@ def _require_moments(state: Any, parameters: int, where: str) -> None:
 
 def read(folder: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What `<stem>.json` and `<stem>.safetensors` hold. Raises CheckpointError for a missing or damaged file."""
-    file = folder / f"{stem}.json"
+    file, weights = _files(folder, stem)
     if not file.is_file():
         raise CheckpointError(f"{file}: no such file; expected what gazeworld wrote of a Stable-Baselines3 {stem}")
     kind = {POLICY: PolicyFacts, AGENT: AgentFacts}[stem]
@@ -206,7 +209,7 @@ def read(folder: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ) from error
     if stem == POLICY and data["format"] != _FORMAT:
         raise CheckpointError(f"{file}: format is {data['format']}, expected {_FORMAT}")
-    return data, checkpoint.read(folder / f"{stem}.safetensors")
+    return data, checkpoint.read(weights)
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
@@ -220,18 +223,23 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
     network.load_state_dict(tensors)
 
 
+def _files(folder: Path, stem: str) -> tuple[Path, Path]:
+    """Where the JSON and the tensors of a policy or an agent lie."""
+    own = PolicyFolder(folder)
+    return {POLICY: (own.facts, own.weights), AGENT: (own.agent_facts, own.agent_weights)}[stem]
+
+
 def _write(folder: Path, stem: str, data: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Both files, each written whole or not at all; the JSON last, so that it never speaks of weights not yet there."""
+    file, weights = _files(folder, stem)
     try:
         text = json.dumps(data, indent=2) + "\n"
     except TypeError as error:
-        raise ValueError(f"{folder / stem}.json: an option of the {stem} cannot be written as JSON: {error}") from error
-    for name, write in (
-        (f"{stem}.safetensors", lambda path: checkpoint.put(tensors, path)),
-        (f"{stem}.json", lambda path: path.write_text(text, encoding="utf-8")),
-    ):
-        with whole_file(folder / name, flushed=True) as draft, checkpoint.told(draft, folder / name):
-            write(draft)
+        raise ValueError(f"{file}: an option of the {stem} cannot be written as JSON: {error}") from error
+    with whole_file(weights, flushed=True) as draft, checkpoint.told(draft, weights):
+        checkpoint.put(tensors, draft)
+    with whole_file(file, flushed=True) as draft, checkpoint.told(draft, file):
+        draft.write_text(text, encoding="utf-8")
 
 
 def _flat(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -5,7 +5,6 @@ and episodes begin anew. So a training that was stopped between two stretches an
 bit for bit on one device with one number of threads.
 """
 
-import json
 import math
 import time
 from collections import deque
@@ -19,15 +18,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from gazeworld.envs.files import DataError, write_text
+from gazeworld.envs.files import DataError
 from gazeworld.envs.validation import from_mapping
 from gazeworld.envs.world import World
-from gazeworld.models.method import CheckpointError, Method
+from gazeworld.models.method import Method
 
 from ..config import PolicyPlan
-from ..file_schemas import PolicyConfig, read_fields, read_lines
 from ..policy import make_policy
 from ..probes.features import joined, rollouts
+from ..run_folder import (
+    PolicyFolder,
+    line_of,
+    read_lines,
+    read_policy_config,
+    require_policy_config,
+    write_json,
+    write_lines,
+)
 from ..training import checkpoint
 from ..training.interrupt import interruptible
 from ..training.loop import env_of, rows_for
@@ -67,7 +74,7 @@ class PolicyTraining:
     @property
     def checkpoints(self) -> Path | None:
         """Folder of what training goes on from."""
-        return None if self.folder is None else self.folder / "checkpoints"
+        return None if self.folder is None else PolicyFolder(self.folder).checkpoints
 
     @property
     def steps(self) -> int:
@@ -130,13 +137,11 @@ def read_plan(folder: Path) -> tuple[PolicyPlan, str]:
 
     Raises ValueError where there is none, DataError where it is not one of this version.
     """
-    file = folder / "config.json"
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file; expected a policy that gazeworld train-policy has begun to train")
+    require_policy_config(folder)
     try:
-        written = dict(read_fields(file, PolicyConfig)["train_policy"])
+        written = dict(read_policy_config(folder)["train_policy"])
         model = str(written.pop("model", ""))
-        return from_mapping(PolicyPlan, written, f"{file}: train_policy"), model
+        return from_mapping(PolicyPlan, written, f"{PolicyFolder(folder).config}: train_policy"), model
     except (TypeError, ValueError) as error:
         raise DataError(f"{error}; expected what gazeworld train-policy of this version writes") from error
 
@@ -224,7 +229,7 @@ def _record(training: PolicyTraining, values: dict[str, float]) -> None:
     """Add a line to the history; lines of later steps, which a kill left behind, go."""
     step = training.steps
     training.history[:] = [line for line in training.history if line["step"] < step]
-    training.history.append({"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}})
+    training.history.append(line_of(step, values))
 
 
 def save(training: PolicyTraining, facts: Mapping[str, Any]) -> None:
@@ -235,8 +240,8 @@ def save(training: PolicyTraining, facts: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plan = {**asdict(training.plan), "model": _signature(training.method)}
     made = {"made_by": {"fingerprint": training.world.fingerprint}}
-    write_text(folder / "config.json", json.dumps({**made, **facts, "train_policy": plan}, indent=2) + "\n")
-    write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in training.history))
+    write_json(PolicyFolder(folder).config, {**made, **facts, "train_policy": plan})
+    write_lines(PolicyFolder(folder).history, training.history)
     with checkpoint.drafted(checkpoints, training.steps, keep=1) as draft:
         save_agent(agent, draft)
         save_rewards(rewards_of(adapter_of(agent).env), draft)
@@ -248,14 +253,11 @@ def restore(training: PolicyTraining) -> None:
 
     Raises CheckpointError where there is none, DataError for a damaged history.
     """
-    folder, checkpoints = training.folder, training.checkpoints
-    found = None if checkpoints is None else checkpoint.latest(checkpoints)
-    if found is None or folder is None:
-        raise CheckpointError(f"{checkpoints}: no checkpoint yet; expected at least one step-… folder")
+    folder, found = training.folder, checkpoint.require(training.checkpoints)
+    assert folder is not None
     restore_agent(training.agent, found.path)
     restore_rewards(rewards_of(adapter_of(training.agent).env), found.path)
-    file = folder / "history.jsonl"
-    training.history[:] = read_lines(file) if file.exists() else []
+    training.history[:] = read_lines(PolicyFolder(folder).history)
     save_policy(training.agent, folder)  # which a kill may have kept from being written after the checkpoint
 
 

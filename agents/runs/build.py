@@ -24,9 +24,9 @@ from ..config import TrainConfig
 from ..policy import Policy, make_policy
 from ..probes.features import calibrate, scored
 from ..probes.online import Look, OnlineProbe
+from ..training.checkpoint import made_for
 from ..training.loop import Session, env_of
 from ..training.optimiser import make_optimiser
-from ..training.trained_methods import made_for
 from .scenario import Scenario
 
 CALIBRATE = 512

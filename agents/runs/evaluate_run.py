@@ -1,26 +1,23 @@
 """A run is probed by one call: its representations are read out as its scenario, or whoever asks, says."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gazeworld.envs.files import write_text
 from gazeworld.envs.object_datasets.packed_store import MANIFEST_FILE
 from gazeworld.models.method import Method
 
 from ..config import ProbeConfig
 from ..probes.evaluate import Arena, evaluate, has_stored_views, object_probes
 from ..probes.features import Tick, quiet
+from ..run_folder import write_probes
+from ..training.checkpoint import load_method
 from ..training.loop import rows_for
-from ..training.trained_methods import load_method
 from . import build
-from .records import PROBES
-from .run_folder import Run, open_run
-from .scenario import Scenario
+from .scenario import Run, Scenario, open_run
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,7 @@ def evaluate_run(
     if has_stored_views(plain):
         found["objects"] = object_probes({"trained": method, "untrained": untrained}, plain, others, config, tick)
     found = {"run": run.folder.name, "scenario": run.name, "step": step, **found}
-    # A number that is not finite raises ValueError: JSON cannot hold it.
-    write_text(folder / PROBES, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_probes(folder, found)
     return Evaluated(run, config, found, plain, method)
 
 

@@ -17,11 +17,11 @@ from ..rl.algorithms import agent_config, agent_for, usual_agent
 from ..rl.replay import StreamReplay
 from ..rl.saving import save_policy
 from ..rl.train_policy import finite, rehearse
+from ..run_folder import RunFolder, read_config
 from ..training.recorder import Recorder
-from ..training.trained_methods import read_config
-from . import build, lock, provenance, run_folder
-from .run_folder import RUN, Run, require_same, require_same_scenario, writing
-from .scenario import Scenario
+from . import build, lock, provenance
+from .resuming import RUN, require_same, require_same_data, require_same_scenario, writing
+from .scenario import Run, Scenario, open_run, write_config
 
 LEARNT = "learnt"
 """Name of the policy that the run leaves in its folder `policies`."""
@@ -89,15 +89,15 @@ def _trained(
     joint = alternate.JointTraining(session, agent, StreamReplay(size))
     start = 0
     if resume:
-        run_folder.require_same_data(run.folder, world)
-        start = alternate.restore(joint, run.checkpoints)
+        require_same_data(run.folder, world)
+        start = alternate.restore(joint, run.files.checkpoints)
     else:
-        with finite(agent, run.checkpoints):
+        with finite(agent, run.files.checkpoints):
             rehearse(agent, run.scenario.seed)  # what cannot work fails before anything is written
-        run_folder.write_config(run, fabric, world, **dataclasses.asdict(config))
+        write_config(run, provenance.made_by(fabric, world), **dataclasses.asdict(config))
     done = _alternated(run, config, joint, start, console)
     if done:
-        place = run.folder / "policies" / LEARNT
+        place = run.files.policies / LEARNT
         with lock.held(place, provenance.command()):
             save_policy(agent, place)
     return run, done == config.phases.phases
@@ -114,8 +114,8 @@ def _alternated(run: Run, config: JointConfig, joint: alternate.JointTraining, s
             f"{run.name}, {config.agent.algorithm}: {world.size} scenes, phases {start} → {phases.phases} of "
             f"{phases.model_steps} steps of the world model and {phases.policy_steps} of the policy, on {device}"
         )
-        with finite(joint.agent, run.checkpoints):
-            return alternate.alternate(joint, phases, run.scenario.train, run.checkpoints, recorder, start)
+        with finite(joint.agent, run.files.checkpoints):
+            return alternate.alternate(joint, phases, run.scenario.train, run.files.checkpoints, recorder, start)
     finally:
         recorder.close()
 
@@ -140,13 +140,13 @@ def read_joint_config(folder: Path) -> JointConfig:
         return JointConfig(agent, PhaseConfig(**data["phases"]))
     except (KeyError, TypeError) as error:
         raise ValueError(
-            f"{folder / 'config.json'}: not the configuration of alternating phases of this version: {error}"
+            f"{RunFolder(folder).config}: not the configuration of alternating phases of this version: {error}"
         ) from error
 
 
 def _resumed(asked: Run, usual: Scenario) -> Run:
     """The run that lies in the folder, which must be of this scenario and have the settings that are asked for."""
-    run = run_folder.open_run(asked.folder)
+    run = open_run(asked.folder)
     read_joint_config(asked.folder)  # that plain training has no phases is to be said first
     require_same_scenario(asked.folder, asked.name, asked.scenario, usual, run.scenario)
     return run

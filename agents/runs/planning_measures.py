@@ -10,14 +10,15 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..planning import goal_reaching, imagination
-from ..planning.ensemble import ENSEMBLE, Ensemble, EnsembleConfig, fit_ensemble, quality, save_ensemble
+from ..planning.ensemble import Ensemble, EnsembleConfig, fit_ensemble, quality, save_ensemble
 from ..policy import make_policy
 from ..probes.features import Tick, quiet, rollouts, scored
 from ..probes.retrieval import retrieval
+from ..run_folder import RunFolder
+from ..training.checkpoint import load_method
 from ..training.loop import env_of, rows_for
-from ..training.trained_methods import load_method
-from . import build, lock, provenance, run_folder
-from .run_folder import Run
+from . import build, lock, provenance
+from .scenario import Run, open_run
 
 Planner = Literal["grid", "cem", "mppi"]
 
@@ -39,7 +40,7 @@ class Opened:
 
 def opened(folder: Path, device: str = "auto") -> Opened:
     """Open a run over its test split. Raises ValueError and CheckpointError for folders without a trained model."""
-    run = run_folder.open_run(folder)
+    run = open_run(folder)
     world = build.world_of(run.scenario, run.scenario.test_split, build.fabric_of(run.scenario, device).device)
     method, step = load_method(folder, world)
     return Opened(run, world, method, step)
@@ -89,7 +90,7 @@ def ensemble_for_run(
     made = ensemble_of(place.run, place.method, config, scenes, tick)
     stream = _looked(place.world, place.run, scenes, scored(config.seed))
     found = quality(made, place.method, place.world, stream)
-    there = (out or folder / ENSEMBLE).absolute()
+    there = (out or RunFolder(folder).ensemble).absolute()
     with lock.held(there.parent, provenance.command(), f".{there.name}.lock"):
         save_ensemble(made, there)
     return {"config": dataclasses.asdict(config), "quality": found, "folder": str(there)}

@@ -13,10 +13,12 @@ from gazeworld.models.method import Method
 from ..config import PolicyPlan
 from ..rl.algorithms import agent_config, usual_agent
 from ..rl.train_policy import PolicyTraining, read_plan, train_policy
+from ..run_folder import PolicyFolder, RunFolder
 from ..training import checkpoint
-from ..training.trained_methods import load_method
-from . import build, provenance, run_folder
-from .run_folder import POLICY, Run, require_same, writing
+from ..training.checkpoint import load_method
+from . import build, provenance
+from .resuming import POLICY, require_same, require_same_data, writing
+from .scenario import Run, open_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +46,7 @@ class PolicyChoices:
 def policy_folder(run: Path, name: str, choices: PolicyChoices) -> Path:
     """Where the policy called `name` lies ("": algorithm and seed)."""
     algorithm = choices.agent.get("algorithm", PolicyPlan().agent.algorithm)
-    return run / "policies" / (name or f"{algorithm}-{choices.seed}")
+    return RunFolder(run).policies / (name or f"{algorithm}-{choices.seed}")
 
 
 def train_policy_in_run(
@@ -64,7 +66,7 @@ def train_policy_in_run(
     there; NonFiniteError where a reward or the policy is not finite any more.
     """
     choices = PolicyChoices() if choices is None else choices
-    opened, threads = run_folder.open_run(run), torch.get_num_threads()
+    opened, threads = open_run(run), torch.get_num_threads()
     folder = policy_folder(run, name, choices)
     if opened.scenario.train.threads:
         torch.set_num_threads(opened.scenario.train.threads)
@@ -85,7 +87,7 @@ def _trained(
     start = 0
     if resume:
         plan = _written(run, choices, plan, folder, world, method)
-        newest = checkpoint.latest(folder / "checkpoints")
+        newest = checkpoint.latest(PolicyFolder(folder).checkpoints)
         start = 0 if newest is None else newest.step
     tell(
         f"{plan.agent.algorithm} in the world model of {run.folder} at step {at}: {world.size} scenes, "
@@ -106,7 +108,7 @@ def _written(
 ) -> PolicyPlan:
     """The plan that is written, with the steps asked for. Raises ValueError where other settings are asked for."""
     written, _ = read_plan(folder)
-    run_folder.require_same_data(folder, world)
+    require_same_data(folder, world)
     usual = dataclasses.asdict(PolicyPlan())
     usual["agent"] = usual_agent(asked.agent, world, method.aggregate_dim, run.scenario.train.observed)
     plans = [dataclasses.asdict(plan) for plan in (asked, written)]

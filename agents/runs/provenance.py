@@ -4,7 +4,6 @@ Imports no torch, so that the command line can note its words before it knows wh
 """
 
 import importlib.metadata
-import json
 import platform
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazeworld.envs.files import typed, write_text
+from gazeworld.envs.files import typed
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -56,8 +55,3 @@ def made_by(fabric: "Fabric", world: "World") -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "fingerprint": world.fingerprint,
     }
-
-
-def write_json(file: Path, data: dict[str, Any]) -> None:
-    """Write a file of JSON, whole or not at all."""
-    write_text(file, json.dumps(data, indent=2) + "\n")

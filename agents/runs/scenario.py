@@ -1,13 +1,18 @@
-"""What a scenario is: a documented experiment, as data. Imports no torch, so that listing and help stay quick."""
+"""What a scenario is: a documented experiment, as data; and a run, which is one in a folder.
+
+Imports no torch, so that listing and help stay quick.
+"""
 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gazeworld.envs.files import DataError
 from gazeworld.envs.validation import OptionError, Options, Seed, from_mapping, shown
 
 from ..config import ProbeConfig, TrainConfig
+from ..run_folder import RunFolder, read_config, write_json
 
 
 @dataclass(frozen=True)
@@ -72,3 +77,32 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{name}"] = value
     return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """A scenario and the folder that it is trained in, usually one under `runs/`; `name` is the scenario's."""
+
+    folder: Path
+    name: str
+    scenario: Scenario
+
+    @property
+    def files(self) -> RunFolder:
+        """Where everything lies in the folder."""
+        return RunFolder(self.folder)
+
+
+def open_run(folder: Path) -> Run:
+    """The run in a folder. Raises ValueError where there is none or config.json does not fit this version."""
+    data = read_config(folder)
+    try:
+        return Run(folder, data["scenario"], from_json(data["config"], RunFolder(folder).config))
+    except OptionError as error:
+        raise DataError(str(error)) from error
+
+
+def write_config(run: Run, made_by: dict[str, Any], **more: Any) -> None:
+    """Write config.json of a run: its scenario, what made it, and what else there is to say."""
+    data = {"scenario": run.name, "config": to_json(run.scenario), **more, "made_by": made_by}
+    write_json(run.files.config, data)

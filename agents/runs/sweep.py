@@ -24,13 +24,13 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
 from gazeworld.models.method import METHODS, CheckpointError, Method
 
+from ..run_folder import RunFolder, read_probes, scores
 from ..training import checkpoint
 from ..training.loop import POLICY, collect
 from . import build, scenario
 from .evaluate_run import Evaluated, evaluate_run
-from .records import read_probes, scores
-from .run_folder import RUN, Run, begun, open_run, require_free, require_plain
-from .scenario import Scenario, flat
+from .resuming import RUN, begun, require_free, require_plain
+from .scenario import Run, Scenario, flat, open_run
 from .train_run import train_run
 
 ENCODER = ("encoder", "dim", "width")
@@ -298,7 +298,7 @@ def _training(name: str, asked: Scenario) -> dict[str, Any]:
 
 def _trained(folder: Path) -> int | None:
     """The last step of a run that was trained to its end, else None."""
-    newest = checkpoint.latest(folder / "checkpoints")
+    newest = checkpoint.latest(RunFolder(folder).checkpoints)
     return newest.step if newest is not None and newest.state().get("steps") == newest.step else None
 
 

@@ -11,24 +11,15 @@ from rich.console import Console
 
 from gazeworld.envs.world import World
 
+from ..run_folder import read_config
 from ..training import checkpoint
 from ..training.loop import Session, restore, train
 from ..training.recorder import Recorder
-from ..training.trained_methods import read_config
 from . import build
 from .processes import together
 from .provenance import made_by
-from .run_folder import (
-    RUN,
-    Run,
-    open_run,
-    require_plain,
-    require_same_data,
-    require_same_scenario,
-    write_config,
-    writing,
-)
-from .scenario import Scenario
+from .resuming import RUN, require_plain, require_same_data, require_same_scenario, writing
+from .scenario import Run, Scenario, open_run, write_config
 
 
 def train_run(
@@ -64,7 +55,7 @@ def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: 
     if not resume:
         build.check_regions(run.scenario, world)
     build.check_shares(run.scenario, world, processes)
-    with together(processes, build.is_external(fabric), lambda: checkpoint.last_good(run.checkpoints)):
+    with together(processes, build.is_external(fabric), lambda: checkpoint.last_good(run.files.checkpoints)):
         return _trained(run, fabric, world, resume=resume, console=console)
 
 
@@ -82,7 +73,7 @@ def _trained(run: Run, fabric: Fabric, world: World, *, resume: bool, console: C
         session = _restore(run, session, world, console)
         start = session.resumed[-1]["step"]
     if not resume and fabric.is_global_zero:
-        write_config(run, fabric, world)
+        write_config(run, made_by(fabric, world))
     console.print(
         f"{run.name}: {world.size} scenes, {sum(p.numel() for p in session.module.parameters()):,} parameters, "
         f"steps {start} → {steps}, on {fabric.device}",
@@ -92,7 +83,7 @@ def _trained(run: Run, fabric: Fabric, world: World, *, resume: bool, console: C
         folder = run.folder if fabric.is_global_zero else Path(scratch)
         recorder = Recorder(folder, start=start, steps=steps, console=console)
         try:
-            done = train(session, build.config_with(run.scenario, steps), run.checkpoints, recorder, start)
+            done = train(session, build.config_with(run.scenario, steps), run.files.checkpoints, recorder, start)
         finally:
             recorder.close()
     return run, done == steps
@@ -109,7 +100,7 @@ def _resumed(asked: Run, usual: Scenario | None) -> Run:
 def _restore(run: Run, session: Session, world: World, console: Console) -> Session:
     """The session as it was saved last, or as it began; it notes from where, and with what, it goes on."""
     require_same_data(run.folder, world)
-    found = checkpoint.latest(run.checkpoints)
+    found = checkpoint.latest(run.files.checkpoints)
     before: list[dict[str, Any]] = []
     if found is not None:
         restore(session, found)

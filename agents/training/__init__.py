@@ -2,8 +2,7 @@
 
 loop              the one loop: collect, update, log, probe, save; NonFiniteLossError
 optimiser         AdamW and the schedule of its learning rate
-checkpoint        weights and optimisers on disk, whole or not at all
-trained_methods   world models that were trained before, from the folders of their runs
+checkpoint        weights and optimisers on disk, whole or not at all; world models of runs with their weights
 recorder          metrics.jsonl, TensorBoard events, a line on the terminal
 event_files       TensorBoard's files, as resumed runs need them
 collapse_monitor  whether embeddings still spread
@@ -16,13 +15,13 @@ from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
     from . import checkpoint
+    from .checkpoint import load_method
     from .collapse_monitor import effective_rank
     from .event_files import EventWriter
     from .interrupt import interruptible
     from .loop import NonFiniteLossError, Session, collect, train
     from .optimiser import learning_rate, make_optimiser
     from .recorder import Recorder
-    from .trained_methods import load_method
 
 __all__ = [
     "EventWriter",
@@ -44,8 +43,7 @@ __getattr__, __dir__ = face(
     {
         "loop": ("NonFiniteLossError", "Session", "collect", "train"),
         "optimiser": ("learning_rate", "make_optimiser"),
-        "checkpoint": (),
-        "trained_methods": ("load_method",),
+        "checkpoint": ("load_method",),
         "recorder": ("Recorder",),
         "event_files": ("EventWriter",),
         "interrupt": ("interruptible",),

@@ -17,9 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gazeworld.envs.files import DataError, left_behind, naming, remove_folder, whole_folder
-from gazeworld.models.method import CheckpointError
+from gazeworld.envs.world import World
+from gazeworld.models.method import CheckpointError, Method, WorldSpec, make_method
 
 from ..file_schemas import State, read_fields
+from ..run_folder import RunFolder, read_config
 
 _STATE = "state.json"
 _MODEL = "model.safetensors"
@@ -135,6 +137,14 @@ def latest(folder: Path) -> Checkpoint | None:
     return found[-1] if found else None
 
 
+def require(folder: Path | None) -> Checkpoint:
+    """The newest checkpoint. Raises CheckpointError where there is none."""
+    found = None if folder is None else latest(folder)
+    if found is None:
+        raise CheckpointError(f"{folder}: no checkpoint yet; expected at least one step-… folder")
+    return found
+
+
 def last_good(folder: Path, what: str = "checkpoint") -> str:
     """Where what was saved last lies, for errors about numbers that are not finite."""
     found = latest(folder)
@@ -156,6 +166,24 @@ def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
         )
     require_shapes(own, tensors, str(file))
     method.load_state_dict(tensors)
+
+
+def load_method(folder: Path, world: World) -> tuple[Method, int]:
+    """The method of a run with the weights of its newest checkpoint, in eval mode on the world's device, and that step.
+
+    Raises ValueError for a folder that holds no run, CheckpointError where there is no checkpoint or where the weights
+    do not fit views and actions of this world.
+    """
+    method = made_for(dict(read_config(folder)["config"]["method"]), world)
+    found = require(RunFolder(folder).checkpoints)
+    load_model(found, method)
+    return method.to(world.device).eval(), found.step
+
+
+def made_for(options: dict[str, Any], world: World) -> Method:
+    """An untrained method for views and actions of a world; `options` holds its `name` and its own options."""
+    rest = dict(options)
+    return make_method(rest.pop("name"), WorldSpec.of(world), **rest)
 
 
 def require_shapes(own: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:

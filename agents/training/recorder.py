@@ -1,15 +1,14 @@
 """What a run writes while it trains: `metrics.jsonl`, TensorBoard events and a line on the terminal."""
 
-import json
 import math
 import time
 from pathlib import Path
 
 from rich.console import Console
 
-from gazeworld.envs.files import naming, write_text
+from gazeworld.envs.files import naming
 
-from ..file_schemas import read_lines
+from ..run_folder import Lines, RunFolder
 from .event_files import EventWriter
 
 
@@ -18,25 +17,19 @@ class Recorder:
 
     def __init__(self, folder: Path, *, start: int, steps: int, console: Console) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._file = folder, folder / "metrics.jsonl"
+        self._place = RunFolder(folder)
         self._console, self._start, self._steps = console, start, steps
-        _keep_until(self._file, start)
-        # Unbuffered: what a full disk did not take must not be tried once more by whoever closes the file.
-        self._handle = self._file.open("ab", buffering=0)
+        self._lines = Lines(self._place.metrics, start=start)
         # A run that was killed after its last checkpoint has points of later steps. Those of `start` stay, unless
         # nothing is saved at all: then step 0 is measured once more.
-        with naming(folder / "tensorboard"):
-            self._events = EventWriter(folder / "tensorboard", first=start + 1 if start else 0)
+        with naming(self._place.events):
+            self._events = EventWriter(self._place.events, first=start + 1 if start else 0)
         self._began = time.monotonic()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Record numbers of one step; a value that is not finite is kept as null, so that the file stays JSON."""
-        line = {"step": step, **{k: v if math.isfinite(v) else None for k, v in values.items()}}
-        with naming(self._file):
-            rest = (json.dumps(line) + "\n").encode()
-            while rest:  # a full disk takes a part
-                rest = rest[self._handle.write(rest) :]
-        with naming(self._folder / "tensorboard"):
+        """Record numbers of one step; in the file a value that is not finite is null."""
+        self._lines.append(step, values)
+        with naming(self._place.events):
             self._events.scalars(step, values)
 
     def progress(self, step: int, values: dict[str, float], batch: int) -> None:
@@ -58,18 +51,9 @@ class Recorder:
 
     def close(self) -> None:
         """Flush and close both files."""
-        self._handle.close()
-        with naming(self._folder / "tensorboard"):
+        self._lines.close()
+        with naming(self._place.events):
             self._events.close()
-
-
-def _keep_until(file: Path, step: int) -> None:
-    """Drop lines of later steps and a last line that a kill cut short. Raises DataError for a damaged line."""
-    if not file.exists():
-        return
-    lines = read_lines(file) if step else []
-    kept = [json.dumps(line) + "\n" for line in lines if line["step"] <= step]
-    write_text(file, "".join(kept))
 
 
 def clock(seconds: float) -> str:

@@ -215,8 +215,9 @@ def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
     if not text:
         return {}
     from gazeworld.agents.policy import POLICIES
+    from gazeworld.agents.run_folder import RunFolder
 
-    own, name = run / "policies" / text, text.partition(":")[0].replace("_", "-")
+    own, name = RunFolder(run).policies / text, text.partition(":")[0].replace("_", "-")
     if name in registry.names(POLICIES):
         return {**(found.policy if found.policy["name"] == name else {}), **spec(text, "policy"), "name": name}
     for folder in (own, Path(text)):

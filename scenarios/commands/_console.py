@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from gazeworld.agents.run_folder import RunFolder
 from gazeworld.agents.runs import processes
 from gazeworld.envs.files import one_line, printable, write_bytes
 
@@ -46,7 +47,7 @@ def save_results(
     numbers = (out or run) / f"{name}.json"
     tables.write(found, numbers)
     say(console, f"written: {numbers}")
-    save_figure(figure, (out or run / "figures") / f"{name}.png", console)
+    save_figure(figure, (out or RunFolder(run).figures) / f"{name}.png", console)
 
 
 class Progress(AbstractContextManager[Callable[[str, int, int], None]]):

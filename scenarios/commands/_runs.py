@@ -8,9 +8,9 @@ from rich.console import Console
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.probes import umap_maps
 from gazeworld.agents.probes.features import Tick, quiet
+from gazeworld.agents.run_folder import RunFolder
 from gazeworld.agents.runs.evaluate_run import Evaluated, evaluate_run
-from gazeworld.agents.runs.records import PROBES
-from gazeworld.agents.runs.run_folder import Run
+from gazeworld.agents.runs.scenario import Run
 from gazeworld.envs.files import typed
 
 from ..reports import figures, probe_figures, tables
@@ -29,16 +29,16 @@ def trained(run: Run, finished: bool, console: Console, command: str = "train") 
 
 def save_curves(run: Run, console: Console) -> None:
     """Draw what training recorded, if it came as far as recording something."""
-    metrics = run.folder / "metrics.jsonl"
+    metrics = run.files.metrics
     if metrics.stat().st_size:
-        save_figure(figures.training(metrics), run.figures / "training.png", console)
+        save_figure(figures.training(metrics), run.files.figures / "training.png", console)
 
 
 def probe(folder: Path, config: ProbeConfig, device: str, console: Console) -> int:
     """`gazeworld evaluate`: table on the terminal, probes.json and figures in the run's folder."""
     with Progress(console, "probing", lines=False) as told:
         drawn(evaluate_run(folder, config, device, told), console, told)
-    say(console, f"written: {folder / PROBES}")
+    say(console, f"written: {RunFolder(folder).probes}")
     return 0
 
 
@@ -49,11 +49,11 @@ def drawn(done: Evaluated, console: Console, tick: Tick = quiet) -> None:
     if "objects" in found:
         tables.show_objects(found["objects"], console)
         nearest = probe_figures.neighbour_figure(done.arena.test.world, found["objects"]["neighbours"])
-        save_figure(nearest, run.figures / "neighbours.png", console)
+        save_figure(nearest, run.files.figures / "neighbours.png", console)
     if config.maps:
         size = umap_maps.MapConfig(views=min(umap_maps.MapConfig.views, config.views))
         test = done.arena.test
         seen = umap_maps.embedding({"trained": done.method}, test, done.arena.test_policy(), config, size, tick)
-        save_figure(probe_figures.map_figure(seen), run.figures / "maps.png", console)
-    save_figure(figures.recognition(found), run.figures / "recognition.png", console)
-    save_figure(figures.paths(found), run.figures / "path_integration.png", console)
+        save_figure(probe_figures.map_figure(seen), run.files.figures / "maps.png", console)
+    save_figure(figures.recognition(found), run.files.figures / "recognition.png", console)
+    save_figure(figures.paths(found), run.files.figures / "path_integration.png", console)

@@ -60,17 +60,18 @@ def run(words: list[str]) -> int:
 def compare(chosen: CompareArguments, console: Console) -> int:
     """Compare, print, and write compare.json and figures; returns the exit code."""
     from gazeworld.agents.comparison.compare_runs import Entrants, compare_runs, compared_as
-    from gazeworld.agents.runs import run_folder
+    from gazeworld.agents.run_folder import RunFolder
     from gazeworld.agents.runs.records import folders_of
+    from gazeworld.agents.runs.scenario import open_run
 
     from ..reports import comparison_report, tables
     from ._console import Progress, save_figure, say
 
     folders = folders_of(chosen.runs)
     versus = folders_of(chosen.versus) if chosen.versus else []
-    out = chosen.out or folders[0] / "compare"
+    out = chosen.out or RunFolder(folders[0]).comparison
     names = ("views", "scenes", "test_scenes", "shared", "resamples", "seed")
-    config = compared_as(run_folder.open_run(folders[0]), **{name: getattr(chosen, name) for name in names})
+    config = compared_as(open_run(folders[0]), **{name: getattr(chosen, name) for name in names})
     policies = tuple(name for name in chosen.policies.replace(" ", "").split(",") if name)
     entrants = Entrants(policies, chosen.learned, chosen.deterministic)
     with Progress(console, "comparing") as tick:

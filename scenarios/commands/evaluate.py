@@ -26,7 +26,7 @@ def run(words: list[str]) -> int:
     if not words or words[0].startswith("-"):
         print("usage: gazeworld evaluate RUN [OPTIONS]\n\nRUN is the folder of a run; options start as it was made.")
         return 0 if words else 2
-    from gazeworld.agents.runs.run_folder import open_run
+    from gazeworld.agents.runs.scenario import open_run
 
     folder = Path(words[0])
     default = EvaluateArguments(open_run(folder).scenario.probe)

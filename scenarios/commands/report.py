@@ -53,17 +53,19 @@ def run(words: list[str]) -> int:
 
 
 def _place(folders: list[Path], out: Path | None) -> Path:
+    from gazeworld.agents.run_folder import RunFolder
+
     if out is None:
         if len(folders) > 1:
             raise ValueError(f"a page of {len(folders)} runs needs a place: name a file with --out")
-        return folders[0] / "report.html"
-    return out / "report.html" if out.is_dir() else out
+        return RunFolder(folders[0]).report
+    return RunFolder(out).report if out.is_dir() else out
 
 
 def _subject(folder: Path) -> "Subject":
     """A run with its probes; one that was not probed yet has its configuration and curves."""
-    from gazeworld.agents.runs.records import probed, record_of
-    from gazeworld.agents.training.trained_methods import read_config
+    from gazeworld.agents.run_folder import probed, read_config
+    from gazeworld.agents.runs.records import record_of
 
     from ..reports.html_page import Subject
 

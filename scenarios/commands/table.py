@@ -48,7 +48,8 @@ def run(words: list[str]) -> int:
     Runs that have not been probed yet are named and left out; if they all are, ValueError says so.
     """
     chosen, console = parsed(TableArguments, words, "gazeworld table"), Console()
-    from gazeworld.agents.runs.records import folders_of, probed, record_of
+    from gazeworld.agents.run_folder import probed
+    from gazeworld.agents.runs.records import folders_of, record_of
 
     from ..reports import table_files
 

@@ -61,7 +61,7 @@ def _trained(name: str, usual: Scenario, chosen: TrainArguments, console: Consol
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 
     from gazeworld.agents.runs import build
-    from gazeworld.agents.runs.run_folder import Run
+    from gazeworld.agents.runs.scenario import Run
     from gazeworld.agents.runs.train_run import train_run
 
     from . import _runs

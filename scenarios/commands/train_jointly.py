@@ -66,7 +66,7 @@ def run(words: list[str]) -> int:
 def _trained(name: str, usual: Scenario, chosen: TrainJointlyArguments, console: Console) -> int:
     """Train in alternating phases, then probe unless told not to."""
     from gazeworld.agents.runs.joint_run import LEARNT, JointChoices, train_jointly
-    from gazeworld.agents.runs.run_folder import Run
+    from gazeworld.agents.runs.scenario import Run
 
     from . import _runs
 

@@ -41,10 +41,11 @@ def run(words: list[str]) -> int:
 
 def watch(chosen: WatchArguments, console: Console) -> int:
     """Draw scan paths of a scenario's or a run's policy, as a PNG and an animated GIF."""
-    from gazeworld.agents.runs import build, run_folder
-    from gazeworld.agents.training import checkpoint
+    from gazeworld.agents.run_folder import RunFolder
+    from gazeworld.agents.runs import build
+    from gazeworld.agents.runs.scenario import open_run
+    from gazeworld.agents.training.checkpoint import latest, load_method
     from gazeworld.agents.training.loop import POLICY, collect
-    from gazeworld.agents.training.trained_methods import load_method
     from gazeworld.envs.rng import Draws
 
     from ..reports import scan_paths
@@ -52,10 +53,10 @@ def watch(chosen: WatchArguments, console: Console) -> int:
     if chosen.scenes < 1:
         raise ValueError(f"scenes is {chosen.scenes}, expected at least 1")
     target = Path(chosen.target)
-    trained = checkpoint.latest(target / "checkpoints") is not None
-    if (target / "config.json").is_file():
-        run = run_folder.open_run(target)
-        found, folder = run.scenario, chosen.out or run.figures
+    trained = latest(RunFolder(target).checkpoints) is not None
+    if RunFolder(target).config.is_file():
+        run = open_run(target)
+        found, folder = run.scenario, chosen.out or run.files.figures
     elif chosen.target.replace("_", "-") in _catalogue.names():
         found, folder = _catalogue.load(chosen.target), chosen.out or Path()
     else:

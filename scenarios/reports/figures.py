@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gazeworld.agents.probes.features import FULL, NO_ACTIONS, NO_VISION
-from gazeworld.agents.runs.records import NONE, Point, aggregate, read_numbers
+from gazeworld.agents.run_folder import Point, aggregate, read_numbers
+from gazeworld.agents.runs.records import NONE
 
 from .rows import Row
 

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from gazeworld.agents.runs.records import NONE, aggregate
+from gazeworld.agents.run_folder import aggregate
+from gazeworld.agents.runs.records import NONE
 
 from .figures import new
 from .rows import Row, Score

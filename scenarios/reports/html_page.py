@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from gazeworld.agents.runs.records import Record, read_metrics
+from gazeworld.agents.run_folder import RunFolder, read_numbers
+from gazeworld.agents.runs.records import Record
 from gazeworld.agents.runs.scenario import flat
 
 from . import figures, heat_maps, tables
@@ -90,7 +91,9 @@ def several(subjects: Sequence[Subject], sheet: Sheet | None) -> str:
         for grid in heat_maps.grids(own):
             shown.append(_cells(heat_maps.table(grid)))
             images.append(_drawn(f"training length against inference length: {grid.title}", heat_maps.figure(grid)))
-        learnt = figures.training_of_runs(own, {record.folder: read_metrics(record.folder) for record in records})
+        learnt = figures.training_of_runs(
+            own, {record.folder: read_numbers(RunFolder(record.folder).metrics) for record in records}
+        )
         images += [] if learnt is None else [_drawn("training", learnt)]
     scenarios = ", ".join(dict.fromkeys(str(subject.data["scenario"]) for subject in subjects))
     return render(
@@ -128,7 +131,7 @@ def _contents(subject: Subject) -> dict[str, Any]:
         "settings": settings | {"splits and seed": rest},
         "curves": _curves(subject.folder),
         "tables": [] if subject.record is None else [_cells(table) for table in _tables(subject.record.probes)],
-        "images": _images(subject.folder / "figures"),
+        "images": _images(RunFolder(subject.folder).figures),
     }
 
 
@@ -141,7 +144,8 @@ def _tables(probes: dict[str, Any]) -> list[Table]:
 
 
 def _curves(folder: Path) -> _Image | None:
-    return _drawn("training", figures.training(folder / "metrics.jsonl")) if read_metrics(folder) else None
+    metrics = RunFolder(folder).metrics
+    return _drawn("training", figures.training(metrics)) if read_numbers(metrics) else None
 
 
 def _images(folder: Path) -> list[_Image]:

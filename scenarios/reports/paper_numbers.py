@@ -8,7 +8,8 @@ seq-JEPA on aggregates. Where the paper's tables differ from one another (top-1 
 
 from collections.abc import Callable, Sequence
 
-from gazeworld.agents.runs.records import NONE, aggregate
+from gazeworld.agents.run_folder import aggregate
+from gazeworld.agents.runs.records import NONE
 
 from .rows import COLUMNS, Row, Score
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gazeworld.agents.runs.records import NONE, Record, scores
+from gazeworld.agents.run_folder import scores
+from gazeworld.agents.runs.records import NONE, Record
 from gazeworld.agents.runs.scenario import flat
 
 HOUSEKEEPING = ("train.log_every", "train.probe_every", "train.save_every", "train.keep", "train.threads", "world.root")

@@ -10,7 +10,8 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from gazeworld.agents.runs.records import NONE, Record, aggregate
+from gazeworld.agents.run_folder import aggregate
+from gazeworld.agents.runs.records import NONE, Record
 
 from .paper_numbers import paper_rows
 from .rows import COLUMNS, Row, Score, rows, untrained

@@ -13,16 +13,14 @@ import torch
 from fakes.runs import leave, probes
 from fakes.worlds import CountingWorld
 
-from gazeworld.agents.file_schemas import read_lines
 from gazeworld.agents.planning import ensemble
 from gazeworld.agents.planning.ensemble import Ensemble, EnsembleConfig, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
-from gazeworld.agents.runs import run_folder
-from gazeworld.agents.runs.records import read_metrics, record_of
+from gazeworld.agents.run_folder import RunFolder, keep_until, read_lines, read_numbers
+from gazeworld.agents.runs.records import record_of
+from gazeworld.agents.runs.scenario import open_run
 from gazeworld.agents.training import checkpoint
-from gazeworld.agents.training.checkpoint import signature
-from gazeworld.agents.training.recorder import _keep_until
-from gazeworld.agents.training.trained_methods import load_method, made_for
+from gazeworld.agents.training.checkpoint import load_method, made_for, signature
 from gazeworld.scenarios.commands import _catalogue
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
@@ -75,9 +73,9 @@ def resumed(folder: Path) -> None:
 
 STEP = "checkpoints/step-00000007"
 DOORS: dict[str, Callable[[Path], Any]] = {
-    "config.json": lambda folder: (run_folder.open_run(folder), record_of(folder)),
+    "config.json": lambda folder: (open_run(folder), record_of(folder)),
     "probes.json": record_of,
-    "metrics.jsonl": lambda folder: (read_metrics(folder), read_lines(folder / "metrics.jsonl")),
+    "metrics.jsonl": lambda folder: (read_numbers(RunFolder(folder).metrics), read_lines(folder / "metrics.jsonl")),
     "model/config.json": lambda folder: load_method(folder / "model", CountingWorld()),
     f"{STEP}/state.json": resumed,
     f"{STEP}/model.safetensors": resumed,
@@ -151,9 +149,9 @@ def test_resuming_a_damaged_record_names_the_line(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
     file.write_text('{"step": 1}\nnull\n{"step": 2}\n')
     with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2: not a record of metrics with a step: holds None"):
-        _keep_until(file, 2)
+        keep_until(file, 2)
     file.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
-    _keep_until(file, 2)
+    keep_until(file, 2)
     assert file.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 

@@ -11,8 +11,9 @@ from fakes.worlds import CountingWorld
 
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.old_files import METHOD_OPTIONS, renamed
+from gazeworld.agents.run_folder import read_config
 from gazeworld.agents.training import checkpoint
-from gazeworld.agents.training.trained_methods import load_method, made_for, read_config
+from gazeworld.agents.training.checkpoint import load_method, made_for
 from gazeworld.envs import registry
 from gazeworld.models.method import METHODS, Method
 

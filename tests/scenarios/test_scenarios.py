@@ -11,7 +11,8 @@ from fakes.archives import write_cifar100, write_tiny_imagenet
 from fakes.object_datasets import write_tree
 from rich.console import Console
 
-from gazeworld.agents.runs import build, run_folder, scenario, train_run
+from gazeworld.agents.runs import build, scenario, train_run
+from gazeworld.agents.runs.scenario import Run, open_run
 from gazeworld.agents.training.loop import collect
 from gazeworld.envs import registry
 from gazeworld.envs.object_datasets.pack_tree import pack
@@ -119,11 +120,11 @@ def shortened(name: str, folder: Path) -> scenario.Scenario:
 @pytest.mark.parametrize("name", [name for name in _catalogue.names() if not is_large(name)])
 def test_three_steps(name: str, tmp_path: Path) -> None:
     short = shortened(name, tmp_path)
-    run = run_folder.Run(tmp_path / "run", name, short)
+    run = Run(tmp_path / "run", name, short)
     train_run.train_run(run, "cpu", resume=False, console=Console(file=StringIO()))
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 1, 2, 3, 3]
-    assert run_folder.open_run(tmp_path / "run").scenario == short
+    assert open_run(tmp_path / "run").scenario == short
     made_by = json.loads((tmp_path / "run/config.json").read_text())["made_by"]
     assert {"command", "versions", "fingerprint", "device"} <= made_by.keys()
 

@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazeworld.agents.file_schemas import RunConfig, read_fields
-from gazeworld.agents.old_files import located
 from gazeworld.agents.planning.ensemble import (
-    ENSEMBLE,
     Ensemble,
     EnsembleConfig,
     Sizes,
@@ -26,6 +24,7 @@ from gazeworld.agents.planning.ensemble import (
 )
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.probes.features import rollouts
+from gazeworld.agents.run_folder import RunFolder
 from gazeworld.agents.training.checkpoint import signature
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
@@ -178,10 +177,10 @@ def test_an_ensemble_of_an_earlier_version_is_found_by_its_old_names(tmp_path: P
     save_ensemble(made, tmp_path / "heads")
     for suffix in (".json", ".safetensors"):
         (tmp_path / "heads" / f"ensemble{suffix}").rename(tmp_path / "heads" / f"heads{suffix}")
-    again = load_ensemble(located(tmp_path, ENSEMBLE), method)
+    again = load_ensemble(RunFolder(tmp_path).ensemble_found, method)
     assert all(torch.equal(value, made.state_dict()[name]) for name, value in again.state_dict().items())
     save_ensemble(made, tmp_path / "ensemble")
-    assert located(tmp_path, ENSEMBLE) == tmp_path / "ensemble", "what was written since counts"
+    assert RunFolder(tmp_path).ensemble_found == tmp_path / "ensemble", "what was written since counts"
     (tmp_path / "config.json").write_text(
         json.dumps({"scenario": "x", "config": {"method": {"name": "x"}, "policy": {"name": "y", "heads": "z"}}})
     )

@@ -16,9 +16,8 @@ from gazeworld.agents.planning.ensemble import Ensemble, EnsembleConfig, Sizes, 
 from gazeworld.agents.policy import Policy, make_policy
 from gazeworld.agents.probes.features import rollouts
 from gazeworld.agents.training import checkpoint
-from gazeworld.agents.training.checkpoint import signature
+from gazeworld.agents.training.checkpoint import made_for, signature
 from gazeworld.agents.training.loop import collect
-from gazeworld.agents.training.trained_methods import made_for
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World

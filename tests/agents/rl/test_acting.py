@@ -21,8 +21,8 @@ from gazeworld.agents.rl.observations import Observe
 from gazeworld.agents.rl.reward import make_reward
 from gazeworld.agents.rl.saving import save_agent, save_policy
 from gazeworld.agents.rl.vec_env import SB3VecEnv
+from gazeworld.agents.training.checkpoint import made_for
 from gazeworld.agents.training.loop import collect
-from gazeworld.agents.training.trained_methods import made_for
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv

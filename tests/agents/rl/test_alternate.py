@@ -21,9 +21,9 @@ from gazeworld.agents.rl.algorithms import agent_for
 from gazeworld.agents.rl.replay import StreamReplay
 from gazeworld.agents.rl.train_policy import NonFinitePolicyError
 from gazeworld.agents.training import checkpoint, loop
+from gazeworld.agents.training.checkpoint import made_for
 from gazeworld.agents.training.optimiser import make_optimiser
 from gazeworld.agents.training.recorder import Recorder
-from gazeworld.agents.training.trained_methods import made_for
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv

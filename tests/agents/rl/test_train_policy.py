@@ -14,8 +14,8 @@ from gazeworld.agents.policy import make_policy
 from gazeworld.agents.rl.algorithms import agent_config
 from gazeworld.agents.rl.saving import POLICY, read
 from gazeworld.agents.rl.train_policy import PolicyTraining, read_plan, train_policy
+from gazeworld.agents.training.checkpoint import made_for
 from gazeworld.agents.training.loop import collect
-from gazeworld.agents.training.trained_methods import made_for
 from gazeworld.envs.files import DataError
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv

@@ -23,7 +23,7 @@ from gazeworld.agents.rl.memory import Remember, memory_of
 from gazeworld.agents.rl.observations import Observe
 from gazeworld.agents.rl.reward import make_reward
 from gazeworld.agents.rl.vec_env import NonFiniteRewardError, SB3VecEnv
-from gazeworld.agents.training.trained_methods import made_for
+from gazeworld.agents.training.checkpoint import made_for
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.envs.worlds.saccade import SaccadeWorld

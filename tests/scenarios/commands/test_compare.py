@@ -17,8 +17,9 @@ from gazeworld.agents.config import AgentConfig
 from gazeworld.agents.planning.ensemble import load_ensemble
 from gazeworld.agents.rl.algorithms import agent_for
 from gazeworld.agents.rl.saving import save_policy
-from gazeworld.agents.runs import build, planning_measures, run_folder, train_run
-from gazeworld.agents.training.trained_methods import load_method
+from gazeworld.agents.runs import build, planning_measures, train_run
+from gazeworld.agents.runs.scenario import Run, open_run
+from gazeworld.agents.training.checkpoint import load_method
 from gazeworld.envs.worlds.rotation import RotationWorld
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
@@ -37,17 +38,15 @@ def tiny(folder: Path, seed: int = 0) -> Path:
         probe={"online": 0, "views": 3, "epochs_linear": 2},
         seed=seed,
     )
-    train_run.train_run(
-        run_folder.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
-    )
+    train_run.train_run(Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO()))
     return folder
 
 
 def learnt(run: Path, folder: Path, **world: object) -> Path:
     """A policy that has learnt nothing, made for the world model of a run."""
-    found = run_folder.open_run(run).scenario.changed(world=world)
+    found = open_run(run).scenario.changed(world=world)
     there = build.world_of(found, "train", "cpu")
-    method, _ = load_method(run, build.world_of(run_folder.open_run(run).scenario, "train", "cpu"))
+    method, _ = load_method(run, build.world_of(open_run(run).scenario, "train", "cpu"))
     config = AgentConfig(environments=2, episode_steps=2, discrete_actions={"name": "fixations", "side": 4}, rewards=())
     save_policy(agent_for(config, there, method), folder)
     return folder
@@ -169,7 +168,7 @@ def test_runs_of_other_scenarios_are_not_averaged(
 
 
 def test_the_gaze_of_a_scenario() -> None:
-    digits = run_folder.Run(Path("x"), "saccade-digits", _catalogue.load("saccade-digits"))
+    digits = Run(Path("x"), "saccade-digits", _catalogue.load("saccade-digits"))
     assert (compare_runs.gaze_of(digits).map, compare_runs.gaze_of(digits).inhibition.radius) == ("contrast", 8.0)
     uniform = replace(digits, scenario=_catalogue.load("saccade-digits:uniform"))
     assert compare_runs.gaze_of(uniform).map == "contrast", "the world's own where the policy has none of the scene"
@@ -185,7 +184,7 @@ def test_heads_are_fitted_and_found_by_policies(made: Path, tmp_path: Path, caps
     out = capsys.readouterr().out
     assert "cosine of the model's own predictor" in out
     assert "top-1 of the label head" in out
-    world = build.world_of(run_folder.open_run(run).scenario, "test", "cpu")
+    world = build.world_of(open_run(run).scenario, "test", "cpu")
     found = load_ensemble(run / "ensemble", load_method(run, world)[0])
     assert (found.config.heads, found.config.hidden, found.sizes.classes) == (2, 16, 10)
     assert main([*words, "--epochs", "0", "--device", "cpu"]) == 2
@@ -219,7 +218,7 @@ def test_views_of_objects_are_reached_with_replans(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = RotationWorld(objects(n=12, v=8))
-    place = planning_measures.Opened(run_folder.open_run(made / "r-0"), world, Turns(world), 7)
+    place = planning_measures.Opened(open_run(made / "r-0"), world, Turns(world), 7)
     monkeypatch.setattr(planning_measures, "opened", lambda *_: place)
     monkeypatch.setattr(planning_measures, "untrained", lambda _: Turns(world))
     assert main(["goal-reaching", str(made / "r-0"), "--out", str(tmp_path), "--device", "cpu"]) == 0

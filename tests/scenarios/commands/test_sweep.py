@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from gazeworld.agents.config import ProbeConfig
 from gazeworld.agents.runs import sweep as sweeps
-from gazeworld.agents.runs.run_folder import Run
+from gazeworld.agents.runs.scenario import Run
 from gazeworld.agents.runs.sweep import Plan, Work, left
 from gazeworld.agents.training import loop
 from gazeworld.agents.training.recorder import Recorder

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fakes.runs import leave, probes
 
-from gazeworld.agents.runs.records import NONE, aggregate, conditioning, folders_of
+from gazeworld.agents.run_folder import aggregate
+from gazeworld.agents.runs.records import NONE, conditioning, folders_of
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.reports import paper_numbers

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gazeworld.agents.runs import evaluate_run, run_folder, train_run
+from gazeworld.agents.runs import evaluate_run, train_run
+from gazeworld.agents.runs.scenario import Run
 from gazeworld.agents.training import loop
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._main import main
@@ -332,7 +333,7 @@ def test_regions_are_looked_for_before_anything_is_measured(
     found = dataclasses.replace(
         found, method={**found.method, "dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 16}
     )
-    run = run_folder.Run(tmp_path / "run", "rotation-solids", found)
+    run = Run(tmp_path / "run", "rotation-solids", found)
     train_run.train_run(run, "cpu", resume=False, console=Console(quiet=True))
     monkeypatch.setattr(evaluate_run, "evaluate", None)
     stored = tmp_path / "stored"

@@ -11,8 +11,9 @@ import torch
 
 from gazeworld.agents.rewards.recognition import RecognitionReward
 from gazeworld.agents.rl import alternate as turns
-from gazeworld.agents.runs import build, run_folder, scenario
-from gazeworld.agents.training.trained_methods import load_method
+from gazeworld.agents.runs import build, scenario
+from gazeworld.agents.runs.scenario import open_run
+from gazeworld.agents.training.checkpoint import load_method
 from gazeworld.scenarios import saccade_digits
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands import _runs as command
@@ -66,7 +67,7 @@ def test_a_run_is_left_that_the_other_commands_take(tmp_path: Path, capsys: pyte
     assert config["agent"]["discrete_actions"] == {"name": "fixations", "side": 4}
     assert config["made_by"]["command"]
     assert "phase 2: " in capsys.readouterr().out
-    opened = run_folder.open_run(run)  # what evaluate, watch and compare begin with
+    opened = open_run(run)  # what evaluate, watch and compare begin with
     assert load_method(run, build.world_of(opened.scenario, "test", "cpu"))[1] == 4
     assert main(["watch", str(run), "--scenes", "1", "--policy", "learnt"]) == 0
     assert (run / "figures/scanpaths-learnt.png").is_file()

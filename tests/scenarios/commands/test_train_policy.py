@@ -18,10 +18,11 @@ from gazeworld.agents.policy import make_policy
 from gazeworld.agents.rewards.recognition import RecognitionReward
 from gazeworld.agents.rl import train_policy as training
 from gazeworld.agents.rl.algorithms import agent_config, agent_for
-from gazeworld.agents.runs import build, run_folder, train_run
+from gazeworld.agents.runs import build, train_run
 from gazeworld.agents.runs.policy_run import PolicyChoices, train_policy_in_run
+from gazeworld.agents.runs.scenario import Run, open_run
 from gazeworld.agents.training import checkpoint
-from gazeworld.agents.training.trained_methods import load_method
+from gazeworld.agents.training.checkpoint import load_method
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.commands._arguments import pairs, spec
 from gazeworld.scenarios.commands._main import main
@@ -43,9 +44,7 @@ def tiny(folder: Path, **world: object) -> Path:
         train={"steps": 2, "batch": 8, "observed": 2, "save_every": 2, "probe_every": 2},
         probe={"online": 0, "views": 3},
     )
-    train_run.train_run(
-        run_folder.Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO())
-    )
+    train_run.train_run(Run(folder, "saccade-digits", found), "cpu", resume=False, console=Console(file=StringIO()))
     return folder
 
 
@@ -97,7 +96,7 @@ def test_a_policy_is_left_with_all_that_made_it(run: Path) -> None:
 
 
 def test_the_folder_serves_as_a_policy_and_does_what_was_learnt(run: Path) -> None:
-    world = build.world_of(run_folder.open_run(run).scenario, "test", "cpu")
+    world = build.world_of(open_run(run).scenario, "test", "cpu")
     assert make_policy("sb3", world, path=str(run / "policies/p"))
     last = checkpoint.latest(run / "policies/p/checkpoints")
     assert last is not None
@@ -118,7 +117,7 @@ def test_the_same_policy_comes_of_the_same_calls_in_python(run: Path, copied: Pa
     }
     choices = PolicyChoices(agent, steps=96, every=48, prepare=60)
     in_run = train_policy_in_run(copied, choices, name="p", device="cpu", tell=quiet)
-    found = run_folder.open_run(run).scenario
+    found = open_run(run).scenario
     world = build.world_of(found, found.probe_split, "cpu")
     method, _ = load_method(run, world)
     plan = PolicyPlan(agent_config(world, method.aggregate_dim, **agent), steps=96, every=48, prepare=60)
@@ -168,7 +167,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 
 
 def test_the_first_layer_standardises_what_is_observed(fresh: Path) -> None:
-    world = build.world_of(run_folder.open_run(fresh).scenario, "train", "cpu")
+    world = build.world_of(open_run(fresh).scenario, "train", "cpu")
     method, _ = load_method(fresh, world)
     config = agent_config(world, method.aggregate_dim, environments=8, episode_steps=2)
     wide = method.aggregate_dim + 3

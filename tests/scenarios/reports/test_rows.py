@@ -13,7 +13,8 @@ import pytest
 from fakes.runs import leave, probes
 from rich.console import Console
 
-from gazeworld.agents.runs.records import Point, Record, aggregate, read_metrics, read_probes, scores, training_seconds
+from gazeworld.agents.run_folder import Point, RunFolder, aggregate, read_numbers, read_probes, scores
+from gazeworld.agents.runs.records import Record, training_seconds
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.reports import heat_maps, table_files
 from gazeworld.scenarios.reports.rows import Row, Score, rows, untrained
@@ -249,12 +250,12 @@ def test_time_is_the_sum_of_all_sessions(tmp_path: Path) -> None:
 
 def test_metrics_are_read_and_a_damaged_line_is_named(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
-    assert read_metrics(tmp_path) == {}
+    assert read_numbers(RunFolder(tmp_path).metrics) == {}
     file.write_text('{"step": 1, "a": 2, "b": null}\n{"step": 2, "a": 3}\n{"step": 3, "a"')
-    assert read_metrics(tmp_path) == {"a": [Point(1, 2.0), Point(2, 3.0)]}
+    assert read_numbers(RunFolder(tmp_path).metrics) == {"a": [Point(1, 2.0), Point(2, 3.0)]}
     file.write_text('{"a": 2}\n{"step": 2, "a": 3}\n')
     with pytest.raises(ValueError, match=r"metrics.jsonl, line 1: not a record"):
-        read_metrics(tmp_path)
+        read_numbers(RunFolder(tmp_path).metrics)
 
 
 def test_heat_maps_are_of_runs_that_differ_in_training_length_alone(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from fakes.worlds import CountingWorld
 
+from gazeworld.agents.run_folder import read_config
 from gazeworld.agents.training import checkpoint
-from gazeworld.agents.training.trained_methods import load_method, made_for, read_config
+from gazeworld.agents.training.checkpoint import load_method, made_for
 from gazeworld.models.method import CheckpointError
 
 METHOD = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 8, "predictor_hidden": 16}

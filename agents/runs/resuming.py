@@ -1,4 +1,4 @@
-"""The folder of a run or of a policy: who may write there, what is none yet, and what a start that failed leaves.
+"""Beginning and going on in the folder of a run or a policy: who may write there, and what must be there or not.
 
 One rule for `train`, `train-jointly`, `train-policy` and `sweep`: a folder without a checkpoint and (of a run) without
 a whole config.json holds nothing that could go on. Whatever a kill left there is cleared when it is begun again.
@@ -12,19 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric import Fabric
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
-from gazeworld.envs.files import DRAFT, OLD, DataError, read_json
-from gazeworld.envs.validation import OptionError
+from gazeworld.envs.files import DRAFT, OLD
 from gazeworld.envs.world import World
+from gazeworld.models.method import CheckpointError
 
-from ..file_schemas import Made, PolicyConfig, read_fields, read_lines
-from ..old_files import renamed
+from ..run_folder import (
+    POLICY_BEGINS,
+    RUN_BEGINS,
+    PolicyFolder,
+    RunFolder,
+    of_something_else,
+    read_config,
+    read_fingerprint,
+    read_numbers,
+    require_policy_config,
+)
 from ..training import checkpoint
-from ..training.trained_methods import read_config
 from . import lock, provenance, scenario
-from .provenance import made_by, write_json
 from .scenario import Scenario, flat
 
 
@@ -36,8 +42,8 @@ class Kind:
     leaves: tuple[str, ...]
 
 
-RUN = Kind("run", ("config.json", "metrics.jsonl", "tensorboard", "checkpoints"))
-POLICY = Kind("policy", ("config.json", "history.jsonl", "checkpoints"))
+RUN = Kind("run", RUN_BEGINS)
+POLICY = Kind("policy", POLICY_BEGINS)
 
 
 @contextmanager
@@ -54,7 +60,7 @@ def writing(folder: Path, kind: Kind, *, resume: bool) -> Iterator[None]:
     if resume:
         require_begun(folder, kind)
     with lock.held(folder, provenance.command()):
-        checkpoint.sweep(folder / "checkpoints")
+        checkpoint.sweep(RunFolder(folder).checkpoints)
         if not resume:
             require_free(folder, kind)
             _clear(folder, kind)
@@ -80,10 +86,10 @@ def require_begun(folder: Path, kind: Kind) -> None:
 
 def require_free(folder: Path, kind: Kind) -> None:
     """Raise ValueError unless a run or a policy may be begun in a folder."""
-    if begun(folder, kind) or (folder / "policy.json").is_file():
+    if begun(folder, kind) or PolicyFolder(folder).facts.is_file():
         raise ValueError(f"{folder}: there is a {kind.what} already; go on with --resume or choose another --name")
     others = sorted(one.name for one in folder.iterdir() if not _left(one, kind)) if folder.exists() else []
-    others += ["config.json"] if not others and _foreign(folder / "config.json") else []
+    others += [RunFolder(folder).config.name] if not others and of_something_else(folder) else []
     if others:
         raise ValueError(
             f"{folder}: holds {others[0]} and no {kind.what}, expected an empty or a new folder; choose another --name"
@@ -92,40 +98,28 @@ def require_free(folder: Path, kind: Kind) -> None:
 
 def _obstacle(folder: Path, kind: Kind) -> str | None:
     """Why nothing can go on in a folder, or None where something can."""
-    checkpoints = folder / "checkpoints"
+    checkpoints = RunFolder(folder).checkpoints
     if checkpoint.latest(checkpoints) is not None:
         return None
-    if kind is POLICY:
-        file = folder / "config.json"
-        if not file.is_file():
-            return f"{file}: no such file; expected a policy that gazeworld train-policy has begun to train"
-        return f"{checkpoints}: no checkpoint yet; expected at least one step-… folder"
     try:
-        read_config(folder)
-    except ValueError as error:
+        if kind is POLICY:
+            require_policy_config(folder)
+            checkpoint.require(checkpoints)
+        else:
+            read_config(folder)
+    except (ValueError, CheckpointError) as error:
         return str(error)
     return None
 
 
 def _saved(folder: Path) -> bool:
     """Whether training came as far as saving or recording anything of a step."""
-    if checkpoint.latest(folder / "checkpoints") is not None:
+    if checkpoint.latest(RunFolder(folder).checkpoints) is not None:
         return True
     try:
-        lines = read_lines(folder / "metrics.jsonl")
-        return any(line["step"] and any(line[name] is not None for name in line if name != "step") for line in lines)
+        return any(point.step for points in read_numbers(RunFolder(folder).metrics).values() for point in points)
     except ValueError:
         return True
-
-
-def _foreign(config: Path) -> bool:
-    """Whether a config.json is whole and of something else: then it is not ours to delete."""
-    try:
-        found = read_json(config, "the configuration of a run")
-    except ValueError:
-        return False
-    found = renamed(found, PolicyConfig.__name__)
-    return isinstance(found, dict) and bool(found) and not {"scenario", "train_policy", "config"} & found.keys()
 
 
 def _left(path: Path, kind: Kind) -> bool:
@@ -149,7 +143,7 @@ def _clear(folder: Path, kind: Kind) -> None:
 
 def require_plain(folder: Path) -> None:
     """Raise ValueError for a run whose world model and policy take turns: plain training would do away with both."""
-    newest = checkpoint.latest(folder / "checkpoints")
+    newest = checkpoint.latest(RunFolder(folder).checkpoints)
     if "phases" in read_config(folder) or (newest is not None and "phase" in newest.state()):
         raise ValueError(f"{folder}: a run of alternating phases, expected one of plain training; use train-jointly")
 
@@ -180,50 +174,8 @@ def require_same(folder: Path, asked: dict[str, Any], usual: dict[str, Any], wri
         )
 
 
-@dataclass(frozen=True)
-class Run:
-    """One folder under `runs/`, and what its config.json says."""
-
-    folder: Path
-    name: str
-    scenario: Scenario
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
-        return self.folder / "checkpoints"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures."""
-        return self.folder / "figures"
-
-
-def open_run(folder: Path) -> Run:
-    """The run in a folder. Raises ValueError where there is none or config.json does not fit this version."""
-    data = read_config(folder)
-    try:
-        return Run(folder, data["scenario"], scenario.from_json(data["config"], folder / "config.json"))
-    except OptionError as error:
-        raise DataError(str(error)) from error
-
-
 def require_same_data(folder: Path, world: World) -> None:
     """Raise ValueError unless what is in a folder was made with the data that the source gives now."""
-    file = folder / "config.json"
-    written = read_fields(file, Made)["made_by"].get("fingerprint")
-    if written is None:
-        raise DataError(f"{file}: there is no 'made_by.fingerprint', which says what data it was trained on")
+    written = read_fingerprint(folder)
     if written != world.fingerprint:
         raise ValueError(f"{folder}: trained on data {written}, but the source now is {world.fingerprint}")
-
-
-def write_config(run: Run, fabric: Fabric, world: World, **more: Any) -> None:
-    """Write config.json of a run: its scenario, what made it, and what else there is to say."""
-    data = {
-        "scenario": run.name,
-        "config": scenario.to_json(run.scenario),
-        **more,
-        "made_by": made_by(fabric, world),
-    }
-    write_json(run.folder / "config.json", data)
