@@ -5,6 +5,7 @@ build          from a scenario to live objects: worlds, environments, policies, 
 train_run      train a run, or go on with one
 evaluate_run   probe a run
 policy_run     train a policy in the frozen world model of a run
+planning_measures   fit the ensemble of a run, find goals with its model, roll it out
 sweep          plan many runs, try them out, train and probe what is left of them
 joint_run      train a world model and a policy in alternating phases
 resuming       who may write into the folder of a run or a policy, and what is there to go on with
@@ -13,3 +14,47 @@ lock           one writer a folder
 processes      several processes that train one world model
 provenance     what a run was made with
 """
+
+from typing import TYPE_CHECKING
+
+from gazeworld.envs.registry import face
+
+if TYPE_CHECKING:
+    from .evaluate_run import Evaluated
+    from .joint_run import JointChoices, train_jointly
+    from .lock import BusyError
+    from .planning_measures import ensemble_for_run, goals_of_run, rollout_error_of_run
+    from .policy_run import PolicyChoices, train_policy_in_run
+    from .processes import LostProcessError
+    from .records import Record, record_of
+    from .scenario import Scenario
+
+__all__ = [
+    "BusyError",
+    "Evaluated",
+    "JointChoices",
+    "LostProcessError",
+    "PolicyChoices",
+    "Record",
+    "Scenario",
+    "ensemble_for_run",
+    "goals_of_run",
+    "record_of",
+    "rollout_error_of_run",
+    "train_jointly",
+    "train_policy_in_run",
+]
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "scenario": ("Scenario",),
+        "evaluate_run": ("Evaluated",),
+        "policy_run": ("PolicyChoices", "train_policy_in_run"),
+        "planning_measures": ("ensemble_for_run", "goals_of_run", "rollout_error_of_run"),
+        "joint_run": ("JointChoices", "train_jointly"),
+        "records": ("Record", "record_of"),
+        "lock": ("BusyError",),
+        "processes": ("LostProcessError",),
+    },
+)

@@ -1,5 +1,20 @@
 """The commands of `gazeworld`: one file each, called as its command is, with its arguments and one function, `run`.
 
+train           train a world model, and probe it
+train_policy    learn where to look in the frozen world model of a run
+train_jointly   world model and policy learn in turns
+sweep           train and probe many runs
+evaluate        probe a run
+watch           scan paths of a scenario or a run
+compare         policies swapped in the frozen world models of runs
+fit_ensemble    what planning by disagreement and information needs
+goal_reaching   is a place found whose embedding is given?
+rollout_error   the error of imagined views against the horizon
+table, report   runs beside each other, as a table and as a page
+data            views of objects on disk: downloaded, drawn and packed
+bench           speeds
+list            what there is to choose from
+
 Files that begin with `_` are what they share:
 
 _main        finds the commands and imports the one that is asked for
