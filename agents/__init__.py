@@ -11,7 +11,8 @@ rewards/     one file a reward
 runs/        scenarios as data, the folders of runs, and one call for whatever a command does
 comparison/  fixation policies swapped in one frozen world model
 
-What files of runs hold is said in file_schemas, and how older ones are read in old_files.
+What lies where in the folder of a run is said in run_folder, what its files hold in file_schemas, and how older ones
+are read in old_files.
 """
 
 from typing import TYPE_CHECKING

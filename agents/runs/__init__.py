@@ -1,18 +1,18 @@
 """Runs: from a scenario to what lies in its folder, and back.
 
-scenario       Scenario: one experiment as data; Run: one in a folder
-build          from a scenario to live objects: worlds, environments, policies, methods, sessions
-train_run      train a run, or go on with one
-evaluate_run   probe a run
-policy_run     train a policy in the frozen world model of a run
+scenario            Scenario: one experiment as data; Run: one in a folder
+build               from a scenario to live objects: worlds, environments, policies, methods, sessions
+train_run           train a run, or go on with one
+evaluate_run        probe a run
+policy_run          train a policy in the frozen world model of a run
 planning_measures   fit the ensemble of a run, find goals with its model, roll it out
-sweep          plan many runs, try them out, train and probe what is left of them
-joint_run      train a world model and a policy in alternating phases
-resuming       who may write into the folder of a run or a policy, and what is there to go on with
-records        what a finished run holds, for tables and reports
-lock           one writer a folder
-processes      several processes that train one world model
-provenance     what a run was made with
+sweep               plan many runs, try them out, train and probe what is left of them
+joint_run           train a world model and a policy in alternating phases
+resuming            who may write into the folder of a run or a policy, and what is there to go on with
+records             what a finished run holds, for tables and reports
+lock                one writer a folder
+processes           several processes that train one world model
+provenance          what a run was made with
 """
 
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .policy_run import PolicyChoices, train_policy_in_run
     from .processes import LostProcessError
     from .records import Record, record_of
-    from .scenario import Scenario
+    from .scenario import Run, Scenario, open_run
 
 __all__ = [
     "BusyError",
@@ -36,9 +36,11 @@ __all__ = [
     "LostProcessError",
     "PolicyChoices",
     "Record",
+    "Run",
     "Scenario",
     "ensemble_for_run",
     "goals_of_run",
+    "open_run",
     "record_of",
     "rollout_error_of_run",
     "train_jointly",
@@ -48,7 +50,7 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        "scenario": ("Scenario",),
+        "scenario": ("Run", "Scenario", "open_run"),
         "evaluate_run": ("Evaluated",),
         "policy_run": ("PolicyChoices", "train_policy_in_run"),
         "planning_measures": ("ensemble_for_run", "goals_of_run", "rollout_error_of_run"),

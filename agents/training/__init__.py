@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
-    from . import checkpoint
     from .checkpoint import load_method
     from .collapse_monitor import effective_rank
     from .event_files import EventWriter
@@ -28,7 +27,6 @@ __all__ = [
     "NonFiniteLossError",
     "Recorder",
     "Session",
-    "checkpoint",
     "collect",
     "effective_rank",
     "interruptible",
