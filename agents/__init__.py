@@ -21,10 +21,9 @@ from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
     from .comparison.contest import Contest, Field, contest
-    from .comparison.contestants import Compared, Contestant
-    from .config import AgentConfig, PhaseConfig, PolicyPlan, ProbeConfig, TrainConfig
+    from .comparison.contestants import Contestant
+    from .config import AgentConfig, Compared, EnsembleConfig, PhaseConfig, PolicyPlan, ProbeConfig, TrainConfig
     from .planning.cem_mppi import PlanConfig, plan
-    from .planning.ensemble import EnsembleConfig
     from .planning.imagination import imagine
     from .planning.search import Search
     from .policy import POLICIES, Choice, Memory, Policy, make_policy
@@ -104,6 +103,8 @@ __getattr__, __dir__ = face(
     {
         "config": (
             "AgentConfig",
+            "Compared",
+            "EnsembleConfig",
             "PhaseConfig",
             "PolicyPlan",
             "ProbeConfig",
@@ -143,7 +144,6 @@ __getattr__, __dir__ = face(
             "PlanConfig",
             "plan",
         ),
-        "planning.ensemble": ("EnsembleConfig",),
         "planning.imagination": ("imagine",),
         "rl": ("MissingExtraError",),
         "rl.reward": (
@@ -182,9 +182,6 @@ __getattr__, __dir__ = face(
             "Field",
             "contest",
         ),
-        "comparison.contestants": (
-            "Compared",
-            "Contestant",
-        ),
+        "comparison.contestants": ("Contestant",),
     },
 )

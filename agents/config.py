@@ -1,4 +1,7 @@
-"""What a scenario may set about training and probing; imports no torch, so that the command line stays quick."""
+"""What may be set, by scenarios and commands, of training, probing, agents, phases, ensembles, goals and comparisons.
+
+Imports no torch, so that the command line stays quick.
+"""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -6,9 +9,13 @@ from typing import Annotated, Any, Literal
 from annotated_types import Interval
 
 from gazeworld.envs.validation import (
+    COMMAS,
+    INNER,
     Amount,
     Epochs,
+    Layers,
     MaybeEpochs,
+    MaybeWidth,
     Natural,
     OptionError,
     Options,
@@ -201,3 +208,104 @@ class PhaseConfig(Options, owner="phases"):
     def over(cls, steps: int) -> "PhaseConfig":
         """The usual number of phases, of equal length, in which the world model learns for about so many steps."""
         return cls(model_steps=max(1, steps // cls.phases))
+
+
+@dataclass(frozen=True)
+class EnsembleConfig(Options, owner="ensemble"):
+    """How heads are fitted. Raises ValueError for numbers that make no sense."""
+
+    heads: Layers = 5
+    """predictor heads (Pathak et al. 2019 have 5)"""
+    hidden: Width = 1024
+    """hidden units of each (paper, section 3.2: those of the predictor)"""
+    epochs: Epochs = 20
+    """passes over the streams, over all (aggregate, action, next view), for predictor heads"""
+    label_epochs: MaybeEpochs = 50
+    """passes for the label head (0: no label head)"""
+    batch: Rows = field(default=256, metadata=INNER)
+    """samples per step"""
+    lr: PositiveAmount = field(default=1e-3, metadata=INNER)
+    """Adam's first rate for predictor heads; it falls linearly to 0. The label head has the probes' rate"""
+    seed: Seed = 0
+    """everything random follows from it: initial weights, bootstrap samples and batch order"""
+
+
+@dataclass(frozen=True)
+class EnsembleChoices(EnsembleConfig, owner=""):
+    """How the ensemble of a run is fitted, and on what."""
+
+    hidden: MaybeWidth = 0
+    """hidden units of each (0: as the run's predictor)"""
+    epochs: Positive = EnsembleConfig.epochs
+    """passes over the streams for predictor heads"""
+    label_epochs: Natural = EnsembleConfig.label_epochs
+    """passes for the label head (0: no label head)"""
+    scenes: Natural = 4000
+    """scenes that are looked at, with uniform fixations (0: all)"""
+
+
+@dataclass(frozen=True)
+class ReachConfig(Options, owner="reach"):
+    """The task of reaching a goal. Raises ValueError for numbers that make no sense."""
+
+    saccades: Views = 3
+    """actions until the goal has to be reached"""
+    within: Amount = 8.0
+    """largest distance in pixels from the goal that counts as reached (worlds of fixations)"""
+    seen: Views = 1
+    """views looked at before the goal is given, at random places (stored views: without replacement)"""
+    scenes: Natural = 512
+    """test scenes, spread evenly (0: all)"""
+    batch: Rows = field(default=256, metadata=INNER)
+    """scenes at once; a matter of memory, but the random streams of a scene depend on its place in the batch"""
+    seed: Seed = 0
+    """seed of first views, goals and policies"""
+
+
+@dataclass(frozen=True)
+class ReachChoices(ReachConfig, owner=""):
+    """The task of reaching a goal as it suits a run's world, and how the models' plans are made."""
+
+    saccades: Annotated[int, Interval(ge=0, le=2**12)] = 0
+    """actions until the goal has to be reached (0: 3, or 5 among the stored views of an object)"""
+    within: Amount = 0.0
+    """largest distance in pixels that counts as reached (0: a twelfth of the image side, 8 px of 96)"""
+    planner: Literal["grid", "cem", "mppi"] = "grid"
+    """how the models' plans are made"""
+
+
+@dataclass(frozen=True)
+class Compared(Options):
+    """How policies are compared. Raises ValueError for numbers that make no sense."""
+
+    views: Annotated[int, Interval(ge=2, le=2**12)] = 5
+    """largest number of glimpses M; everything is measured for M = 1 … views"""
+    scenes: Natural = 2000
+    """scenes on which probes are trained, spread evenly over their split (0: all)"""
+    test_scenes: Natural = 2000
+    """scenes on which probes are scored (0: all)"""
+    shared: Literal["controls", "uniform", "all"] = "controls"
+    """whose streams the shared probe is trained on (all: everybody but the oracle)"""
+    epochs: Epochs = field(default=300, metadata=INNER)
+    """epochs of probes; the shared one has as many steps as one probe of a policy's own"""
+    batch: Rows = field(default=256, metadata=INNER)
+    """samples per step of a probe"""
+    resamples: Rows = 2000
+    """resamples of the paired bootstrap over test images"""
+    grid: Annotated[int, Interval(ge=2, le=2**8)] = field(default=9, metadata=INNER)
+    """places per axis from which planners and oracle choose"""
+    seed: Seed = 0
+    """seed of fixations, probes and bootstrap"""
+
+
+@dataclass(frozen=True)
+class Entrants(Options):
+    """Who takes part beside saliency with inhibition of return, which always does."""
+
+    policies: tuple[str, ...] = field(default=(), metadata=COMMAS)
+    """policies, separated by commas (empty: all controls, planners and the oracle); saliency always takes part"""
+    learned: tuple[str, ...] = field(default=(), metadata={"metavar": "POLICY …"})
+    """learnt policies: names in RUN/policies, or folders; {seed} and {run} stand for those of each run; as many folders
+    as runs are one each"""
+    deterministic: bool = True
+    """learnt policies take the likeliest action instead of drawing one"""

@@ -39,6 +39,10 @@ def nameable(text: str) -> bool:
     return "\0" not in text and max(map(len, parts)) <= 255 and sum(map(len, parts)) + len(parts) <= 4096
 
 
+INNER = {"inner": True}
+"""Metadata of an option that follows from others or is a matter of the machine, so that no command asks for it."""
+COMMAS = {"commas": True}
+"""Metadata of an option of several words that a command takes as one, with commas between them."""
 Natural = Annotated[int, Interval(ge=0, le=MANY)]
 """A count that may be zero."""
 Positive = Annotated[int, Interval(ge=1, le=MANY)]

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
+    from ..config import Compared, Entrants
     from . import fixation_maps
-    from .compare_runs import Entrants, compared_as
+    from .compare_runs import compared_as
     from .contest import Contest, Field
-    from .contestants import Compared, Contestant, Gaze, standard
+    from .contestants import Contestant, Gaze, standard
     from .cost import Cost
     from .oracle import GreedyOracle
     from .statistics import summary, two_by_two

@@ -8,10 +8,11 @@ from typing import Any
 
 from gazeworld.envs.files import DataError
 from gazeworld.envs.fixations import Inhibition
-from gazeworld.envs.validation import Options, nameable, shown
+from gazeworld.envs.validation import nameable, shown
 from gazeworld.envs.world import require_lattice
 from gazeworld.models.method import CheckpointError, Method
 
+from ..config import Compared, Entrants
 from ..planning.ensemble import load_ensemble, save_ensemble
 from ..probes.features import Tick, quiet
 from ..run_folder import RunFolder, model_of_policy
@@ -26,7 +27,6 @@ from .contestants import (
     NEED_ENSEMBLE,
     SALIENCY,
     STANDARD,
-    Compared,
     Contestant,
     Gaze,
     choose,
@@ -39,19 +39,6 @@ from .statistics import glimpses_needed, path_change, summary, two_by_two
 from .streams import whole_image
 
 _OWN, _THEIRS = "own", "theirs"
-
-
-@dataclass(frozen=True)
-class Entrants(Options, owner="entrants"):
-    """Who takes part beside saliency with inhibition of return, which always does."""
-
-    policies: tuple[str, ...] = ()
-    """controls, planners and the oracle, by name (none: all of them)"""
-    learned: tuple[str, ...] = ()
-    """learnt policies: names in RUN/policies, or folders; {seed} and {run} stand for those of each run; as many folders
-    as runs are one each"""
-    deterministic: bool = True
-    """learnt policies take the likeliest action instead of drawing one"""
 
 
 @dataclass(frozen=True)
@@ -111,9 +98,10 @@ def compare_runs(
     return _found(sides, others, plans, config, tick)
 
 
-def compared_as(run: Run, **options: Any) -> Compared:
+def compared_as(run: Run, chosen: Compared | None = None) -> Compared:
     """How the policies of a run are compared, with as many epochs and as large a batch as its own probes have."""
-    return Compared(epochs=run.scenario.probe.epochs_linear, batch=run.scenario.probe.batch, **options)
+    probe = run.scenario.probe
+    return dataclasses.replace(chosen or Compared(), epochs=probe.epochs_linear, batch=probe.batch)
 
 
 def _side(folder: Path, config: Compared, store: Path, device: str) -> Side:

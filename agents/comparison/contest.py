@@ -18,12 +18,13 @@ from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.models.method import Method
 
+from ..config import Compared
 from ..planning.ensemble import Ensemble
 from ..policy import Policy
 from ..probes.features import Tick, joined, quiet, scored
 from ..probes.readouts import Budget, ReadOuts, fit_classifier, require_labels
 from ..training.checkpoint import signature
-from .contestants import CONTROLS, NEED_ENSEMBLE, Compared, Contestant, fingerprint
+from .contestants import CONTROLS, NEED_ENSEMBLE, Contestant, fingerprint
 from .cost import Cost, cost_of, model_cost
 from .oracle import GreedyOracle, Readers
 from .streams import Visit, labels_of, visit

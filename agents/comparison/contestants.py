@@ -6,18 +6,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from annotated_types import Interval
+from typing import Any, Literal
 
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.rng import Draws
-from gazeworld.envs.validation import Epochs, Natural, Options, Rows, Seed
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..planning.ensemble import Ensemble
-from ..planning.search import Grid
 from ..policy import Choice, Memory, Policy, make_policy
 from ..run_folder import PolicyFolder
 from ..training.checkpoint import latest
@@ -41,30 +37,6 @@ _LABELS = {
     "information": "planned: information",
     "oracle": "greedy oracle",
 }
-
-
-@dataclass(frozen=True)
-class Compared(Options):
-    """How policies are compared. Raises ValueError for numbers that make no sense."""
-
-    views: Annotated[int, Interval(ge=2, le=2**12)] = 5
-    """largest number of glimpses; everything is measured for M = 1 … views"""
-    scenes: Natural = 2000
-    """scenes of the split that probes are trained on, spread evenly over it (0: all)"""
-    test_scenes: Natural = 2000
-    """scenes of the split that probes are scored on (0: all)"""
-    shared: Literal["controls", "uniform", "all"] = "controls"
-    """whose streams the shared probe is trained on; `all` is everybody but the oracle"""
-    epochs: Epochs = 300
-    """epochs of probes; the shared one has as many steps as one probe of a policy's own"""
-    batch: Rows = 256
-    """samples per step of a probe"""
-    resamples: Rows = 2000
-    """resamples of the paired bootstrap"""
-    grid: Grid = 9
-    """places per axis from which planners and oracle choose"""
-    seed: Seed = 0
-    """seed of fixations, probes and bootstrap"""
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method, frozen
 
+from ..config import Compared
 from ..file_schemas import PolicyFacts, read_fields
 from ..policy import Memory, Policy, begun, stepped
 from ..rl.observations import with_periphery
 from ..run_folder import PolicyFolder
 from ..training.loop import POLICY
-from .contestants import Compared, Contestant, policy_folder
+from .contestants import Contestant, policy_folder
 
 T = TypeVar("T")
 _EPISODES = 2  # whose mean is the cost of one

@@ -9,11 +9,11 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import require_lattice
 from gazeworld.models.method import Method
 
+from ..config import Compared
 from ..policy import make_policy
 from ..probes.features import Features, Tick, features, quiet, rollouts, scored
 from ..probes.measures import path_input
 from ..probes.readouts import Budget, ReadOuts, fit_regressor, fit_ridge, r2
-from .contestants import Compared
 
 _EPOCHS = 50  # of the paper's linear regressor (appendix A.2)
 

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from ..config import Compared
 from .contest import RETRAINED, SHARED, Contest
-from .contestants import CENTRE, ORACLE, SALIENCY, Compared
+from .contestants import CENTRE, ORACLE, SALIENCY
 from .fixation_maps import fixation_map, overlap, saccades
 
 WHOLE = 0.95

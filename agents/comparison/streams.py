@@ -14,10 +14,10 @@ from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import Scene, World, require_lattice, spread_poses
 from gazeworld.models.method import Method, frozen
 
+from ..config import Compared
 from ..policy import Policy
 from ..probes.features import FULL, Tick, features, quiet, rollouts, spread_over
 from ..probes.readouts import Budget, accuracy, fit_classifier
-from .contestants import Compared
 
 _NAMES = ("aggregates", "poses", "labels", "scenes")
 _ROWS, _ROWS_CUDA = 32, 512  # scenes at a time whose dense grids are encoded

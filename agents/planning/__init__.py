@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
+    from ..config import EnsembleConfig, ReachConfig
     from .cem_mppi import PlanConfig, plan
-    from .ensemble import Ensemble, EnsembleConfig, fit_ensemble, load_ensemble, save_ensemble
-    from .goal_reaching import ReachConfig, reach, seekers
+    from .ensemble import Ensemble, fit_ensemble, load_ensemble, save_ensemble
+    from .goal_reaching import reach, seekers
     from .imagination import imagine
     from .lookahead import Foresight
     from .search import Ground, Search

@@ -20,21 +20,15 @@ from torch.nn import functional as F
 from gazeworld.envs.files import DataError, left_behind, whole_folder
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import (
-    Epochs,
-    Layers,
-    MaybeEpochs,
     Natural,
     OptionError,
     Options,
     Positive,
-    PositiveAmount,
-    Rows,
-    Seed,
-    Width,
 )
 from gazeworld.envs.world import World
 from gazeworld.models.method import MOST, CheckpointError, Method, frozen
 
+from ..config import EnsembleConfig
 from ..file_schemas import EnsembleFacts, read_fields
 from ..old_files import located
 from ..probes.features import FULL, Tick, features, in_chunks, quiet
@@ -44,26 +38,6 @@ from ..training.checkpoint import signature
 from .imagination import require_predictions, rows_at_once
 
 _TENSORS, _FACTS = "ensemble.safetensors", "ensemble.json"
-
-
-@dataclass(frozen=True)
-class EnsembleConfig(Options, owner="ensemble"):
-    """How heads are fitted. Raises ValueError for numbers that make no sense."""
-
-    heads: Layers = 5
-    """predictor heads (Pathak et al. 2019 have 5)"""
-    hidden: Width = 1024
-    """hidden units of each (paper, section 3.2: those of the predictor)"""
-    epochs: Epochs = 20
-    """passes over all (aggregate, action, next view)"""
-    label_epochs: MaybeEpochs = 50
-    """passes for the label head (0: no label head)"""
-    batch: Rows = 256
-    """samples per step"""
-    lr: PositiveAmount = 1e-3
-    """Adam's first rate for predictor heads; it falls linearly to 0. The label head has the probes' rate"""
-    seed: Seed = 0
-    """seed of initial weights, bootstrap samples and batch order"""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.objects import rotations
 from gazeworld.envs.rng import Draws
-from gazeworld.envs.validation import Amount, Natural, Options, Rows, Seed, Views
 from gazeworld.envs.world import Scene, World, require_lattice, spread_poses
 from gazeworld.models.method import Method
 
+from ..config import ReachConfig
 from ..policy import Choice, Memory, Policy, begun, make_policy, stepped
 from ..probes.features import Tick, quiet, spread_over
 from ..training.loop import POLICY
@@ -38,24 +38,6 @@ class Seeks(Protocol):
     def aim(self, views: UInt8[Tensor, "b c h w"]) -> None:
         """Look for these views from now on, one per episode."""
         ...
-
-
-@dataclass(frozen=True)
-class ReachConfig(Options, owner="reach"):
-    """The task of reaching a goal. Raises ValueError for numbers that make no sense."""
-
-    saccades: Views = 3
-    """actions until the goal has to be reached"""
-    within: Amount = 8.0
-    """largest distance in pixels from the goal that counts as reached (worlds of fixations)"""
-    seen: Views = 1
-    """views looked at before the goal is given, at random places (stored views: without replacement)"""
-    scenes: Natural = 512
-    """scenes, spread evenly over the split (0: all)"""
-    batch: Rows = 256
-    """scenes at once; a matter of memory, but the random streams of a scene depend on its place in the batch"""
-    seed: Seed = 0
-    """seed of first views, goals and policies"""
 
 
 def seekers(

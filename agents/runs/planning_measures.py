@@ -3,14 +3,15 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
+from ..config import EnsembleChoices, EnsembleConfig, ReachChoices, ReachConfig
 from ..planning import goal_reaching, imagination
-from ..planning.ensemble import Ensemble, EnsembleConfig, fit_ensemble, quality, save_ensemble
+from ..planning.ensemble import Ensemble, fit_ensemble, quality, save_ensemble
 from ..policy import make_policy
 from ..probes.features import Tick, quiet, rollouts, scored
 from ..probes.retrieval import retrieval
@@ -20,11 +21,8 @@ from ..training.loop import env_of, rows_for
 from . import build, lock, provenance
 from .scenario import Run, open_run
 
-Planner = Literal["grid", "cem", "mppi"]
-
-ENSEMBLE_SCENES = 4000
+ENSEMBLE_SCENES = EnsembleChoices.scenes
 """Scenes that are looked at for an ensemble, unless another number is asked for."""
-_HIDDEN = 1024  # units of the paper's predictor (section 3.2)
 _PLACES, _VIEWS = 3, 5  # actions in which a goal is to be reached: among fixations, and among the views of an object
 
 
@@ -59,9 +57,12 @@ def _looked(world: World, run: Run, scenes: int, seed: int) -> Stream:
     return rollouts(env, policy, length, scenes=min(scenes, world.size), seed=seed)
 
 
-def ensemble_config(run: Run, *, hidden: int = 0, **options: Any) -> EnsembleConfig:
+def ensemble_config(run: Run, chosen: EnsembleChoices | None = None) -> EnsembleConfig:
     """How the ensemble of a run is fitted; as wide as its predictor unless `hidden` says otherwise."""
-    return EnsembleConfig(hidden=hidden or int(run.scenario.method.get("predictor_hidden", _HIDDEN)), **options)
+    chosen = chosen or EnsembleChoices()
+    options = {one.name: getattr(chosen, one.name) for one in dataclasses.fields(EnsembleConfig)}
+    own = int(run.scenario.method.get("predictor_hidden", EnsembleConfig.hidden))
+    return EnsembleConfig(**{**options, "hidden": chosen.hidden or own})
 
 
 def ensemble_of(run: Run, method: Method, config: EnsembleConfig, scenes: int, tick: Tick = quiet) -> Ensemble:
@@ -72,23 +73,22 @@ def ensemble_of(run: Run, method: Method, config: EnsembleConfig, scenes: int, t
 
 def ensemble_for_run(
     folder: Path,
+    chosen: EnsembleChoices | None = None,
     *,
-    scenes: int = ENSEMBLE_SCENES,
     out: Path | None = None,
     device: str = "auto",
     tick: Tick = quiet,
-    **options: Any,
 ) -> dict[str, Any]:
     """Fit the ensemble that planners of a run need, write it into RUN/ensemble (or `out`), and say how good it is.
 
-    `options` are those of `EnsembleConfig`; `hidden` 0 is as wide as the run's predictor. The result has the ensemble's
-    `config`, its `quality` on uniform fixations of the test split, and the `folder`. Raises BusyError where another
-    process writes there.
+    The result has the ensemble's `config`, its `quality` on uniform fixations of the test split, and the `folder`.
+    Raises BusyError where another process writes there.
     """
     place = opened(folder, device)
-    config = ensemble_config(place.run, **options)
-    made = ensemble_of(place.run, place.method, config, scenes, tick)
-    stream = _looked(place.world, place.run, scenes, scored(config.seed))
+    chosen = chosen or EnsembleChoices()
+    config = ensemble_config(place.run, chosen)
+    made = ensemble_of(place.run, place.method, config, chosen.scenes, tick)
+    stream = _looked(place.world, place.run, chosen.scenes, scored(config.seed))
     found = quality(made, place.method, place.world, stream)
     there = (out or RunFolder(folder).ensemble).absolute()
     with lock.held(there.parent, provenance.command(), f".{there.name}.lock"):
@@ -97,32 +97,23 @@ def ensemble_for_run(
 
 
 def goals_of_run(
-    folder: Path,
-    *,
-    saccades: int = 0,
-    within: float = 0.0,
-    planner: Planner = "grid",
-    device: str = "auto",
-    tick: Tick = quiet,
-    **options: Any,
+    folder: Path, chosen: ReachChoices | None = None, *, device: str = "auto", tick: Tick = quiet
 ) -> dict[str, Any]:
     """How often a run's trained and untrained model reach goals on the test split, beside what needs no model.
 
-    `options` are further ones of `ReachConfig`; 0 saccades are 3, or 5 among stored views, and `within` 0 is a twelfth
-    of the image side. The result is that of `goal_reaching.reach`, with a `summary` and, in a world of stored views,
-    `one shot` retrieval.
+    The result is that of `goal_reaching.reach`, with a `summary` and, in a world of stored views, `one shot` retrieval.
     """
     place = opened(folder, device)
     scenario, world, lattice = place.run.scenario, place.world, place.world.lattice
-    config = goal_reaching.ReachConfig(
-        saccades=saccades or (_PLACES if world.stored_poses is None else _VIEWS),
-        within=within or (0.0 if lattice is None else round(lattice.side / 12, 2)),
-        **options,
-    )
+    chosen = chosen or ReachChoices()
+    options = {one.name: getattr(chosen, one.name) for one in dataclasses.fields(ReachConfig)}
+    saccades = chosen.saccades or (_PLACES if world.stored_poses is None else _VIEWS)
+    within = chosen.within or (0.0 if lattice is None else round(lattice.side / 12, 2))
+    config = ReachConfig(**{**options, "saccades": saccades, "within": within})
     methods = {"trained": place.method, "untrained": untrained(place)}
     kind = str(scenario.policy.get("map") or scenario.world.get("saliency", "image-signature"))
     saliency = kind if kind not in ("uniform", "centre") else "image-signature"
-    plan = {} if planner == "grid" else {"planner": planner}
+    plan = {} if chosen.planner == "grid" else {"planner": chosen.planner}
     policies = goal_reaching.seekers(methods, world, config, plan, saliency)
     found = goal_reaching.reach(policies, world, config, tick)
     if world.stored_poses is None:
@@ -132,7 +123,7 @@ def goals_of_run(
         env = env_of(world, rows_for(world), few.views)
         found["one shot"] = retrieval(methods, env, make_policy("unseen", world), few, tick=tick)
         found["summary"] = goal_reaching.views_reached(found)
-    return found | {"run": place.run.folder.name, "step": place.step, "planner": planner}
+    return found | {"run": place.run.folder.name, "step": place.step, "planner": chosen.planner}
 
 
 def rollout_error_of_run(

@@ -7,7 +7,7 @@ refused becomes one sentence. Policies are named in one way everywhere: NAME, or
 import dataclasses
 import json
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,13 +18,13 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Str
 from gazeworld.agents.config import Algorithm, Observation
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs import registry
-from gazeworld.envs.validation import Options, Rows, limits, shown
+from gazeworld.envs.validation import COMMAS, INNER, Options, Rows, limits, shown
 
 from . import _catalogue
 from ._places import require_path, settled
 
 Arguments = TypeVar("Arguments")
-_Told: Any = type(tyro.conf.arg())
+_Arg: Any = type(tyro.conf.arg())
 
 
 BARE = {"bare": True}
@@ -76,12 +76,13 @@ def _told_bounds() -> ConstructorRegistry:
             asking = False
         if not isinstance(usual, StructConstructorSpec):
             return None
-        bare = {field.name for field in dataclasses.fields(info.type) if field.metadata == BARE}
+        notes = {field.name: field.metadata for field in dataclasses.fields(info.type)}
         fields = tuple(
             dataclasses.replace(field, type=_Policy, helptext=_POLICY_HELP)
             if (info.type, field.name) == (Scenario, "policy")
-            else dataclasses.replace(field, type=_with_limits(field.type, field.name in bare))
+            else dataclasses.replace(field, type=_told(field.type, notes[field.name]))
             for field in usual.fields
+            if notes[field.name] != INNER
         )
         return dataclasses.replace(usual, fields=fields, instantiate=_plainly(usual.instantiate))
 
@@ -112,14 +113,30 @@ _POLICY_HELP = (
 )
 
 
-def _with_limits(hint: Any, bare: bool = False) -> Any:
-    """An annotation whose bounds tyro prints beside the default; of a `bare` field, one without a name of its own."""
-    if bare:
+def _told(hint: Any, notes: Mapping[str, Any]) -> Any:
+    """An annotation as tyro is to see it: with bounds printed beside the default, and as a field's metadata says."""
+    if notes == BARE:
         return Annotated[hint, tyro.conf.arg(name="")]
+    if notes == COMMAS:
+        return _Listed
+    if "metavar" in notes:
+        return Annotated[hint, tyro.conf.arg(metavar=notes["metavar"])]
     if not (said := limits(hint)):
         return hint
     told = tyro.conf.arg(help_behavior_hint=lambda default: f"({said}; default: {default})")
     return Annotated[hint, told]
+
+
+_Listed = Annotated[
+    tuple[str, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="STR",
+        instance_from_str=lambda words: tuple(name for name in words[0].replace(" ", "").split(",") if name),
+        is_instance=lambda given: isinstance(given, tuple),
+        str_from_instance=lambda given: [",".join(given)],
+    ),
+]
 
 
 def _plainly(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,13 +154,14 @@ def _several(kind: Any, prefix: str = "--") -> set[str]:
     """Options of a class of arguments, and of those within it, that take as many values as there are."""
     found: set[str] = set()
     bare = {field.name for field in dataclasses.fields(kind) if field.metadata == BARE}
+    single = {field.name for field in dataclasses.fields(kind) if field.metadata in (COMMAS, INNER)}
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
         plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
-        told = [note.name for note in notes if isinstance(note, _Told) and note.name]
+        told = [note.name for note in notes if isinstance(note, _Arg) and note.name]
         option = prefix + (told[0] if told else name).replace("_", "-")
         if dataclasses.is_dataclass(plain):
             found |= _several(plain, prefix if name in bare else f"{option}.")
-        elif typing.get_args(plain)[1:] == (...,):
+        elif typing.get_args(plain)[1:] == (...,) and name not in single:
             found.add(option)
     return found
 

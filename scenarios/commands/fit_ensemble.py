@@ -1,16 +1,16 @@
 """`gazeworld fit-ensemble RUN`: fit the ensemble that planners by disagreement and information need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from annotated_types import Interval
 from rich.console import Console
 
-from gazeworld.envs.validation import Layers, Natural, Options, Positive, Seed
+from gazeworld.agents.config import EnsembleChoices
+from gazeworld.envs.validation import Options
 
-from ._arguments import parsed
+from ._arguments import BARE, parsed
 from ._places import Folder
 
 
@@ -20,20 +20,10 @@ class FitEnsembleArguments(Options):
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of a run"""
-    heads: Layers = 5
-    """predictor heads"""
-    hidden: Annotated[int, Interval(ge=0, le=2**15)] = 0
-    """hidden units of each (0: as the run's predictor)"""
-    epochs: Positive = 20
-    """passes over the streams for predictor heads"""
-    label_epochs: Natural = 50
-    """passes for the label head (0: no label head)"""
-    scenes: Natural = 4000
-    """scenes that are looked at, with uniform fixations (0: all)"""
+    config: EnsembleChoices = field(default_factory=EnsembleChoices, metadata=BARE)
+    """how the heads are fitted"""
     out: Folder | None = None
     """folder to write (default: RUN/ensemble)"""
-    seed: Seed = 0
-    """everything random follows from it"""
     device: str = "auto"
     """auto, cpu, cuda …"""
 
@@ -46,9 +36,9 @@ def run(words: list[str]) -> int:
     from ..reports import tables
     from ._console import Progress, say
 
-    console, names = Console(), ("heads", "hidden", "epochs", "label_epochs", "seed", "scenes", "out", "device")
+    console = Console()
     with Progress(console, chosen.run.name) as tick:
-        found = ensemble_for_run(chosen.run, tick=tick, **{name: getattr(chosen, name) for name in names})
+        found = ensemble_for_run(chosen.run, chosen.config, out=chosen.out, device=chosen.device, tick=tick)
     tables.put(console, tables.ensemble_table(found))
     say(console, f"written: {found['folder']}")
     return 0

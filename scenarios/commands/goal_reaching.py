@@ -1,16 +1,16 @@
 """`gazeworld goal-reaching RUN`: find the place whose embedding is given, by planning and without a model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
-from annotated_types import Interval
 from rich.console import Console
 
-from gazeworld.envs.validation import Amount, Natural, Options, Seed, Views
+from gazeworld.agents.config import ReachChoices
+from gazeworld.envs.validation import Options
 
-from ._arguments import parsed
+from ._arguments import BARE, parsed
 from ._places import Folder
 
 
@@ -20,20 +20,10 @@ class GoalReachingArguments(Options):
 
     run: Annotated[Path, tyro.conf.Positional]
     """folder of a run"""
-    saccades: Annotated[int, Interval(ge=0, le=2**12)] = 0
-    """actions until the goal has to be reached (0: 3, or 5 among the stored views of an object)"""
-    within: Amount = 0.0
-    """largest distance in pixels that counts as reached (0: a twelfth of the image side, 8 px of 96)"""
-    seen: Views = 1
-    """views looked at before the goal is given"""
-    planner: Literal["grid", "cem", "mppi"] = "grid"
-    """how the models' plans are made"""
-    scenes: Natural = 512
-    """test scenes, spread evenly (0: all)"""
+    config: ReachChoices = field(default_factory=ReachChoices, metadata=BARE)
+    """the task"""
     out: Folder | None = None
     """folder for goal_reaching.json and goal_reaching.png (default: RUN and RUN/figures)"""
-    seed: Seed = 0
-    """seed of first views, goals and policies"""
     device: str = "auto"
     """auto, cpu, cuda …"""
 
@@ -46,9 +36,9 @@ def run(words: list[str]) -> int:
     from ..reports import probe_figures, tables
     from ._console import Progress, save_results
 
-    console, names = Console(), ("saccades", "within", "seen", "planner", "scenes", "seed", "device")
+    console = Console()
     with Progress(console, chosen.run.name) as tick:
-        found = goals_of_run(chosen.run, tick=tick, **{name: getattr(chosen, name) for name in names})
+        found = goals_of_run(chosen.run, chosen.config, device=chosen.device, tick=tick)
     tables.put(console, tables.goal_table(found))
     console.print(tables.goal_sentence(found), highlight=False)
     save_results(found, probe_figures.goal_figure(found), chosen.out, chosen.run, "goal_reaching", console)

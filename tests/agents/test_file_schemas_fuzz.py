@@ -13,8 +13,9 @@ import torch
 from fakes.runs import leave, probes
 from fakes.worlds import CountingWorld
 
+from gazeworld.agents.config import EnsembleConfig
 from gazeworld.agents.planning import ensemble
-from gazeworld.agents.planning.ensemble import Ensemble, EnsembleConfig, Sizes
+from gazeworld.agents.planning.ensemble import Ensemble, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
 from gazeworld.agents.run_folder import RunFolder, keep_until, read_lines, read_numbers
 from gazeworld.agents.runs.records import record_of

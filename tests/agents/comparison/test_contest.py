@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gazeworld.agents.comparison import statistics
 from gazeworld.agents.comparison.contest import RETRAINED, SHARED, Contest, Field, Played, contest, sharing
-from gazeworld.agents.comparison.contestants import Compared, Contestant, Gaze, choose, learned, standard
+from gazeworld.agents.comparison.contestants import Contestant, Gaze, choose, learned, standard
 from gazeworld.agents.comparison.cost import Cost, cost_of, model_cost
 from gazeworld.agents.comparison.fixation_maps import fixation_map, lengths_of, overlap, saccades
 from gazeworld.agents.comparison.oracle import GreedyOracle, Readers
@@ -26,6 +26,7 @@ from gazeworld.agents.comparison.statistics import (
     two_by_two,
 )
 from gazeworld.agents.comparison.streams import labels_of, whole_image
+from gazeworld.agents.config import Compared
 from gazeworld.agents.policy import Memory, make_policy
 from gazeworld.agents.probes.readouts import Budget, fit_classifier
 from gazeworld.agents.training.loop import collect

@@ -13,10 +13,10 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 from torch.nn import functional as F
 
+from gazeworld.agents.config import EnsembleConfig
 from gazeworld.agents.file_schemas import RunConfig, read_fields
 from gazeworld.agents.planning.ensemble import (
     Ensemble,
-    EnsembleConfig,
     Sizes,
     fit_ensemble,
     load_ensemble,

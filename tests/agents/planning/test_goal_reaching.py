@@ -10,8 +10,9 @@ from fakes.methods import PLACES, Knows, Turns, at, landed, place, recall, wande
 from fakes.object_datasets import objects
 from fakes.worlds import CountingWorld
 
+from gazeworld.agents.config import ReachConfig
 from gazeworld.agents.planning import goal_reaching as module
-from gazeworld.agents.planning.goal_reaching import PixelMatching, ReachConfig, Seeks, reach, seekers
+from gazeworld.agents.planning.goal_reaching import PixelMatching, Seeks, reach, seekers
 from gazeworld.agents.policy import make_policy
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.worlds.rotation import RotationWorld

@@ -12,7 +12,8 @@ from fakes.object_datasets import objects
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from gazeworld.agents.planning.ensemble import Ensemble, EnsembleConfig, Sizes, fit_ensemble, save_ensemble
+from gazeworld.agents.config import EnsembleConfig
+from gazeworld.agents.planning.ensemble import Ensemble, Sizes, fit_ensemble, save_ensemble
 from gazeworld.agents.policy import Policy, make_policy
 from gazeworld.agents.probes.features import rollouts
 from gazeworld.agents.training import checkpoint

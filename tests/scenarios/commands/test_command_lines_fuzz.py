@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from gazeworld.agents.runs import scenario
+from gazeworld.envs.validation import INNER
 from gazeworld.scenarios.commands import (
     _catalogue,
     bench,
@@ -37,6 +38,7 @@ from gazeworld.scenarios.commands import (
     train_policy,
     watch,
 )
+from gazeworld.scenarios.commands._arguments import BARE
 from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.commands._places import File, Folder, Name
 
@@ -167,12 +169,15 @@ def _beyond(hint: Any, kind: type) -> Iterator[str]:
 
 def options_of(kind: Any, prefix: str = "--") -> Iterator[tuple[str, list[str]]]:
     """Every option of a class of arguments, and the values that it must refuse."""
+    notes = {field.name: field.metadata for field in dataclasses.fields(kind)}
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+        if notes.get(name) == INNER:
+            continue
         plain = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
         told = [note.name for note in getattr(hint, "__metadata__", ()) if getattr(note, "name", None)]
         option = prefix + (told[0] if told else name).replace("_", "-")
         if dataclasses.is_dataclass(plain):
-            yield from options_of(plain, prefix if plain is scenario.Scenario else f"{option}.")
+            yield from options_of(plain, prefix if notes[name] == BARE else f"{option}.")
         elif option == "--policy" and kind is scenario.Scenario:
             yield option, [*NAMES["policy"], *NAMES["prepare-policies"]]
         elif typing.get_origin(plain) is dict and kind is scenario.Scenario:
