@@ -17,7 +17,7 @@ PACKAGES = sorted({file.parent for file in FILES})
 REGISTRIES = ["envs/worlds", "envs/sources", "envs/renderers", "models/methods", "agents/policies", "agents/rewards"]
 COMMANDS = "scenarios/commands"
 
-# From the ground up: a room imports rooms of the floors below its own, and itself. "." is what stands loose in a folder.
+# From the ground up: a room imports rooms of the floors below its own. "." is what stands loose in a folder.
 FLOORS = {
     "envs": [{"."}, {"meshes"}, {"objects"}, {"object_datasets", "renderers"}, {"sources"}, {"worlds"}],
     "models": [{"."}, {"methods"}, {"published"}],
@@ -38,7 +38,7 @@ SHOWS = {"matplotlib", "tyro", "jinja2", "rich.table"}
 """What only scenarios may use: agents measure, scenarios show."""
 SHORT = {
     "agents/runs/provenance.py": "the command line notes its words in it before anything that needs torch is imported",
-    "agents/training/collapse_monitor.py": "the loop and online probes ask it; in either, the other would import too much",
+    "agents/training/collapse_monitor.py": "the loop and online probes ask it; neither is a home for it",
     "agents/training/optimiser.py": "everything of appendix A.2 and nothing else",
     "envs/meshes/solids.py": "the list of families, which the files of families may not import",
     "models/momentum.py": "everything of the momentum target of appendix A.3 and nothing else",
