@@ -2,7 +2,7 @@
 
 compare_runs      compare_runs: everything below for runs, in one call
 contest           contest: the protocol in one world model, with probes retrained for every policy and one for all
-contestants       who takes part: controls, planners, what was learnt; Compared, how they are compared
+contestants       who takes part: controls, planners, what was learnt
 oracle            the greedy oracle, an upper bound
 streams           what a policy has looked at, and the accuracy of the whole image
 statistics        accuracies, paired bootstrap, shares of the gap, glimpses needed, the 2 × 2 of runs and policies
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
-    from ..config import Compared, Entrants
     from . import fixation_maps
     from .compare_runs import compared_as
     from .contest import Contest, Field
@@ -27,11 +26,9 @@ if TYPE_CHECKING:
     from .streams import Visit, whole_image
 
 __all__ = [
-    "Compared",
     "Contest",
     "Contestant",
     "Cost",
-    "Entrants",
     "Field",
     "Gaze",
     "GreedyOracle",
@@ -47,9 +44,9 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        "compare_runs": ("Entrants", "compared_as"),
+        "compare_runs": ("compared_as",),
         "contest": ("Contest", "Field"),
-        "contestants": ("Compared", "Contestant", "Gaze", "standard"),
+        "contestants": ("Contestant", "Gaze", "standard"),
         "oracle": ("GreedyOracle",),
         "statistics": ("summary", "two_by_two"),
         "streams": ("Visit", "whole_image"),
