@@ -121,7 +121,10 @@ def test_the_same_policy_comes_of_the_same_calls_in_python(run: Path, copied: Pa
     world = build.world_of(found, found.probe_split, "cpu")
     method, _ = load_method(run, world)
     plan = PolicyPlan(agent_config(world, method.aggregate_dim, **agent), steps=96, every=48, prepare=60)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(found.train.threads)  # as many as the run has: last bits depend on it
     alone = training.train_policy(world, method, plan, own_policy=found.policy, tell=quiet)
+    torch.set_num_threads(threads)
     history = [json.loads(line) for line in (run / "policies/p/history.jsonl").read_text().splitlines()]
     for trained in (in_run, alone):
         assert trained.history == history
