@@ -174,7 +174,8 @@ def _transfer(part: Part, draft: Path, tell: Tell) -> None:
             start = start if answer.status == 206 else 0
             left = answer.headers.get("Content-Length")
             total = start + int(left) if left else part.size
-            with naming(draft), draft.open("ab" if start else "wb") as file:
+            with naming(draft), draft.open("ab") as file:
+                file.truncate(start)
                 done = start
                 while block := answer.read(_BLOCK):
                     file.write(block)

@@ -21,9 +21,17 @@ from fakes.methods import Reading, counting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gazeworld.agents.comparison import contestants
-from gazeworld.agents.config import AgentConfig, PhaseConfig, ProbeConfig, TrainConfig
-from gazeworld.agents.planning import ensemble, goal_reaching
+from gazeworld.agents.config import (
+    AgentConfig,
+    Compared,
+    EnsembleChoices,
+    EnsembleConfig,
+    PhaseConfig,
+    ProbeConfig,
+    ReachChoices,
+    ReachConfig,
+    TrainConfig,
+)
 from gazeworld.agents.planning.cem_mppi import PlanConfig
 from gazeworld.agents.policy import POLICIES, Policy, make_policy
 from gazeworld.agents.probes import neighbours, odd_one_out, readouts, umap_maps
@@ -48,12 +56,14 @@ CONFIGS = [
     AgentConfig,
     PhaseConfig,
     PlanConfig,
-    ensemble.EnsembleConfig,
-    goal_reaching.ReachConfig,
+    EnsembleConfig,
+    EnsembleChoices,
+    ReachConfig,
+    ReachChoices,
     neighbours.Search,
     odd_one_out.Puzzle,
     umap_maps.MapConfig,
-    contestants.Compared,
+    Compared,
     readouts.Budget,
 ]
 WORLD = WorldSpec((1, 8, 8), 2, (0.4,), (0.2,))
