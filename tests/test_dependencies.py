@@ -123,3 +123,12 @@ def test_nothing_relies_on_torchvision_to_decode() -> None:
             elif isinstance(node, ast.Attribute):
                 assert not ast.unparse(node).startswith("torchvision.io"), f"{file}:{node.lineno}"
                 assert not re.search(r"\bio\.(decode_image|read_image|decode_jpeg)$", ast.unparse(node)), file
+
+
+def test_the_part_that_tries_the_lowest_versions_is_there() -> None:
+    part = re.search(r"part=\((.*?)\n    \)", (ROOT / "scripts/test").read_text(encoding="utf-8"), re.DOTALL)
+    assert part is not None
+    words = f"printf '%s\\n' {' '.join(part[1].split())}"
+    named = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout.split()
+    assert len(named) > 10
+    assert not [name for name in named if not (ROOT / name).exists()]
