@@ -15,7 +15,7 @@ import tyro
 from annotated_types import Interval
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, StructConstructorSpec, StructTypeInfo
 
-from gazeworld.agents.config import Algorithm, Observation
+from gazeworld.agents.config import AgentConfig, Algorithm, Observation
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs import registry
 from gazeworld.envs.validation import COMMAS, INNER, Options, Rows, limits, shown
@@ -173,15 +173,15 @@ class AgentArguments(Options, owner="agent"):
     SPEC is a name, or a name with options: `NAME:KEY=VALUE,KEY=VALUE`. Values are JSON, or else text.
     """
 
-    algorithm: Algorithm = "maskable-ppo"
+    algorithm: Algorithm = AgentConfig.algorithm
     """ppo, recurrent-ppo, maskable-ppo, sac or crossq"""
     rewards: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC …")] = ("recognition:learning=false",)
     """what it is rewarded for, added up: recognition, representation, prediction-error, inverse-dynamics, coverage"""
-    observation: Observation = "latent"
+    observation: Observation = AgentConfig.observation
     """what it observes: latent, latent+periphery, pixels or flat-pixels"""
     discrete_actions: Annotated[str, tyro.conf.arg(metavar="SPEC")] = "auto"
     """what it chooses from: fixations:side=9, views, or none for continuous actions (auto: what suits)"""
-    environments: Rows = 64
+    environments: Rows = AgentConfig.environments
     """environments side by side"""
     episode_steps: Annotated[int, Interval(ge=0, le=2**12)] = 0
     """actions of an episode, which has one view more (0: the scenario's number of observed views)"""
