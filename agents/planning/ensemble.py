@@ -32,7 +32,7 @@ from ..config import EnsembleConfig
 from ..file_schemas import EnsembleFacts, read_fields
 from ..old_files import located
 from ..probes.features import FULL, Tick, features, in_chunks, quiet
-from ..probes.readouts import Budget, fit_classifier
+from ..probes.readouts import Budget, Scale, fit_classifier
 from ..training import checkpoint
 from ..training.checkpoint import signature
 from .imagination import require_predictions, rows_at_once
@@ -189,9 +189,9 @@ def _fit_predictors(made: Ensemble, inputs: Float[Tensor, "n m i"], goals: Float
     drawn = torch.randint(n, (config.heads, n), generator=generator)
     times = torch.stack([row.bincount(minlength=n) for row in drawn]).repeat_interleave(m, 1).to(inputs.device)
     inputs, goals = inputs.flatten(0, 1), goals.flatten(0, 1)
-    std, mean = torch.std_mean(inputs, 0, correction=0)
-    made.mean.copy_(mean)
-    made.std.copy_(torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0))
+    scale = Scale.of(inputs[None])
+    made.mean.copy_(scale.mean[0, 0])
+    made.std.copy_(scale.std[0, 0])
     optimiser = torch.optim.Adam(made.parameters(), lr=config.lr)
     for epoch in range(config.epochs):
         for i, rows in enumerate(torch.randperm(n * m, generator=generator).to(inputs.device).split(config.batch)):

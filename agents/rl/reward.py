@@ -17,6 +17,7 @@ from gazeworld.envs.stream import Stream
 from gazeworld.envs.validation import Validated
 from gazeworld.models.method import CheckpointError
 
+from ..probes.readouts import Scale
 from ..training import checkpoint
 from .memory import Change, layers, memory_of
 
@@ -100,6 +101,9 @@ class Reward(VectorWrapper, Validated, ABC):
 class Head(nn.Module):
     """A small read-out that goes on learning: it standardises its inputs and has an Adam of its own.
 
+    No read-out of `probes.readouts`, which is trained to its end at once: this one learns a little from every episode,
+    and what it has learnt, its optimiser's state included, is saved and restored with the policy.
+
     Weights start uniform within ±1/√inputs, as torch's linear layers do, drawn from `seed`.
     """
 
@@ -129,9 +133,9 @@ class Head(nn.Module):
 
     def standardise(self, features: Float[Tensor, "n d"]) -> None:
         """Take mean and deviation of these features; components that do not vary are only centred."""
-        std, mean = torch.std_mean(features, dim=0, correction=0)
-        self.get_buffer("mean").copy_(mean)
-        self.get_buffer("std").copy_(torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0))
+        scale = Scale.of(features[None])
+        self.get_buffer("mean").copy_(scale.mean[0, 0])
+        self.get_buffer("std").copy_(scale.std[0, 0])
 
     def descend(self, loss: Float[Tensor, ""]) -> None:
         """One step of Adam down the gradient of `loss`."""
