@@ -19,6 +19,8 @@ from typing import Literal
 from .cache import folder as cache_folder
 from .files import DataError, expanded, naming, whole_folder
 
+DataSetName = Literal["stl10", "cifar100", "tiny-imagenet", "fashion-mnist", "3diebench-index", "salmap-stl10"]
+"""What can be fetched."""
 Tell = Callable[[str, int, int], None]
 """Called with a file's name, the bytes that are there and those that there will be."""
 _BLOCK = 2**20
@@ -63,7 +65,7 @@ class DataSet:
         return sum(part.size for part in self.parts)
 
 
-def sets() -> dict[str, DataSet]:
+def sets() -> dict[DataSetName, DataSet]:
     """Every set that can be fetched, by name. Imports torchvision, whose addresses and checksums these are."""
     from torchvision.datasets import CIFAR100, STL10, FashionMNIST
 
@@ -145,13 +147,16 @@ def fetch(part: Part, place: Path, tell: Tell) -> Path:
         draft = place / f".{part.name}.part"
         resumed = draft.is_file() and draft.stat().st_size > 0
         _transfer(part, draft, tell)
-        if resumed and not _sound(draft, part.checksum):  # the published file may have changed in between
+        sound = _sound(draft, part.checksum)
+        if resumed and not sound:  # the published file may have changed in between
             draft.unlink()
             _transfer(part, draft, tell)
-        _require_sound(draft, part)
+            sound = _sound(draft, part.checksum)
+        if not sound:
+            raise _unsound(draft, part)
         os.replace(draft, file)
-    else:
-        _require_sound(file, part)
+    elif not _sound(file, part.checksum):
+        raise _unsound(file, part)
     if not part.archive:
         return file
     _unpack(file, part, place)
@@ -209,12 +214,11 @@ def _sound(file: Path, checksum: str) -> bool:
     return seen.hexdigest() == expected
 
 
-def _require_sound(file: Path, part: Part) -> None:
-    if not _sound(file, part.checksum):
-        raise DownloadError(
-            f"{file}: {file.stat().st_size} bytes that are not {part.address} as it was published "
-            f"(expected {part.size} bytes, {part.checksum}); delete the file and run the command again"
-        )
+def _unsound(file: Path, part: Part) -> DownloadError:
+    return DownloadError(
+        f"{file}: {file.stat().st_size} bytes that are not {part.address} as it was published "
+        f"(expected {part.size} bytes, {part.checksum}); delete the file and run the command again"
+    )
 
 
 def _unpack(file: Path, part: Part, place: Path) -> None:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.training.interrupt import interruptible
+from gazeworld.envs.downloads import DataSetName
 from gazeworld.envs.files import expanded, located, typed
 from gazeworld.envs.validation import Options, Seed
 
@@ -96,10 +97,7 @@ class PackArguments(Options):
 class DownloadArguments(Options):
     """Fetch a published data set to where its source looks for it; run again to go on after an interruption."""
 
-    name: Annotated[
-        Literal["stl10", "cifar100", "tiny-imagenet", "fashion-mnist", "3diebench-index", "salmap-stl10"],
-        tyro.conf.Positional,
-    ]
+    name: Annotated[DataSetName, tyro.conf.Positional]
     """the set (salmap-stl10: the saliency maps of the paper's authors, from the Hugging Face hub)"""
     root: str = ""
     """folder for it, to be named as the source's root (empty: the cache folder, where sources look by themselves)"""

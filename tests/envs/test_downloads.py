@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -208,6 +209,7 @@ def test_an_archive_cannot_write_outside_of_its_folder(
 def test_published_sets_have_the_addresses_and_checksums_of_torchvision() -> None:
     known = downloads.sets()
     assert set(known) == {"stl10", "cifar100", "tiny-imagenet", "fashion-mnist", "3diebench-index", "salmap-stl10"}
+    assert set(known) == set(get_args(downloads.DataSetName)), "what the command offers"
     assert known["stl10"].parts[0].checksum == "md5:91f7769df0f17e558f3565bffb0c7dfb"
     assert known["stl10"].size > 2.6e9
     assert known["fashion-mnist"].parts[0].name == "train-images-idx3-ubyte.gz"

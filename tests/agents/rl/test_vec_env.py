@@ -2,8 +2,6 @@
 
 import math
 import re
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -363,26 +361,6 @@ def test_options_that_an_algorithm_cannot_take_are_refused(sentence: str) -> Non
         ValueError, match=r"option 'buffer_size' is 2000000000: so many observations of .* expected few"
     ):
         make_agent("sac", saccades(), buffer_size=2 * 10**9)
-
-
-@pytest.mark.parametrize("missing", ["stable_baselines3", "sb3_contrib"])
-def test_a_missing_extra_is_named(missing: str) -> None:
-    code = f"""
-import sys
-sys.modules["{missing}"] = None
-from gazeworld.agents.rl import discrete_actions, replay, reward
-from gazeworld.agents.policies import sb3
-import importlib
-rooms = ["agents.rl." + name for name in ("train_policy", "alternate", "saving", "acting", "algorithms", "vec_env")]
-for name in (*rooms, "scenarios.bench.sb3"):
-    try:
-        importlib.import_module("gazeworld." + name)
-        assert name in ("agents.rl.vec_env", "scenarios.bench.sb3") and "{missing}" == "sb3_contrib", name
-    except ValueError as error:
-        assert type(error).__name__ == "MissingExtraError"
-        assert "gazeworld[rl]" in str(error)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_borrowed_generators_come_back_as_they_were() -> None:
