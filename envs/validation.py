@@ -67,8 +67,6 @@ Width = Annotated[int, Interval(ge=1, le=2**15)]
 """Units of a layer."""
 MaybeWidth = Annotated[int, Interval(ge=0, le=2**15)]
 """Units of a layer; 0 leaves it out."""
-ActionSize = Annotated[int, Interval(ge=1, le=2**12)]
-"""Numbers of an action."""
 Layers = Annotated[int, Interval(ge=1, le=2**8)]
 """Layers of a network, or heads of attention."""
 Views = Annotated[int, Interval(ge=1, le=2**12)]

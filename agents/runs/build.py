@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,16 @@ class _InputsAsTheyAre(MixedPrecision):
     def convert_input(self, data: Any) -> Any:
         """What goes in, untouched."""
         return data
+
+
+@contextmanager
+def threads_given_back() -> Iterator[None]:
+    """Give torch back, in the end, the number of threads that it has now."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def require_device(device: str) -> None:

@@ -59,12 +59,8 @@ def train_jointly(
     another scenario or with other settings than are asked for; NonFiniteLossError and NonFiniteError where the world
     model or the policy is not finite any more.
     """
-    threads = torch.get_num_threads()
-    try:
-        with writing(run.folder, RUN, resume=resume):
-            return _trained(run, run.scenario if usual is None else usual, choices, device, resume, console)
-    finally:
-        torch.set_num_threads(threads)
+    with build.threads_given_back(), writing(run.folder, RUN, resume=resume):
+        return _trained(run, run.scenario if usual is None else usual, choices, device, resume, console)
 
 
 def _trained(

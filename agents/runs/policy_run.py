@@ -66,15 +66,12 @@ def train_policy_in_run(
     there; NonFiniteError where a reward or the policy is not finite any more.
     """
     choices = PolicyChoices() if choices is None else choices
-    opened, threads = open_run(run), torch.get_num_threads()
+    opened = open_run(run)
     folder = policy_folder(run, name, choices)
-    if opened.scenario.train.threads:
-        torch.set_num_threads(opened.scenario.train.threads)
-    try:
-        with writing(folder, POLICY, resume=resume):
-            return _trained(opened, choices, folder, device, resume, tell)
-    finally:
-        torch.set_num_threads(threads)
+    with build.threads_given_back(), writing(folder, POLICY, resume=resume):
+        if opened.scenario.train.threads:
+            torch.set_num_threads(opened.scenario.train.threads)
+        return _trained(opened, choices, folder, device, resume, tell)
 
 
 def _trained(

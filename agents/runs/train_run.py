@@ -1,4 +1,4 @@
-"""A run on disk: `runs/<name>/` with config.json, metrics.jsonl, TensorBoard events, checkpoints and figures."""
+"""Training a run: from its beginning or from where it was, in one process or several, to its end or Ctrl-C."""
 
 import tempfile
 from dataclasses import replace
@@ -39,13 +39,9 @@ def train_run(
     one, if another process trains there.
     """
     console = Console(quiet=True) if console is None else console
-    threads = torch.get_num_threads()
-    try:
-        with writing(run.folder, RUN, resume=resume):
-            run = _resumed(run, usual) if resume else run
-            return _begun(run, device, resume=resume, console=console, processes=processes)
-    finally:
-        torch.set_num_threads(threads)
+    with build.threads_given_back(), writing(run.folder, RUN, resume=resume):
+        run = _resumed(run, usual) if resume else run
+        return _begun(run, device, resume=resume, console=console, processes=processes)
 
 
 def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:
