@@ -28,6 +28,7 @@ Data
     object_datasets/ data sets of objects on disk: rendered, read, packed
 What all of them use
     registry         names: registries of files, lazy faces of packages
+    plugins          things of other packages, by entry points or as MODULE:NAME
     validation       types and bounds of options
     files            files, read with errors that name them and written whole or not at all
     threads          work done by threads, in order

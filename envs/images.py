@@ -20,11 +20,17 @@ from . import registry
 from .cache import cached
 from .files import DataError, opened
 from .threads import LONG
-from .validation import validated
+from .validation import OptionError, shown, validated
+
+SOURCES = "gazeworld.envs.sources"
+
+
+class Split:
+    """What a source gives: one split of its data, still images (`Images`) or views of objects (`Objects`)."""
 
 
 @dataclass(frozen=True)
-class Images:
+class Images(Split):
     """Square images of one split.
 
     `pixels` are n h w c, possibly a strided view of a memory-mapped file (then nothing is read until it is looked at).
@@ -74,11 +80,15 @@ class Images:
 def load_source(source: str, split: str = "train", root: str | Path = "", **options: Any) -> Any:
     """One split of a source by its name, Images or (of objects) Objects; `root` empty means the source's usual place.
 
+    MODULE:FUNCTION, or a MODULE with a function `load`, is a source of another package (see `plugins`).
     Raises UnknownNameError for a source that is not there, ValueError naming an option that it does not have or that is
     text in place of a number, and DataError for bad files.
     """
-    found = registry.module("gazeworld.envs.sources", source)
-    return registry.built(f"source {source!r}", found.load, split=split, root=str(root) if root else "", **options)
+    load = registry.function(SOURCES, source, "load")
+    found = registry.built(f"source {source!r}", load, split=split, root=str(root) if root else "", **options)
+    if not isinstance(found, Split):
+        raise OptionError(f"source {source!r} gave {shown(found)}, expected Images or Objects")
+    return found
 
 
 def statistics(pixels: UInt8[Tensor, "n h w c"], most: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:

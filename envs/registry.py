@@ -1,23 +1,24 @@
 """Names: what the files of a registry are called, and what a package offers by name.
 
 A registry is a folder in which every file is one interchangeable thing: `saccade_digits.py` is called `saccade-digits`
-(or `saccade_digits`) everywhere else, and a file that begins with `_` is a tool of the others.
+(or `saccade_digits`) everywhere else, and a file that begins with `_` is a tool of the others. Things of other packages
+are named beside them, by entry points or as MODULE:NAME (see `plugins`); a name of a file always means that file.
 """
 
+import difflib
 import importlib
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, TypeVar, get_origin
 
+from . import plugins
+from .plugins import UnknownNameError
 from .validation import OptionError, checked_call
 
 Made = TypeVar("Made")
-
-
-class UnknownNameError(ValueError):
-    """A name that no file of the registry has; the message lists what is there."""
 
 
 def face(package: str, public: Mapping[str, tuple[str, ...]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -41,31 +42,50 @@ def face(package: str, public: Mapping[str, tuple[str, ...]]) -> tuple[Callable[
 
 
 def names(registry: str) -> list[str]:
-    """Names of the things in a registry (a package such as `gazeworld.envs.worlds`), without importing them."""
+    """Names of the things in a registry (a package such as `gazeworld.envs.worlds`), without importing them.
+
+    Those that installed packages offer are among them.
+    """
+    return sorted({*own_names(registry), *plugins.offered(registry)})
+
+
+def own_names(registry: str) -> list[str]:
+    """The names of the files alone."""
     package = importlib.import_module(registry)
     files = (m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg)
     return sorted(name.replace("_", "-") for name in files if not name.startswith("_"))
 
 
 def module(registry: str, name: str) -> ModuleType:
-    """The file called `name` in a registry.
+    """The file called `name` in a registry, or the module of another package's thing of that name.
 
     Raises UnknownNameError naming what was asked for and what there is.
     """
-    require(registry, name)
-    return importlib.import_module(f"{registry}.{name.replace('-', '_')}")
+    place = _place(registry, name)
+    if place is None:
+        return importlib.import_module(f"{registry}.{name.replace('-', '_')}")
+    plugins.loaded(_said(registry, name, place), place, "load")
+    return sys.modules[place.partition(":")[0]]
 
 
 def require(registry: str, name: str) -> None:
-    """Raise UnknownNameError, naming what was asked for and what there is, unless a registry has such a file."""
-    known = names(registry)
-    if name.replace("_", "-") not in known:
-        kind = registry.rpartition(".")[2].removesuffix("s").replace("policie", "policy")
-        raise UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
+    """Raise UnknownNameError, naming what was asked for and what there is, unless a registry has such a thing.
+
+    Of another package's thing it is asked whether its module is there; it is not imported.
+    """
+    place = _place(registry, name)
+    if place is not None:
+        plugins.require(_said(registry, name, place), place)
 
 
 def concrete(registry: str, name: str, base: type) -> type:
-    """The one class in the file `name` that derives from `base`."""
+    """The one class in the file `name` that derives from `base`, or the class of another package that is so named.
+
+    Raises UnknownNameError for a name of nothing, OptionError for another package's thing that is no such class.
+    """
+    place = _place(registry, name)
+    if place is not None:
+        return plugins.class_at(_said(registry, name, place), place, base)
     found = module(registry, name)
     # To Python 3.10 an alias such as tuple[int, ...] is a type too, and no class.
     classes = [
@@ -80,6 +100,63 @@ def concrete(registry: str, name: str, base: type) -> type:
     if len(classes) != 1:
         raise TypeError(f"{found.__file__}: expected one class derived from {base.__name__}, found {len(classes)}")
     return classes[0]
+
+
+def function(registry: str, name: str, called: str) -> Callable[..., Any]:
+    """The function `called` in the file `name`, or the function of another package that is so named.
+
+    Raises UnknownNameError for a name of nothing, OptionError for another package's thing that is no function.
+    """
+    place = _place(registry, name)
+    if place is not None:
+        return plugins.function_at(_said(registry, name, place), place, called)
+    return getattr(module(registry, name), called)
+
+
+def split(registry: str, text: str) -> tuple[str, str]:
+    """The name at the beginning of `NAME:KEY=VALUE,…` and the rest; NAME may be MODULE:NAME."""
+    name, colon, rest = text.partition(":")
+    second, _, others = rest.partition(":")
+    if (
+        colon
+        and second
+        and "=" not in second
+        and plugins.is_place(registry, text)
+        and plain(name) not in names(registry)
+    ):
+        return f"{name}:{second}", others
+    return name, rest
+
+
+def plain(name: str) -> str:
+    """A name as it is stored: `seq_jepa` is `seq-jepa`, and MODULE:NAME stays as it is."""
+    return name if ":" in name else name.replace("_", "-")
+
+
+def short(name: str) -> str:
+    """A name as folders have it: that of a class stands for MODULE:CLASS, `my-method` for `lab:MyMethod`."""
+    if ":" not in name:
+        return name
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name.rpartition(":")[2]).lower().replace("_", "-")
+
+
+def _place(registry: str, name: str) -> str | None:
+    """Where another package's thing stands, None for a file of the registry; raises UnknownNameError for neither."""
+    own = name.replace("_", "-") in own_names(registry)
+    place = plugins.place_of(registry, name, own)
+    if place is None and not own:
+        known = names(registry)
+        others = ", or MODULE:NAME of another package" if registry.rpartition(".")[2] in plugins.KINDS else ""
+        near = difflib.get_close_matches(name.replace("_", "-"), known, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        kind = plugins.kind_of(registry)
+        raise UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}{others}{meant}")
+    return place
+
+
+def _said(registry: str, name: str, place: str) -> str:
+    """How errors call another package's thing."""
+    return f"{plugins.kind_of(registry)} {name!r}" + ("" if name == place else f" ({place})")
 
 
 def built(what: str, kind: Callable[..., Made], /, *given: Any, **options: Any) -> Made:

@@ -97,7 +97,7 @@ def plan(
     worlds: dict[str, World] = {}
     for name, base in scenarios:
         for method in methods or [base.method["name"]]:
-            swapped = _swapped(base, name, method.replace("_", "-"), told)
+            swapped = _swapped(base, name, registry.plain(method), told)
             fitted = _fitted(change(swapped), name, told, worlds)
             for length in observed or [fitted.train.observed]:
                 longer = fitted.changed(train={"observed": length})
@@ -116,7 +116,7 @@ def _label(name: str, base: Scenario, asked: Scenario, default: int) -> str:
     """Name of a run without its seed: as `gazeworld train` would call it, and what differs from the scenario."""
     words = [name.replace(":", "-")]
     if asked.method["name"] != base.method["name"]:
-        words.append(asked.method["name"])
+        words.append(registry.short(asked.method["name"]))
     if asked.train.observed != default:
         words.append(f"m{asked.train.observed}")
     return "-".join(words)

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..files import DataError
-from ..images import picture
+from ..images import Split, picture
 from ..meshes.mesh import Item
 from ..threads import THREADS, every
 from .stage import HUES, LATENTS
@@ -176,7 +176,7 @@ def statistics(gallery: Gallery, most: int = 500) -> Statistics:
 
 
 @dataclass(frozen=True)
-class Objects:
+class Objects(Split):
     """Objects of one split with their stored views: the counterpart of `gazeworld.envs.images.Images`.
 
     `latents` say what every view was rendered with: seven numbers, see `stage.LATENTS`. `labels` are -1 where there

@@ -196,7 +196,7 @@ class AgentArguments(Options, owner="agent"):
             "algorithm": self.algorithm,
             "environments": self.environments,
             "observation": self.observation,
-            "rewards": tuple(spec(reward, "agent.rewards") for reward in self.rewards),
+            "rewards": tuple(spec(reward, "agent.rewards", "gazeworld.agents.rewards") for reward in self.rewards),
             "policy": pairs(self.policy, "agent.policy"),
             "options": pairs(self.options, "agent.options"),
         }
@@ -228,16 +228,20 @@ def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
     """Name and options of the policy that is asked for; {} for the scenario's own, which "" stands for.
 
     NAME in the registry (with the scenario's options if it has the same policy), NAME:KEY=VALUE,…, the NAME of a policy
-    in the folder `policies` of the run, or the folder of a policy. Raises ValueError for anything else.
+    in the folder `policies` of the run, or the folder of a policy. MODULE:CLASS may stand for NAME. Raises ValueError
+    for anything else.
     """
     if not text:
         return {}
     from gazeworld.agents.policy import POLICIES
     from gazeworld.agents.run_folder import RunFolder
 
-    own, name = RunFolder(run).policies / text, text.partition(":")[0].replace("_", "-")
-    if name in registry.names(POLICIES):
-        return {**(found.policy if found.policy["name"] == name else {}), **spec(text, "policy"), "name": name}
+    own, (name, _) = RunFolder(run).policies / text, registry.split(POLICIES, text)
+    name = registry.plain(name)
+    if ":" in name or name in registry.names(POLICIES):
+        registry.require(POLICIES, name)
+        given = spec(text, "policy", POLICIES)
+        return {**(found.policy if found.policy["name"] == name else {}), **given, "name": name}
     for folder in (own, Path(text)):
         require_path("policy", folder)
         if folder.is_dir():
@@ -248,9 +252,12 @@ def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
     )
 
 
-def spec(text: str, what: str) -> dict[str, Any]:
-    """`NAME:KEY=VALUE,KEY=VALUE` as a dictionary with the entry `name`. Raises ValueError for anything else."""
-    name, _, rest = text.partition(":")
+def spec(text: str, what: str, place: str = "") -> dict[str, Any]:
+    """`NAME:KEY=VALUE,KEY=VALUE` as a dictionary with the entry `name`. Raises ValueError for anything else.
+
+    In the registry `place` NAME may be MODULE:CLASS, a thing of another package.
+    """
+    name, rest = registry.split(place, text)
     if not name:
         raise ValueError(f"{what} is {text!r}, expected NAME or NAME:KEY=VALUE,KEY=VALUE")
     options = pairs(_parts(rest) if rest else (), what)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gazeworld.agents.runs import provenance
-from gazeworld.envs import registry
+from gazeworld.envs import plugins, registry
 
 from . import _catalogue
 from ._console import fail
@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
     provenance.begin(words)
+    if os.path.isdir(os.curdir):  # it may be gone
+        plugins.search(os.getcwd())
     with guarded() as outlets:
         try:
             code = _carried_out(words)

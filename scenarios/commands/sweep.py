@@ -14,6 +14,7 @@ from rich.console import Console
 
 from gazeworld.agents.runs import provenance
 from gazeworld.agents.runs.scenario import Scenario
+from gazeworld.envs import registry
 from gazeworld.envs.validation import Options, shown
 
 from . import _catalogue
@@ -103,7 +104,7 @@ def plan_of(chosen: SweepArguments) -> "Plan":
         methods=methods,
         seeds=seeds,
         observed=lengths,
-        change=partial(_changed, changes=chosen.changes, methods=[name.replace("_", "-") for name in methods]),
+        change=partial(_changed, changes=chosen.changes, methods=[registry.plain(name) for name in methods]),
         runs=chosen.runs,
         device=chosen.device,
     )
@@ -135,10 +136,10 @@ def _changed(asked: Scenario, changes: tuple[str, ...], methods: list[str]) -> S
     """The scenario with `key=value` settings; `METHOD:key=value` is for the runs of one method."""
     for text in changes:
         key, equals, value = text.partition("=")
-        only, colon, rest = key.partition(":")
+        only, colon, rest = key.rpartition(":")
         if colon and only not in (methods or [asked.method["name"]]):
             raise ValueError(f"--set {text}: {only!r} is no method of this sweep")
-        key = rest if colon else key
+        key = rest
         if not equals or not key:
             raise ValueError(f"--set {text}: expected key=value or METHOD:key=value, as in train.steps=300")
         if key in _OWN_FLAGS:

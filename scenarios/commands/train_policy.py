@@ -62,7 +62,7 @@ def run(words: list[str]) -> int:
         steps=chosen.steps,
         every=chosen.every,
         prepare=chosen.prepare,
-        prepare_on=tuple(spec(one, "prepare-policies") for one in chosen.prepare_policies),
+        prepare_on=tuple(spec(one, "prepare-policies", "gazeworld.agents.policies") for one in chosen.prepare_policies),
         seed=chosen.seed,
     )
     tell = partial(say, console)
