@@ -77,6 +77,13 @@ class RunConfig(Fields):
     made_by: MadeBy = MadeBy()
 
 
+class LoggedRuns(Fields):
+    """What the run is called by the services that its numbers were sent to."""
+
+    wandb: str | None = None
+    trackio: str | None = None
+
+
 class Resumption(Fields):
     """From which step on a run went on, and with how many processes, in state.json."""
 

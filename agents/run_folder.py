@@ -29,10 +29,11 @@ from .file_schemas import (
 from .old_files import located, renamed
 
 _CONFIG, _METRICS, _HISTORY, _PROBES = "config.json", "metrics.jsonl", "history.jsonl", "probes.json"
+_LOGGED, _WANDB = "loggers.json", "wandb"
 _CHECKPOINTS, _EVENTS, _FIGURES, _POLICIES, _ENSEMBLE = "checkpoints", "tensorboard", "figures", "policies", "ensemble"
 _LARGEST = 1e308
 
-RUN_BEGINS = (_CONFIG, _METRICS, _EVENTS, _CHECKPOINTS)
+RUN_BEGINS = (_CONFIG, _METRICS, _EVENTS, _LOGGED, _WANDB, _CHECKPOINTS)
 """Names of what training writes into the folder of a run before its first checkpoint."""
 POLICY_BEGINS = (_CONFIG, _HISTORY, _CHECKPOINTS)
 """The same of a policy."""
@@ -58,6 +59,11 @@ class RunFolder:
     def events(self) -> Path:
         """Folder of TensorBoard's events: the same numbers and when they were written."""
         return self.path / _EVENTS
+
+    @property
+    def logged(self) -> Path:
+        """What the run is called by the services that its numbers were sent to."""
+        return self.path / _LOGGED
 
     @property
     def checkpoints(self) -> Path:
@@ -180,6 +186,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         except registry.UnknownNameError as error:
             raise DataError(f"{file}: config.{part}.name: {error}") from error
     return data
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Everything that config.json in the folder of a run holds, as it stands there; nothing where there is none.
+
+    Raises DataError where it is no file of JSON.
+    """
+    file = RunFolder(folder).config
+    return read_json(file, "the configuration of a run") if file.is_file() else {}
 
 
 def read_fingerprint(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a run writes while it trains: `metrics.jsonl`, TensorBoard events and a line on the terminal."""
+"""What a run writes while it trains: `metrics.jsonl`, the curves of a logger and a line on the terminal."""
 
 import math
 import time
@@ -6,31 +6,29 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gazeworld.envs.files import naming
-
+from ..config import LOGGER, LoggerName
 from ..run_folder import Lines, RunFolder
-from .event_files import EventWriter
+from .loggers import begin_logger
 
 
 class Recorder:
     """Appends metrics to a run's folder; on resume it first drops everything after the step it resumes from."""
 
-    def __init__(self, folder: Path, *, start: int, steps: int, console: Console) -> None:
+    def __init__(self, folder: Path, *, start: int, steps: int, console: Console, logger: LoggerName = LOGGER) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._place = RunFolder(folder)
         self._console, self._start, self._steps = console, start, steps
-        self._lines = Lines(self._place.metrics, start=start)
-        # A run that was killed after its last checkpoint has points of later steps. Those of `start` stay, unless
-        # nothing is saved at all: then step 0 is measured once more.
-        with naming(self._place.events):
-            self._events = EventWriter(self._place.events, first=start + 1 if start else 0)
+        self._lines = Lines(RunFolder(folder).metrics, start=start)
+        try:
+            self._logger = begin_logger(logger, folder, start=start)
+        except BaseException:
+            self._lines.close()
+            raise
         self._began = time.monotonic()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Record numbers of one step; in the file a value that is not finite is null."""
         self._lines.append(step, values)
-        with naming(self._place.events):
-            self._events.scalars(step, values)
+        self._logger.scalars(step, values)
 
     def progress(self, step: int, values: dict[str, float], batch: int) -> None:
         """One line for people: step, rate, time left, and the values given."""
@@ -50,10 +48,9 @@ class Recorder:
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Flush and close both files."""
+        """Close the file, and let the logger end."""
         self._lines.close()
-        with naming(self._place.events):
-            self._events.close()
+        self._logger.close()
 
 
 def clock(seconds: float) -> str:
