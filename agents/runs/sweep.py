@@ -30,6 +30,7 @@ from ..run_folder import RunFolder, read_probes, scores
 from ..training import checkpoint
 from ..training.loggers import require_logger
 from ..training.loop import POLICY, collect
+from ..training.progress import Bar
 from . import build, scenario
 from .evaluate_run import Evaluated, evaluate_run
 from .resuming import RUN, begun, require_free, require_plain
@@ -206,6 +207,7 @@ def sweep(
     """
     require_logger(logger)
     train = partial(train_run, device=device, console=console, logger=logger)
+    probe = partial(_probe, device=device, console=console)
     work = {run.folder: _found(run) for run in asked.runs}
     todo = [run for run in asked.runs if work[run.folder] is not Work.NOTHING]
     for text in asked.told:
@@ -224,7 +226,7 @@ def sweep(
                 # Looked at anew: another process may have trained it in the meantime.
                 work_left = left(run)
                 tell(f"{place}: {work_left.value}{ahead}")
-                _one(run, work_left, device, tell, train, trained, probed)
+                _one(run, work_left, tell, train, probe, trained, probed)
                 done.append(run.folder)
             except Exception as error:  # whatever it was, the other runs are not to be lost for it
                 failed[run.folder] = error
@@ -246,9 +248,9 @@ def _found(run: Planned) -> Work:
 def _one(
     run: Planned,
     work: Work,
-    device: str,
     tell: Callable[[str], None],
     train: Callable[..., tuple[Run, bool]],
+    probe: Callable[[Planned], Evaluated],
     trained: Callable[[Run, bool], None],
     probed: Callable[[Evaluated], None],
 ) -> None:
@@ -264,9 +266,20 @@ def _one(
         if not finished:
             raise KeyboardInterrupt
     tell(f"{run.folder.name}: probing")
-    probed(evaluate_run(run.folder, run.scenario.probe, device))
+    probed(probe(run))
     found = scores(read_probes(run.folder), "trained")
     tell(f"{run.folder.name}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+
+
+def _probe(run: Planned, device: str, console: Console | None) -> Evaluated:
+    """Probe a run; a bar says how far that is, where there is a terminal."""
+    with Bar(Console(quiet=True) if console is None else console, "probing") as bar:
+
+        def tick(what: str, done: int, total: int) -> None:
+            bar.move(done, total)
+            bar.note("now", what)
+
+        return evaluate_run(run.folder, run.scenario.probe, device, tick)
 
 
 def left(run: Planned) -> Work:

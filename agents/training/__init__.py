@@ -7,6 +7,7 @@ recorder          metrics.jsonl, a logger's curves, a line on the terminal
 loggers           where numbers go beside it: TensorBoard, Weights & Biases, trackio or nowhere
 event_files       TensorBoard's files, as resumed runs need them
 collapse_monitor  whether embeddings still spread
+progress          a bar on a terminal, elsewhere lines
 interrupt         Ctrl-C as a request
 """
 
