@@ -21,10 +21,12 @@ from .file_schemas import (
     PolicyConfig,
     Probes,
     RunConfig,
+    Unlabelled,
     parse,
     read_fields,
     require_fields,
     require_shallow,
+    unrecognised,
 )
 from .old_files import located, renamed
 
@@ -352,7 +354,8 @@ def read_probes(folder: Path) -> dict[str, Any]:
     except DataError as error:
         raise DataError(f"{file}: not whole: {str(error).removeprefix(f'{file}: ')}; {cure} anew") from error
     try:
-        found = require_fields(renamed(found, Probes.__name__), Probes, str(file))
+        found = renamed(found, Probes.__name__)
+        found = require_fields(found, Unlabelled if unrecognised(found) else Probes, str(file))
     except DataError as error:
         found_out = str(error).removeprefix(f"{file}: ")
         raise DataError(f"{file}: written by another version: {found_out}; {cure} anew") from error
@@ -380,11 +383,13 @@ def scores(probes: dict[str, Any], model: str, *, ridge: bool = False) -> dict[s
 
     R² is of the paper's read-out (Adam), or with `ridge` of the linear one in closed form.
     """
-    policy = probes["recognition"]["policy"]
-    found = {"z_1": 100 * policy["single"]["values"][model][0]}
-    entry = policy["aggregate"]
-    for views, value in zip(entry["views"], entry["values"][model], strict=True):
-        found[aggregate(views)] = 100 * value
+    found: dict[str, float] = {}
+    if not unrecognised(probes):
+        policy = probes["recognition"]["policy"]
+        found["z_1"] = 100 * policy["single"]["values"][model][0]
+        entry = policy["aggregate"]
+        for views, value in zip(entry["views"], entry["values"][model], strict=True):
+            found[aggregate(views)] = 100 * value
     for name, entry in probes["position"].items():
         head = "ridge" if ridge else entry["heads"][0]
         found[name] = float(entry["values"][model][head]["mean"])

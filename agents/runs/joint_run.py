@@ -132,6 +132,8 @@ def _alternated(run: Run, config: JointConfig, joint: alternate.JointTraining, s
             f"{run.name}, {config.agent.algorithm}: {world.size} scenes, phases {start} → {phases.phases} of "
             f"{phases.model_steps} steps of the world model and {phases.policy_steps} of the policy, on {device}"
         )
+        for sentence in build.left_out(joint.session):
+            recorder.say(f"{run.name}: {sentence}")
         with finite(joint.agent, run.files.checkpoints):
             return alternate.alternate(joint, phases, run.scenario.train, run.files.checkpoints, recorder, start)
     finally:

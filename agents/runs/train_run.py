@@ -85,6 +85,8 @@ def _trained(
         f"steps {start} → {steps}, on {fabric.device}",
         highlight=False,
     )
+    for sentence in build.left_out(session):
+        console.print(f"{run.name}: {sentence}", highlight=False, markup=False)
     with tempfile.TemporaryDirectory() as scratch:  # the other processes have nothing to record
         folder = run.folder if fabric.is_global_zero else Path(scratch)
         recorder = Recorder(folder, start=start, steps=steps, console=console, logger=logger)
