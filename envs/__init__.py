@@ -20,6 +20,7 @@ Worlds
     alias_tables     draws from many distributions at once
 Data
     images           Images, still pictures with labels, and load_source
+    given_images     images that a caller holds: arrays, tensors, Pillow's
     sources/         one file a kind of data
     downloads        published data sets fetched, verified and unpacked
     objects/         objects to be turned: views, rotations, the stage, renderers' contract

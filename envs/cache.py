@@ -36,15 +36,21 @@ def folder() -> Path:
 
 
 def cached(
-    key: dict[str, Any], shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[np.ndarray], None]
+    key: dict[str, Any] | None, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[np.ndarray], None]
 ) -> np.ndarray:
     """The array that belongs to a JSON-able key, memory-mapped; `fill` writes it where it is not there yet.
+
+    Without a key nothing is kept: `fill` writes an array in memory.
 
     The array is built in a temporary file and renamed when whole, so an interrupted or failing `fill` leaves nothing
     behind and two processes at once do no harm (both compute, the last one stays). A file that is truncated or of
     another shape or type is built again. Writing to the result changes this process's copy only, never the file.
     Raises OSError with one sentence where the folder cannot be written or has no room for the array.
     """
+    if key is None:
+        array = np.empty(shape, dtype)
+        fill(array)
+        return array
     text = json.dumps(key, sort_keys=True, indent=1, allow_nan=False)
     place = folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.npy"
     found = _open(place, shape, dtype)

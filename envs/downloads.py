@@ -23,6 +23,8 @@ DataSetName = Literal["stl10", "cifar100", "tiny-imagenet", "fashion-mnist", "3d
 """What can be fetched."""
 Tell = Callable[[str, int, int], None]
 """Called with a file's name, the bytes that are there and those that there will be."""
+LARGE = 10**9
+"""Bytes that are fetched or written without asking, where it is not a data set: those are always asked for."""
 _BLOCK = 2**20
 _WAIT = 30.0  # seconds without a byte until a server is given up
 _ROOM = 1.05  # of the disk that is needed, for the file system's own
@@ -131,13 +133,28 @@ def download(name: str, root: str = "", *, agree: Callable[[str], bool], tell: T
     if not missing:
         return place
     size = sum(part.size for part in missing)
-    if not agree(f"{name}: {found.about}; {_amount(size)} to {place}"):
+    if not agree(f"{name}: {found.about}; {amount(size)} to {place}"):
         return None
     place.mkdir(parents=True, exist_ok=True)
     _require_room(place, sum(part.size * (3 if part.archive else 1) for part in missing))
     for part in missing:
         fetch(part, place, tell)
     return place
+
+
+def refused(question: str) -> bool:
+    """The answer of somebody who has not been asked."""
+    del question
+    return False
+
+
+def require_agreed(size: int, question: str, agree: Callable[[str], bool]) -> None:
+    """Ask whether more than LARGE bytes may be fetched or written. Raises DownloadError where they may not."""
+    if size > LARGE and not agree(f"{question}: {amount(size)}"):
+        raise DownloadError(
+            f"{question}: {amount(size)}, and nobody agreed to that; expected at most {amount(LARGE)} unless agree=… "
+            "(on the command line --yes) allows more"
+        )
 
 
 def fetch(part: Part, place: Path, tell: Tell) -> Path:
@@ -245,11 +262,12 @@ def _require_room(place: Path, size: int) -> None:
     free = shutil.disk_usage(place).free
     if free < size * _ROOM:
         raise DownloadError(
-            f"{place}: {_amount(free)} free, expected {_amount(int(size * _ROOM))} for the set and its archive"
+            f"{place}: {amount(free)} free, expected {amount(int(size * _ROOM))} for the set and its archive"
         )
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
+    """A number of bytes for people."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.1f} MB"
 
 
@@ -265,7 +283,7 @@ def _from_hub(name: str, found: DataSet, place: Path, agree: Callable[[str], boo
         size = sum(one.size or 0 for one in files)
         if not files:
             raise DownloadError(f"{found.hub} on the hub: holds no .npy file, expected saliency_<split>.npy")
-        if not agree(f"{name}: {found.about}; {len(files)} files, {_amount(size)} to {place}"):
+        if not agree(f"{name}: {found.about}; {len(files)} files, {amount(size)} to {place}"):
             return None
         place.mkdir(parents=True, exist_ok=True)
         _require_room(place, size)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -35,7 +35,8 @@ class Images(Split):
 
     `pixels` are n h w c, possibly a strided view of a memory-mapped file (then nothing is read until it is looked at).
     `labels` are -1 where there are none. `mean` and `std` per channel, in [0, 1], always those of the training data.
-    `fingerprint` changes when the images do. `maps` are saliency maps that came with the images, n h w, or None.
+    `fingerprint` changes when the images do; it is empty for images that nothing on disk is to remember. `maps` are
+    saliency maps that came with the images, n h w, or None.
     """
 
     name: str
@@ -91,6 +92,15 @@ def load_source(source: str, split: str = "train", root: str | Path = "", **opti
     return found
 
 
+def licence_of(source: str) -> str:
+    """The licence of a source's data, an SPDX identifier, if its file states one in `LICENCE`; else an empty text."""
+    try:
+        found = registry.module("gazeworld.envs.sources", source)
+    except ValueError:  # of another package that is not there any more
+        return ""
+    return str(vars(found).get("LICENCE", ""))
+
+
 def statistics(pixels: UInt8[Tensor, "n h w c"], most: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Channel mean and standard deviation in [0, 1] of at most `most` images spread evenly over the data."""
     step = max(1, len(pixels) // most)
@@ -112,9 +122,20 @@ def picture(path: Path, what: str = "a whole image", formats: tuple[str, ...] | 
         except DataError:
             raise
         except Exception as error:
-            unknown = isinstance(error, UnidentifiedImageError)  # its own words name an object of Python
-            why = "in no format that Pillow knows" if unknown else str(error) or type(error).__name__
+            why = str(error) or type(error).__name__
             raise DataError(f"{path}: cannot be decoded ({why}), expected {what}") from error
+
+
+def squared(image: Image.Image, side: int, fit: Literal["crop", "resize"]) -> Image.Image:
+    """The middle square of an image ("crop"), or all of it squeezed ("resize"), brought to `side` pixels a side.
+
+    It is reduced with antialiasing and enlarged bilinearly; an image of this side stays as it is.
+    """
+    w, h = image.size
+    edge = min(w, h)
+    left, top = ((w - edge) / 2, (h - edge) / 2) if fit == "crop" else (0, 0)
+    box = (left, top, left + edge, top + edge) if fit == "crop" else (0, 0, w, h)
+    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
 
 
 def content(pixels: UInt8[Tensor, "n h w c"], key: Mapping[str, Any]) -> str:

@@ -134,8 +134,10 @@ def saliency_maps(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tens
     )
 
 
-def maps_key(images: Images, kind: str, sigma: float = 0.0) -> dict[str, Any]:
-    """Everything that the maps depend on, JSON-able."""
+def maps_key(images: Images, kind: str, sigma: float = 0.0) -> dict[str, Any] | None:
+    """Everything that the maps depend on, JSON-able; None for images without a fingerprint, of which none is kept."""
+    if not images.fingerprint:
+        return None
     key = {
         "what": "saliency maps",
         "version": VERSION,
@@ -224,7 +226,8 @@ def require_mass(maps: Float[Tensor, "m ..."], where: str, index: Tensor) -> Non
 
 def _densities(images: Images) -> bool:
     """Whether the precomputed maps are float32 and sum to 1 as they are; looks at each of them once, ever."""
-    key = maps_key(images, "precomputed") | {"what": "sums of saliency maps"}
+    named = maps_key(images, "precomputed")
+    key = named and {**named, "what": "sums of saliency maps"}
 
     def fill(out: np.ndarray) -> None:
         where = f"{images.name}/{images.split}"

@@ -20,7 +20,8 @@ from .rng import Draws
 from .validation import EnvSeed, OptionError, Rows, Views, shown, validated
 from .world import Scene, World, make_world
 
-_MOTOR = 2  # `World.sample` and `World.scene` use folds 0 and 1 of an episode's stream
+MOTOR = 2
+"""Folded into an episode's stream for motor noise: `World.sample` and `World.scene` use folds 0 and 1."""
 _SLACK = 1e-6  # how far an action may lie outside its bounds, for rounding
 
 
@@ -201,7 +202,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         if pose is not None:
             start = self.world.snap(drawn, torch.as_tensor(pose[rows], device=on))
         self._steps[rows] = 0
-        new = _State(replace(drawn, pose=start), rng.fold(_MOTOR).keys)
+        new = _State(replace(drawn, pose=start), rng.fold(MOTOR).keys)
         if len(rows) == self.num_envs or self._state is None:
             self._state = new
         else:

@@ -174,6 +174,8 @@ class World(Validated, ABC):
 
 
 WORLDS = "gazeworld.envs.worlds"
+LOOKED_AT = ("source", "split", "root", "source_options")
+"""Options that say what a world looks at; all others say how."""
 
 
 def require_lattice(world: World, who: str) -> Lattice:
@@ -226,3 +228,11 @@ def make_world(name: str, **options: Any) -> World:
     """
     kind = registry.concrete(WORLDS, name, World)
     return registry.built(f"world {name!r}", kind, **options)
+
+
+def make_world_over(name: str, images: Images, **options: Any) -> World:
+    """The world called `name` over images that are at hand; options that would name a source are left out.
+
+    Raises OptionError as `make_world` does, also for a world that does not look at images.
+    """
+    return make_world(name, source=images, **{key: one for key, one in options.items() if key not in LOOKED_AT})

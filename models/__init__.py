@@ -1,6 +1,6 @@
 """What can be learnt: methods that learn world models from streams, and their parts.
 
-method            Method, the contract; WorldSpec, what a world dictates; Representation; Predicts; make_method
+method            Method, the contract; WorldSpec, what a world dictates; what methods give; make_method
 methods/          one file a method
 joint_embedding   what methods share whose views meet only in their losses
 encoders          one view in, one embedding out
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from .aggregator import Aggregator
     from .encoders import ENCODERS, make_encoder
     from .joint_embedding import JointEmbedding
-    from .method import METHODS, CheckpointError, Method, Predicts, Representation, WorldSpec, frozen, make_method
+    from .method import (
+        METHODS,
+        CheckpointError,
+        Method,
+        Predicts,
+        Representation,
+        ViewEncoder,
+        WorldSpec,
+        frozen,
+        make_method,
+    )
     from .methods.seq_jepa import SeqJEPA
 
 __all__ = [
@@ -33,6 +43,7 @@ __all__ = [
     "Predicts",
     "Representation",
     "SeqJEPA",
+    "ViewEncoder",
     "WorldSpec",
     "frozen",
     "losses",
@@ -50,6 +61,7 @@ __getattr__, __dir__ = face(
             "Method",
             "Predicts",
             "Representation",
+            "ViewEncoder",
             "WorldSpec",
             "frozen",
             "make_method",

@@ -12,7 +12,7 @@ from gazeworld.envs.validation import OptionError, Width, validated
 
 from .aggregator import Aggregator
 from .encoders import Encoder, Normalise, make_encoder
-from .method import Method, WorldSpec
+from .method import Method, ViewEncoder, WorldSpec
 from .momentum import follow, momentum_schedule, target_of
 
 Projector = Literal["mlp", "transformer"]
@@ -54,6 +54,10 @@ class JointEmbedding(Method):
         """What an encoder makes of each view."""
         flat = self.normalise(views.flatten(0, 1))
         return network(flat.contiguous(memory_format=torch.channels_last)).unflatten(0, views.shape[:2])
+
+    def view_encoder(self) -> nn.Module:
+        """The encoder that views go through."""
+        return ViewEncoder(self.normalise, self.encoder, self.view_shape)
 
     def check(self, stream: Stream) -> None:
         """Raise ValueError for streams of too few or too many views, and for a batch of one."""

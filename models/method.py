@@ -71,19 +71,19 @@ def _guarded(call: Callable[..., Any], *, check: Callable[..., None]) -> Callabl
     """A door that looks at what it is given first: at types and shapes alone, so that no device is asked."""
 
     @functools.wraps(call)
-    def guarded(self: "Method", *given: Any, **named: Any) -> Any:
+    def guarded(self: Any, *given: Any, **named: Any) -> Any:
         check(self, *given, **named)
         return call(self, *given, **named)
 
     return guarded
 
 
-def _require_views(method: "Method", views: Any) -> None:
-    fits = isinstance(views, Tensor) and views.dtype == torch.uint8 and views.ndim == 5
-    if not fits or any(found != size for found, size in zip(views.shape[2:], method.view_shape, strict=True) if size):
+def _require_views(method: "Method | ViewEncoder", views: Any, axes: str = "b, t") -> None:
+    fits = isinstance(views, Tensor) and views.dtype == torch.uint8 and views.ndim == axes.count(",") + 4
+    if not fits or any(found != size for found, size in zip(views.shape[-3:], method.view_shape, strict=True) if size):
         wanted = ", ".join(str(size or letter) for size, letter in zip(method.view_shape, "chw", strict=True))
         raise OptionError(
-            f"views are {_kind(views)}, expected a uint8 tensor of shape (b, t, {wanted}) with values 0 … 255: "
+            f"views are {_kind(views)}, expected a uint8 tensor of shape ({axes}, {wanted}) with values 0 … 255: "
             f"{type(method).__name__} normalises them itself"
         )
 
@@ -171,9 +171,49 @@ class Method(Validated, nn.Module, ABC):
         encoded = self.encode(views)
         return Representation(encoded, self.aggregate(encoded, actions))
 
+    def view_encoder(self) -> nn.Module:
+        """A module of plain torch that takes uint8 views (b, c, h, w) and gives what `encode` makes of each (b, d).
+
+        It shares its weights with the method, and is in whatever mode the method is. Here it holds the whole method; a
+        method whose views go through one network gives that alone.
+        """
+        return ViewEncoder(nn.Identity(), EncodeAlone(self), self.view_shape)
+
     def after_step(self, progress: float) -> None:
         """What follows an optimiser step, at `progress` in [0, 1] of training (a momentum update, for instance)."""
         del progress
+
+
+class ViewEncoder(nn.Module):
+    """Normalisation and the network that views go through, for those who use torch alone.
+
+    Takes uint8 views (b, c, h, w) and gives embeddings (b, d), with gradients where torch keeps them; anything else is
+    refused with OptionError. `network` is what follows on `normalise`: who has floats that are normalised already, or
+    wants gradients of pixels, calls it.
+    """
+
+    def __init__(
+        self, normalise: nn.Module, network: nn.Module, view_shape: tuple[int | None, int | None, int | None]
+    ) -> None:
+        super().__init__()
+        self.normalise, self.network, self.view_shape = normalise, network, view_shape
+
+    @functools.partial(_guarded, check=functools.partial(_require_views, axes="b"))
+    def forward(self, views: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """The embedding of each view."""
+        return self.network(self.normalise(views).contiguous(memory_format=torch.channels_last))
+
+
+class EncodeAlone(nn.Module):
+    """A method's `encode` of single views as a module, for methods whose views go through more than one network."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, views: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """The embedding of each view."""
+        return self.method.encode(views[:, None])[:, 0]
 
 
 @runtime_checkable

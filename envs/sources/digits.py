@@ -19,6 +19,7 @@ from ..rng import Draws
 from ..validation import Options, PositiveShare, SceneSide, Seed, Share
 from ._digit_scenes import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 
+LICENCE = "CC-BY-4.0"  # of the digits, as the UCI Machine Learning Repository states it
 _SCRAP = 3  # side of a scrap of clutter, in cells of a digit
 _GREY = 0.35  # mean level of the background
 _PLACE, _GROUND, _NOISE, _CLUTTER = range(4)  # numbers folded into the random stream of a scene; clutter is the last

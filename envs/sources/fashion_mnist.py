@@ -22,6 +22,7 @@ from ..files import DataError, digest, expanded, opened
 from ..images import Images, statistics
 from ..validation import Side
 
+LICENCE = "MIT"  # as its publishers state it
 VERSION = 1  # goes up whenever the same files and options would give other pixels
 CLASSES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",

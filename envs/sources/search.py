@@ -24,6 +24,7 @@ from ..rng import Draws
 from ..validation import OptionError, Options, PositiveShare, Seed, Share
 from ._digit_scenes import CELLS, Digits, Drawing, digits_of, grey, pasted, streams, uneven_light
 
+LICENCE = "CC-BY-4.0"  # of the digits, as the UCI Machine Learning Repository states it
 _GREY = 0.35  # mean level of the background
 _OTHERS, _PLACES, _GAPS, _TILTS, _LIGHT, _GRAIN, _PIECES = range(7)  # numbers folded into the random stream of a scene
 _ARROW = (

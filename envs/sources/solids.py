@@ -9,6 +9,8 @@ from ..objects.gallery import Objects
 from ..objects.rendered import Drawing, drawn
 from ..validation import DrawnSide, Seed, Views
 
+LICENCE = "MIT"  # gazeworld's own
+
 
 def load(
     split: str = "train",

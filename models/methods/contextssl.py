@@ -14,7 +14,7 @@ from gazeworld.envs.validation import Amount, Layers, OptionError, PositiveAmoun
 from ..encoders import Encoder
 from ..joint_embedding import JointEmbedding, parts
 from ..losses import invariance, nt_xent, weighted
-from ..method import WorldSpec
+from ..method import Method, WorldSpec
 
 _QUERIES = 512
 """Views read at a time: attention costs their square."""
@@ -94,6 +94,10 @@ class ContextSSL(JointEmbedding):
         context = self._context()
         queries = F.pad(super().encode(views).flatten(0, 1), (0, self.context_actions.shape[1]))
         return torch.cat([self._ask(context, some) for some in queries.split(_QUERIES)]).unflatten(0, views.shape[:2])
+
+    def view_encoder(self) -> nn.Module:
+        """All of the model: a view is read in a context, by more than the encoder."""
+        return Method.view_encoder(self)
 
     def loss(self, stream: Stream) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Contrast of partners' outputs plus the squared error of the foretold action."""

@@ -12,7 +12,7 @@ from gazeworld.envs.validation import Dropout, Layers, MaybeWidth, OptionError, 
 
 from ..aggregator import Aggregator
 from ..encoders import Encoder, Normalise, make_encoder
-from ..method import Method, WorldSpec
+from ..method import Method, ViewEncoder, WorldSpec
 from ..momentum import follow, momentum_schedule, target_of
 
 Norm = Literal["batch", "none"]
@@ -123,6 +123,10 @@ class SeqJEPA(Method):
             embedded = self.embed(actions)
         embedded = F.pad(embedded, (0, 0, 0, 1))  # b t k: the action after the last view is zero
         return self.aggregator(torch.cat([encoded, embedded], dim=-1))
+
+    def view_encoder(self) -> nn.Module:
+        """The encoder f."""
+        return ViewEncoder(self.normalise, self.encoder, self.view_shape)
 
     def predict(self, aggregate: Float[Tensor, "b e"], action: Float32[Tensor, "b a"]) -> Float[Tensor, "b d"]:
         """Equation 4: the embedding of the view to which an action would lead."""
