@@ -36,10 +36,14 @@ if TYPE_CHECKING:
     from .rl.train_policy import PolicyTraining, train_policy
     from .rl.vec_env import SB3VecEnv
     from .runs.evaluate_run import Evaluated, evaluate_run
+    from .runs.export_run import Export, export, push
+    from .runs.hub import HubError
     from .runs.joint_run import JointChoices, train_jointly
     from .runs.policy_run import PolicyChoices, train_policy_in_run
+    from .runs.pretrained import from_pretrained, load
     from .runs.scenario import Run, Scenario, open_run
     from .runs.train_run import train_run
+    from .runs.trained_model import Scan, TrainedModel
     from .training.checkpoint import load_method
     from .training.loop import NonFiniteLossError, Session, collect, train
 
@@ -53,7 +57,9 @@ __all__ = [
     "Contestant",
     "EnsembleConfig",
     "Evaluated",
+    "Export",
     "Field",
+    "HubError",
     "JointChoices",
     "Memory",
     "MissingExtraError",
@@ -68,27 +74,33 @@ __all__ = [
     "Reward",
     "Run",
     "SB3VecEnv",
+    "Scan",
     "Scenario",
     "Search",
     "Session",
     "TrainConfig",
+    "TrainedModel",
     "accuracy",
     "agent_config",
     "collect",
     "contest",
     "evaluate",
     "evaluate_run",
+    "export",
     "features",
     "fit_classifier",
     "fit_regressor",
     "fit_ridge",
+    "from_pretrained",
     "imagine",
+    "load",
     "load_method",
     "make_agent",
     "make_policy",
     "make_reward",
     "open_run",
     "plan",
+    "push",
     "r2",
     "rollouts",
     "train",
@@ -165,6 +177,20 @@ __getattr__, __dir__ = face(
             "open_run",
         ),
         "runs.train_run": ("train_run",),
+        "runs.pretrained": (
+            "from_pretrained",
+            "load",
+        ),
+        "runs.trained_model": (
+            "Scan",
+            "TrainedModel",
+        ),
+        "runs.export_run": (
+            "Export",
+            "export",
+            "push",
+        ),
+        "runs.hub": ("HubError",),
         "runs.evaluate_run": (
             "Evaluated",
             "evaluate_run",

@@ -32,14 +32,18 @@ def begun(world: World, scene: Scene) -> Memory:
     return Memory(world.look(scene, scene.pose)[:, None], none, scene.pose[:, None], scene.index)
 
 
-def stepped(world: World, memory: Memory, action: Float32[Tensor, "b a"]) -> Memory:
-    """The same episodes after one more action, which does what the world makes of it."""
+def stepped(world: World, memory: Memory, action: Float32[Tensor, "b a"], rng: Draws | None = None) -> Memory:
+    """The same episodes after one more action, which does what the world makes of it.
+
+    With `rng`, sensors of noisy worlds land beside what they aim at, and actions are what they were told.
+    """
     here = memory.poses[:, -1]
     scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), here)
-    there = world.move(scene, here, action)
+    aim = world.move(scene, here, action)
+    there = aim if rng is None or not world.noisy else world.land(scene, aim, rng)
     return Memory(
         torch.cat([memory.views, world.look(scene, there)[:, None]], 1),
-        torch.cat([memory.actions, world.difference(here, there)[:, None]], 1),
+        torch.cat([memory.actions, world.difference(here, aim)[:, None]], 1),
         torch.cat([memory.poses, there[:, None]], 1),
         memory.scenes,
     )

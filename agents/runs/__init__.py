@@ -8,6 +8,13 @@ policy_run          train a policy in the frozen world model of a run
 planning_measures   fit the ensemble of a run, find goals with its model, roll it out
 sweep               plan many runs, try them out, train and probe what is left of them
 joint_run           train a world model and a policy in alternating phases
+pretrained          load, from_pretrained: a trained model opened, without the data of its training
+trained_model       TrainedModel: it embeds images, looks at them, predicts
+model_facts         what a checkpoint says of its model besides the weights
+export_run          export, push: a trained model as a folder for others, and on the hub
+export_folder       what lies where in that folder, and how a stranger's is read
+model_card          the card of an exported model
+hub                 the Hugging Face hub's own client
 resuming            who may write into the folder of a run or a policy, and what is there to go on with
 records             what a finished run holds, for tables and reports
 lock                one writer a folder
@@ -21,26 +28,38 @@ from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
     from .evaluate_run import Evaluated
+    from .export_run import Export, export, push
+    from .hub import HubError
     from .joint_run import JointChoices, train_jointly
     from .lock import BusyError
     from .planning_measures import ensemble_for_run, goals_of_run, rollout_error_of_run
     from .policy_run import PolicyChoices, train_policy_in_run
+    from .pretrained import from_pretrained, load
     from .processes import LostProcessError
     from .records import Record, record_of
     from .scenario import Run, Scenario, open_run
+    from .trained_model import Scan, TrainedModel
 
 __all__ = [
     "BusyError",
     "Evaluated",
+    "Export",
+    "HubError",
     "JointChoices",
     "LostProcessError",
     "PolicyChoices",
     "Record",
     "Run",
+    "Scan",
     "Scenario",
+    "TrainedModel",
     "ensemble_for_run",
+    "export",
+    "from_pretrained",
     "goals_of_run",
+    "load",
     "open_run",
+    "push",
     "record_of",
     "rollout_error_of_run",
     "train_jointly",
@@ -55,6 +74,10 @@ __getattr__, __dir__ = face(
         "policy_run": ("PolicyChoices", "train_policy_in_run"),
         "planning_measures": ("ensemble_for_run", "goals_of_run", "rollout_error_of_run"),
         "joint_run": ("JointChoices", "train_jointly"),
+        "pretrained": ("from_pretrained", "load"),
+        "trained_model": ("Scan", "TrainedModel"),
+        "export_run": ("Export", "export", "push"),
+        "hub": ("HubError",),
         "records": ("Record", "record_of"),
         "lock": ("BusyError",),
         "processes": ("LostProcessError",),

@@ -23,12 +23,12 @@ from gazeworld.models.synchronised import synchronise
 
 from ..config import TrainConfig
 from ..policy import Policy, make_policy
-from ..probes.evaluate import FEW, shown_by
 from ..probes.features import calibrate, scored
 from ..probes.online import Look, OnlineProbe
 from ..training.checkpoint import made_for
 from ..training.loop import Session, env_of
 from ..training.optimiser import make_optimiser
+from .model_facts import facts_of, to_json
 from .scenario import Scenario
 
 CALIBRATE = 512
@@ -141,6 +141,16 @@ def require_device(device: str) -> None:
         raise ValueError(f"device {device!r} cannot be used: there is {', '.join(there)}; expected one of them or auto")
 
 
+def device_named(device: str) -> torch.device:
+    """The device of this name; `auto` is the best one that is there. Raises ValueError for one that is not."""
+    require_device(device)
+    accelerator, _, index = device.partition(":")
+    try:
+        return Fabric(accelerator=accelerator, devices=[int(index)] if index else 1).device
+    except Exception as error:  # Fabric raises its own MisconfigurationException for devices that are not there
+        raise ValueError(f"device {device!r} cannot be used: {error}") from error
+
+
 def is_external(fabric: Fabric) -> bool:
     """Whether torchrun or the like starts the processes that train, and not the first of them."""
     strategy = fabric.strategy
@@ -204,7 +214,10 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
     if scenario.probe.online and fabric.is_global_zero:
         guests = (online_probe(scenario, module, world.device),)
-    return Session(fabric, method, module, optimiser, place.env, place.policy, scenario.seed, first, guests)
+    facts = to_json(facts_of(scenario, world))
+    return Session(
+        fabric, method, module, optimiser, place.env, place.policy, scenario.seed, first, guests, model=facts
+    )
 
 
 def share_of(scenario: Scenario, processes: int) -> int:
@@ -228,14 +241,8 @@ def online_probe(scenario: Scenario, module: Method, device: torch.device) -> On
     looks = []
     for split, seed in ((scenario.probe_split, scenario.seed), (scenario.test_split, scored(scenario.seed))):
         world = world_of(scenario, split, device)
-        place = place_of(scenario, world, max(FEW, min(world.size, scenario.probe.online)))
+        place = place_of(scenario, world, min(world.size, scenario.probe.online))
         place.policy.attach(module)
         length = max(scenario.train.observed, 2) + 1  # two views are read, also where the method trains on one
         looks.append(Look.at(place.env, place.policy, length, seed))
-    return OnlineProbe(*looks, classes=len(world.classes), what=shown_by(world))
-
-
-def left_out(session: Session) -> list[str]:
-    """Sentences that say what is not measured while a session trains."""
-    probes = [guest for guest in session.guests if isinstance(guest, OnlineProbe)]
-    return [f"recognition is not measured: {probe.left_out}" for probe in probes if probe.left_out]
+    return OnlineProbe(*looks, classes=len(world.classes))

@@ -40,13 +40,23 @@ class Checkpoint:
     path: Path
 
     @property
+    def weights(self) -> Path:
+        """The file of the model's weights."""
+        return self.path / _MODEL
+
+    @property
+    def state_file(self) -> Path:
+        """The file that `state` reads."""
+        return self.path / _STATE
+
+    @property
     def step(self) -> int:
         """Optimiser steps done when it was written."""
         return int(self.path.name.removeprefix("step-"))
 
     def state(self) -> dict[str, Any]:
         """What `state.json` says: the step, the method's name and so on. Raises CheckpointError for a damaged one."""
-        file = _existing(self.path / _STATE)
+        file = _existing(self.state_file)
         try:
             found = read_fields(file, State)
         except DataError as error:
@@ -105,10 +115,15 @@ def sweep(folder: Path) -> None:
 
 def write(draft: Path, method: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Put method, optimiser and `state.json` into the draft of a checkpoint."""
-    # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
-    put({k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, draft / _MODEL)
+    put(weights_of(method), draft / _MODEL)
     put(_optimiser_tensors(method, optimiser), draft / _OPTIMISER)
     (draft / _STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    """Everything that a module saves, as a file takes it."""
+    # Contiguous row-major copies: a channels-last kernel would be refused or, worse, silently reordered.
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
 
 
 def put(tensors: dict[str, Tensor], file: Path) -> None:
@@ -129,6 +144,11 @@ def every(folder: Path) -> list[Checkpoint]:
     """All whole checkpoints of a folder, oldest first; drafts that a kill left behind are not among them."""
     found = (Checkpoint(p) for p in folder.glob("step-*") if _NAME.fullmatch(p.name) and p.is_dir())
     return sorted(found, key=lambda c: c.step)
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder is that of a checkpoint, by its name and its `state.json`."""
+    return _NAME.fullmatch(folder.name) is not None and Checkpoint(folder).state_file.is_file()
 
 
 def latest(folder: Path) -> Checkpoint | None:
@@ -152,12 +172,16 @@ def last_good(folder: Path, what: str = "checkpoint") -> str:
 
 
 def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
-    """Fill the method's weights and buffers.
+    """Fill the method's weights and buffers; errors as of `require_fit`."""
+    file = checkpoint.weights
+    tensors = read(file)
+    require_fit(tensors, method, file)
+    method.load_state_dict(tensors)
 
-    Raises CheckpointError if the file is damaged, or was written by another method or for other sizes.
-    """
-    file = checkpoint.path / _MODEL
-    tensors, own = read(file), method.state_dict()
+
+def require_fit(tensors: Mapping[str, Tensor], method: nn.Module, file: Path) -> None:
+    """Raise CheckpointError if the tensors of a file are those of another method, or of one of other sizes."""
+    own = method.state_dict()
     missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or surplus:
         raise CheckpointError(
@@ -165,7 +189,6 @@ def load_model(checkpoint: Checkpoint, method: nn.Module) -> None:
             f"{len(missing)} tensors are missing ({missing[:1]} …), {len(surplus)} are unknown ({surplus[:1]} …)"
         )
     require_shapes(own, tensors, str(file))
-    method.load_state_dict(tensors)
 
 
 def load_method(folder: Path, world: World) -> tuple[Method, int]:

@@ -4,8 +4,8 @@ Every random number of step k is a function of (seed, k), so nothing but weights
 to resume exactly.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ class Session:
 
     `method` and `optimiser` are as Fabric wrapped them; `module` is the bare method, `seed` the run's, `first_row` the
     number of rows that earlier processes have. `guests` are called as guest(module) -> metrics at the probe clock.
-    `resumed` says of every resumption from which step on, and with what, the run went on.
+    `resumed` says of every resumption from which step on, and with what, the run went on. `model` is what checkpoints
+    say of the model, so that it can be used without the data (`runs.model_facts`; empty: nothing).
     """
 
     fabric: Fabric
@@ -55,6 +56,7 @@ class Session:
     first_row: int = 0
     guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
     resumed: tuple[dict[str, Any], ...] = ()
+    model: Mapping[str, Any] = field(default_factory=dict)
 
 
 def collect(
@@ -115,7 +117,6 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
             pending = (step, loss, stream.scenes)
             losses.append(loss)
             step += 1
-            recorder.tick(step)
             last = step == config.steps
             if step % config.log_every == 0 or last:
                 require_finite(pending, folder)  # what is logged is not defined for NaN
@@ -213,7 +214,8 @@ def invite(session: Session, recorder: Recorder, step: int, folder: Path) -> Non
                     f"at the probe of step {step} {error}; {checkpoint.last_good(folder)}"
                 ) from error
             recorder.scalars(step, values)
-            recorder.probed(step, values)
+            text = "  ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in values.items())
+            recorder.say(f"step {step}  probe: {text}")
     session.fabric.barrier()
 
 
@@ -232,6 +234,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "seed": session.seed,
         "precision": session.fabric.strategy.precision.state_dict(),
         "resumed": list(session.resumed),
+        **({"model": dict(session.model)} if session.model else {}),
     }
 
 

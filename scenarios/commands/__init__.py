@@ -5,6 +5,7 @@ train_policy    learn where to look in the frozen world model of a run
 train_jointly   world model and policy learn in turns
 sweep           train and probe many runs
 evaluate        probe a run
+export          a trained model for others: a folder with a card, or the hub
 watch           scan paths of a scenario or a run
 compare         policies swapped in the frozen world models of runs
 fit_ensemble    what planning by disagreement and information needs

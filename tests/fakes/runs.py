@@ -9,9 +9,10 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.config import ProbeConfig, TrainConfig
 from gazeworld.agents.runs import scenario
-from gazeworld.agents.runs.scenario import Scenario
+from gazeworld.agents.runs.scenario import Run, Scenario
+from gazeworld.agents.runs.train_run import train_run
 
 
 def probes(
@@ -71,4 +72,22 @@ def leave(folder: Path, name: str, chosen: Scenario, found: dict[str, Any] | Non
         (folder / "probes.json").write_text(json.dumps(found))
     with SummaryWriter(str(folder / "tensorboard")) as events:  # its first event has the time of now
         events.add_scalar("train/loss", 0.1, 10, walltime=time.time() + 60 * minutes)
+    return folder
+
+
+TINY = {"name": "seq-jepa", "encoder": "small", "dim": 8, "width": 4, "action_width": 4, "predictor_hidden": 8}
+DIGITS = {
+    "name": "saccade",
+    "source": "digits",
+    "split": "train",
+    "glimpse": 8,
+    "source_options": {"side": 24, "variants": 1},
+}
+
+
+def trained(folder: Path, **changes: Any) -> Path:
+    """The folder of a run that was trained for two steps; `changes` are of its scenario."""
+    plain = Scenario(world=DIGITS, method=TINY, train=TrainConfig(steps=2, batch=4, observed=3, log_every=2))
+    chosen = dataclasses.replace(plain.changed(probe={"online": 0}), **changes)
+    train_run(Run(folder, "tiny", chosen), "cpu")
     return folder
