@@ -113,6 +113,11 @@ class ProbeConfig(Options, owner="probe"):
     """seed of fixations, initial weights and batch order of all probes"""
 
 
+LoggerName = Literal["tensorboard", "wandb", "trackio", "none"]
+"""Where the numbers of a run go beside its metrics.jsonl."""
+LOGGER: LoggerName = "tensorboard"
+"""Where they go unless somebody says otherwise."""
+
 Algorithm = Literal["ppo", "recurrent-ppo", "maskable-ppo", "sac", "crossq"]
 Observation = Literal["latent", "latent+periphery", "pixels", "flat-pixels"]
 _ON_POLICY = {

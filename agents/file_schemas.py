@@ -77,6 +77,13 @@ class RunConfig(Fields):
     made_by: MadeBy = MadeBy()
 
 
+class LoggedRuns(Fields):
+    """What the run is called by the services that its numbers were sent to."""
+
+    wandb: str | None = None
+    trackio: str | None = None
+
+
 class ExportedConfig(RunConfig):
     """config.json of an exported model."""
 
@@ -230,15 +237,27 @@ class Chance(Fields):
     majority: FiniteFloat = Field(validation_alias="top-1 of the majority class")
 
 
-class Probes(Fields):
-    """probes.json of a run, as far as tables and pages read it."""
+class Unlabelled(Fields):
+    """probes.json of a run whose scenes have no labels, as far as tables and pages read it."""
 
     step: Natural
     config: Named
-    chance: Chance
-    recognition: Recognition
+    left_out: dict[str, str] = Field({}, validation_alias="left out")
     position: dict[str, Position]
     path_integration: Named
+
+
+class Probes(Unlabelled):
+    """probes.json of a run, as far as tables and pages read it."""
+
+    chance: Chance
+    recognition: Recognition
+
+
+def unrecognised(probes: Any) -> str:
+    """Why probes measured no recognition, in a few words; empty where they did."""
+    told = probes.get("left out") if isinstance(probes, dict) else None
+    return str(told.get("recognition", "")) if isinstance(told, dict) else ""
 
 
 def read_fields(file: Path, kind: type[Fields]) -> dict[str, Any]:

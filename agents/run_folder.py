@@ -21,18 +21,21 @@ from .file_schemas import (
     PolicyConfig,
     Probes,
     RunConfig,
+    Unlabelled,
     parse,
     read_fields,
     require_fields,
     require_shallow,
+    unrecognised,
 )
 from .old_files import located, renamed
 
 _CONFIG, _METRICS, _HISTORY, _PROBES = "config.json", "metrics.jsonl", "history.jsonl", "probes.json"
+_LOGGED, _WANDB = "loggers.json", "wandb"
 _CHECKPOINTS, _EVENTS, _FIGURES, _POLICIES, _ENSEMBLE = "checkpoints", "tensorboard", "figures", "policies", "ensemble"
 _LARGEST = 1e308
 
-RUN_BEGINS = (_CONFIG, _METRICS, _EVENTS, _CHECKPOINTS)
+RUN_BEGINS = (_CONFIG, _METRICS, _EVENTS, _LOGGED, _WANDB, _CHECKPOINTS)
 """Names of what training writes into the folder of a run before its first checkpoint."""
 POLICY_BEGINS = (_CONFIG, _HISTORY, _CHECKPOINTS)
 """The same of a policy."""
@@ -58,6 +61,11 @@ class RunFolder:
     def events(self) -> Path:
         """Folder of TensorBoard's events: the same numbers and when they were written."""
         return self.path / _EVENTS
+
+    @property
+    def logged(self) -> Path:
+        """What the run is called by the services that its numbers were sent to."""
+        return self.path / _LOGGED
 
     @property
     def checkpoints(self) -> Path:
@@ -180,6 +188,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         except registry.UnknownNameError as error:
             raise DataError(f"{file}: config.{part}.name: {error}") from error
     return data
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Everything that config.json in the folder of a run holds, as it stands there; nothing where there is none.
+
+    Raises DataError where it is no file of JSON.
+    """
+    file = RunFolder(folder).config
+    return read_json(file, "the configuration of a run") if file.is_file() else {}
 
 
 def read_fingerprint(folder: Path) -> str:
@@ -337,7 +354,8 @@ def read_probes(folder: Path) -> dict[str, Any]:
     except DataError as error:
         raise DataError(f"{file}: not whole: {str(error).removeprefix(f'{file}: ')}; {cure} anew") from error
     try:
-        found = require_fields(renamed(found, Probes.__name__), Probes, str(file))
+        found = renamed(found, Probes.__name__)
+        found = require_fields(found, Unlabelled if unrecognised(found) else Probes, str(file))
     except DataError as error:
         found_out = str(error).removeprefix(f"{file}: ")
         raise DataError(f"{file}: written by another version: {found_out}; {cure} anew") from error
@@ -365,11 +383,13 @@ def scores(probes: dict[str, Any], model: str, *, ridge: bool = False) -> dict[s
 
     R² is of the paper's read-out (Adam), or with `ridge` of the linear one in closed form.
     """
-    policy = probes["recognition"]["policy"]
-    found = {"z_1": 100 * policy["single"]["values"][model][0]}
-    entry = policy["aggregate"]
-    for views, value in zip(entry["views"], entry["values"][model], strict=True):
-        found[aggregate(views)] = 100 * value
+    found: dict[str, float] = {}
+    if not unrecognised(probes):
+        policy = probes["recognition"]["policy"]
+        found["z_1"] = 100 * policy["single"]["values"][model][0]
+        entry = policy["aggregate"]
+        for views, value in zip(entry["views"], entry["values"][model], strict=True):
+            found[aggregate(views)] = 100 * value
     for name, entry in probes["position"].items():
         head = "ridge" if ridge else entry["heads"][0]
         found[name] = float(entry["values"][model][head]["mean"])

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -122,7 +122,8 @@ def picture(path: Path, what: str = "a whole image", formats: tuple[str, ...] | 
         except DataError:
             raise
         except Exception as error:
-            why = str(error) or type(error).__name__
+            unknown = isinstance(error, UnidentifiedImageError)  # its own words name an object of Python
+            why = "in no format that Pillow knows" if unknown else str(error) or type(error).__name__
             raise DataError(f"{path}: cannot be decoded ({why}), expected {what}") from error
 
 

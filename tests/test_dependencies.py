@@ -27,6 +27,8 @@ OPTIONAL = {
     "rl": r"agents/rl/\w+\.py|scenarios/bench/sb3\.py",
     "render": r"envs/renderers/(opengl|blender)\.py",
     "hub": r"(envs/downloads|agents/runs/hub)\.py",
+    "wandb": r"agents/training/loggers\.py",
+    "trackio": r"agents/training/loggers\.py",
     "report": r"agents/probes/umap_maps\.py",
 }
 """The extras, and the files that may need them."""

@@ -15,6 +15,7 @@ from gazeworld.models.method import CheckpointError, Method
 from ..config import Compared, Entrants
 from ..planning.ensemble import load_ensemble, save_ensemble
 from ..probes.features import Tick, quiet
+from ..probes.measures import nothing_to_recognise
 from ..run_folder import RunFolder, model_of_policy
 from ..runs import build
 from ..runs.planning_measures import ENSEMBLE_SCENES, ensemble_config, ensemble_of
@@ -113,6 +114,8 @@ def _side(folder: Path, config: Compared, store: Path, device: str) -> Side:
     lattice = require_lattice(worlds[1], f"{folder}: comparing fixation policies")
     if worlds[1].images is None:
         raise ValueError(f"{folder}: comparing fixation policies needs still images")
+    if why := nothing_to_recognise(worlds[0].labels, worlds[1].labels):
+        raise ValueError(f"{folder}: fixation policies are compared by recognition, and {why}")
     method, step = load_method(folder, worlds[1])
     settings = {"world": run.scenario.world, "splits": splits, "data": [world.fingerprint for world in worlds]}
     counts = (config.scenes, config.test_scenes)

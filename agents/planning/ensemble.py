@@ -128,8 +128,9 @@ def fit_ensemble(
     """An ensemble for a frozen method, from streams of its world: the training split, by a policy that looks widely.
 
     Every view but the first is a target, predicted from all views before it. A label head is fitted, too, if all
-    streams have labels. The result is a function of the arguments, on the method's device. Raises ValueError for a
-    method without a predictor, for streams of fewer than two views and for targets that are not finite.
+    streams have labels and there are two classes or more. The result is a function of the arguments, on the method's
+    device. Raises ValueError for a method without a predictor, for streams of fewer than two views and for targets
+    that are not finite.
     """
     config, predictor = config or EnsembleConfig(), require_predictions(method, "an ensemble of heads")
     if stream.length < 2:
@@ -149,7 +150,7 @@ def fit_ensemble(
     if not bool(torch.isfinite(goals).all()):
         raise ValueError("the targets that heads are to be fitted to are not finite: the world model is broken")
     aggregates = seen.aggregates[FULL].transpose(0, 1)  # n m e
-    labelled = bool((seen.labels >= 0).all()) and config.label_epochs > 0
+    labelled = bool((seen.labels >= 0).all()) and len(world.classes) > 1 and config.label_epochs > 0
     classes = len(world.classes) if labelled else 0
     sizes = Sizes(method.aggregate_dim, seen.embeddings.shape[2], width, classes)
     made = Ensemble(sizes, config, signature(method)).to(device)

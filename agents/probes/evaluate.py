@@ -6,16 +6,20 @@ from typing import Any
 
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
+from gazeworld.envs.world import World, require_stored_poses
 from gazeworld.models.method import Method, Predicts
 
 from ..config import ProbeConfig
 from ..policy import Policy, make_policy
 from .features import Features, Tick, ablated, centred, features, quiet, rollouts, scored, spread_over
 from .generalisation import elsewhere, generalisation
-from .measures import Pair, Pairs, chance, path_integration, position, recognition
-from .neighbours import neighbours
+from .measures import Pair, Pairs, chance, nothing_to_recognise, path_integration, position, recognition
+from .neighbours import Search, neighbours
 from .odd_one_out import Puzzle, odd_one_out
 from .retrieval import retrieval
+
+FEW = 16
+"""Streams that each split gives at least, however few its scenes are."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ class Arena:
         return self._policy(self.test, self.policy)
 
     def visit(self, length: int, config: ProbeConfig, repeats: int, **policy: Any) -> "Streams":
-        """Streams of both splits by the arena's policy or the one given; the test split is visited once."""
+        """Streams of both splits by the arena's policy or the one given; the test split is visited once.
+
+        Of few scenes there are as many visits as give FEW streams: R² of a single one is not defined.
+        """
         chosen = policy or self.policy
         train, test = (
             rollouts(
@@ -46,7 +53,7 @@ class Arena:
                 self._policy(env, chosen),
                 length,
                 scenes=min(config.scenes, env.world.size),
-                repeats=times,
+                repeats=max(times, -(-FEW // min(config.scenes or env.world.size, env.world.size))),
                 seed=seed,
             )
             for env, times, seed in ((self.train, repeats, config.seed), (self.test, 1, scored(config.seed)))
@@ -110,18 +117,15 @@ def evaluate(
     """Recognition, position and path integration of a method beside an untrained one of the same shape and baselines.
 
     `arena` is the scenario's world without motor noise, `noisy` the same world with `noise=config.noise`, or None.
-    The result is JSON-able; `measures` says what its entries hold. Neither method is changed. Raises ValueError where
-    a split has no labels or an episode is too short.
+    The result is JSON-able; `measures` says what its entries hold. Where there are no labels, or one class,
+    "chance" and "recognition" are missing and "left out" says why. Neither method is changed. Raises ValueError where
+    an episode is too short.
     """
     methods = {"trained": method, "untrained": untrained}
-    classes = len(arena.train.world.classes)
     tick("looking around", 0, 1)
     seen = arena.visit(config.views + 1, config, config.repeats)
-    base = chance(seen.train.labels, seen.test.labels, classes)
     pairs = seen.pairs(methods, config.views, tick)
-    tick("recognition", 0, 1)
-    named = {"policy": {"fixations": arena.policy, **recognition(pairs, classes, config)}}
-    named |= _elsewhere(arena, methods, classes, config, tick)
+    known = _recognised(arena, seen, pairs, methods, config, tick)
     tick("position", 0, 1)
     quantities = arena.test.world.quantities()
     where = position(pairs, quantities, config)
@@ -141,11 +145,29 @@ def evaluate(
     return {
         "note": f"heads are trained on the {arena.train_split} split and scored on the {arena.test_split} split",
         "config": asdict(config) | {"regions": list(config.regions)},
-        "chance": {"top-1 of the majority class": base, "classes": classes},
-        "recognition": named,
+        **known,
         "position": where,
         "path_integration": paths,
     }
+
+
+def _recognised(
+    arena: Arena, seen: Streams, pairs: Pairs, methods: dict[str, Method], config: ProbeConfig, tick: Tick
+) -> dict[str, Any]:
+    """Recognition and what guessing gives; or why there is nothing to recognise."""
+    train, test, classes = seen.train.labels, seen.test.labels, len(arena.train.world.classes)
+    if why := nothing_to_recognise(train, test, shown_by(arena.train.world)):
+        return {"left out": {"recognition": why}}
+    tick("recognition", 0, 1)
+    named = {"policy": {"fixations": arena.policy, **recognition(pairs, classes, config)}}
+    named |= _elsewhere(arena, methods, classes, config, tick)
+    base = chance(train, test, classes)
+    return {"chance": {"top-1 of the majority class": base, "classes": classes}, "recognition": named}
+
+
+def shown_by(world: World) -> str:
+    """What a world's scenes are, in a word."""
+    return "objects" if world.images is None else "images"
 
 
 def _elsewhere(
@@ -209,20 +231,36 @@ def object_probes(
     """Retrieval by the predictor, nearest neighbours, odd one out, and read-outs trained here used elsewhere.
 
     `places` are other worlds with the same classes and actions, by name: rotations of another region, for instance.
-    Retrieval is left out where a method foresees no views (see `Predicts`).
-    The result is JSON-able; the modules that measure say what its entries hold.
+    Retrieval is left out where a method foresees no views (see `Predicts`); what else is left out, and why, stands
+    under "left out". The result is JSON-able; the modules that measure say what its entries hold.
     """
-    found: dict[str, Any] = {}
+    unfit = _unfit(arena, config)
+    found: dict[str, Any] = {"left out": unfit} if unfit else {}
     if all(isinstance(method, Predicts) for method in methods.values()):
         tick("retrieval", 0, 1)
         found["retrieval"] = retrieval(methods, arena.test, arena.test_policy(), config, tick=tick)
-    tick("neighbours", 0, 1)
-    found["neighbours"] = neighbours(methods, arena.test.world, config, tick=tick)
-    tick("odd one out", 0, 1)
-    puzzle = Puzzle(epochs=config.puzzle_epochs)
-    found["odd_one_out"] = odd_one_out(methods, arena.train.world, arena.test.world, config, puzzle, tick)
+    if "neighbours" not in unfit:
+        tick("neighbours", 0, 1)
+        found["neighbours"] = neighbours(methods, arena.test.world, config, tick=tick)
+    if "odd one out" not in unfit:
+        tick("odd one out", 0, 1)
+        puzzle = Puzzle(epochs=config.puzzle_epochs)
+        found["odd_one_out"] = odd_one_out(methods, arena.train.world, arena.test.world, config, puzzle, tick)
     if places:
         found["elsewhere"] = _in_other_worlds(methods, arena, places, config, tick)
+    return found
+
+
+def _unfit(arena: Arena, config: ProbeConfig) -> dict[str, str]:
+    """Which probes of objects are not to be made in an arena, and why."""
+    train, test, found = arena.train.world, arena.test.world, {}
+    objects = min(config.scenes or test.size, test.size)
+    if (objects - 1) * require_stored_poses(test, "the probe").shape[1] < Search.k:
+        found["neighbours"] = f"{Search.k} of them need more objects than {objects} in the {arena.test_split} split"
+    both_ways = ((train.labels, test.labels), (test.labels, train.labels))
+    for why in [nothing_to_recognise(one, other, "objects") for one, other in both_ways]:
+        if why:
+            found.setdefault("odd one out", why)
     return found
 
 

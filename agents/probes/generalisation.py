@@ -83,13 +83,16 @@ def generalisation(
     decoder that knows every rotation scores when it answers with w ≥ 0, or with the sign that the product of two such
     rotations has (what is learnt here where signs are left free); `constant`, the angles that the best constant answer
     leaves; and in every model's values `raw with the box's signs`, the raw R² that its answers here would get if the
-    truths had the signs of the authors' box. Raises ValueError for missing labels and features of other models.
+    truths had the signs of the authors' box. Without labels, or with one class, there is no "recognition".
+    Raises ValueError for features of other models.
     """
     if there.keys() != here.keys():
         raise ValueError(f"features elsewhere are of models {list(there)}, expected {list(here)}")
     some = next(iter(there.values()))
     scored = {"split": where, "streams": len(some.labels)}
-    found = {"recognition": _recognition(here, there, classes, config)}
+    known = next(iter(here.values()))
+    unknown = measures.nothing_to_recognise(known.train.labels, torch.cat([known.test.labels, some.labels]))
+    found = {} if unknown else {"recognition": _recognition(here, there, classes, config)}
     for quantity in quantities:
         for kind in ("relative", "absolute"):
             if measures.scorable(some, kind, quantity.name):

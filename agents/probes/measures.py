@@ -39,6 +39,21 @@ def chance(train: Int64[Tensor, " n"], test: Int64[Tensor, " m"], classes: int) 
     return float((test == train.bincount(minlength=classes).argmax()).float().mean())
 
 
+def nothing_to_recognise(train: Int64[Tensor, " n"], test: Int64[Tensor, " m"], what: str = "images") -> str:
+    """Why recognition cannot be measured on streams of these labels, in a few words; empty where it can be.
+
+    Without labels nothing is known of an answer, and where there is one class all answers are right. `what` is what
+    the streams show.
+    """
+    for labels in (train, test):
+        missing = int((labels < 0).sum())
+        if missing == len(labels):
+            return f"the {what} have no labels"
+        if missing:
+            return f"{missing} of {len(labels)} streams show {what} without a label"
+    return "" if len(train.unique()) > 1 else f"all {what} are of one class"
+
+
 def recognition(pairs: Pairs, classes: int, config: ProbeConfig, *, single: bool = True) -> dict[str, Any]:
     """Top-1 of linear classifiers on z_AGG of the first M views; and, if `single`, on each z_i and on their means."""
     m = next(iter(pairs.values())).train.encodings.shape[1]
@@ -68,8 +83,8 @@ def position(pairs: Pairs, quantities: tuple[Quantity, ...], config: ProbeConfig
 
     Entries are called `relative NAME` and `absolute NAME`. Where the sign of a rotation is left free, no decoder that
     sees only the views can know it, so what a perfect one would score (it answers with w ≥ 0) stands beside as
-    `perfect`; angular quantities have their errors in degrees, too. Where every stream begins with the same value
-    there is nothing to tell it by, and `absolute` has no entry.
+    `perfect`; angular quantities have their errors in degrees, too. What is the same in every stream, as the hues are
+    where objects are only turned, has no entry.
     """
     found, some = {}, next(iter(pairs.values()))
     for quantity in quantities:
@@ -174,11 +189,11 @@ def read_from(seen: Features, kind: str) -> Float[Tensor, "1 n d"]:
 
 
 def scorable(seen: Features, kind: str, name: str) -> bool:
-    """Whether a relative quantity has two views, and an absolute one more than one value among the first views."""
-    if kind == "relative":
-        return seen.encodings.shape[1] > 1
-    first = seen.absolute[name]
-    return bool((first != first[:1]).any())
+    """Whether a quantity has more than one value, and a relative one two views to be read from."""
+    if kind == "relative" and seen.encodings.shape[1] < 2:
+        return False
+    values = getattr(seen, kind)[name]
+    return bool((values != values[:1]).any())
 
 
 def degrees(answer: Float[Tensor, "n 4"], truth: Float[Tensor, "n 4"]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from gazeworld.models.method import Method
 
 from ..config import ProbeConfig
 from .features import Tick, quiet, spread_over
-from .readouts import require_labels
+from .measures import nothing_to_recognise
 from .stored_views import Stored
 
 ALL, OTHERS = "all views", "other objects"
@@ -57,8 +57,9 @@ def neighbours(
     Under each kind of candidates: `same class` and `same object`, shares of neighbours; `degrees`, geodesic angle
     between the rotations of query and neighbour, and `by place` its mean for the nearest, the second nearest …;
     `random` has the same for a candidate drawn uniformly, and `closest` the angle of the k candidates whose
-    rotations are nearest to the query's: nobody can do better. Raises ValueError for a world without stored views or
-    labels, and where there are fewer than k candidates.
+    rotations are nearest to the query's: nobody can do better. Where an object has no label, or all are of one
+    class, there is no `same class`. Raises ValueError for a world without stored views, and for fewer than k
+    candidates.
     """
     search = search or Search()
     pool = _pool(Stored(world), search, config)
@@ -68,7 +69,8 @@ def neighbours(
         "protocol": "no head is trained; geodesic angles between rotations in degrees",
         "seed": config.seed,
         "scored on": pool.said(),
-        "score": "same class, same object: shares of neighbours; degrees: mean and median over all neighbours",
+        "score": ("same class, " if pool.classed else "")
+        + "same object: shares of neighbours; degrees: mean and median over all neighbours",
         "random": {kind: _random(pool, kind) for kind in KINDS},
         "closest": {kind: _closest(pool, kind, search.k) for kind in KINDS},
         "values": {},
@@ -95,6 +97,11 @@ class _Pool:
     @property
     def labels(self) -> Int64[Tensor, " p"]:
         return self.stored.labels[self.objects]
+
+    @cached_property
+    def classed(self) -> bool:
+        """Whether neighbours of a view's own class say anything."""
+        return not nothing_to_recognise(self.labels, self.labels)
 
     def said(self) -> dict[str, Any]:
         """What was searched, in numbers."""
@@ -124,7 +131,6 @@ class _Pool:
 def _pool(stored: Stored, search: Search, config: ProbeConfig) -> _Pool:
     size, device = stored.world.size, stored.poses.device
     objects = spread_over(size, min(config.scenes, size)).to(device)
-    require_labels(stored.labels[objects], len(stored.world.classes), "searched")
     each = min(search.views or stored.views, stored.views)
     views = torch.arange(each, device=device).repeat(len(objects))
     objects = objects.repeat_interleave(each)
@@ -151,8 +157,9 @@ def _scores(pool: _Pool, near: Int64[Tensor, "q k"]) -> dict[str, Any]:
     degrees = pool.degrees(pool.queries, near)
     same = pool.labels[near] == pool.labels[pool.queries][:, None]
     own = pool.objects[near] == pool.objects[pool.queries][:, None]
+    classes = {"same class": float(same.double().mean())} if pool.classed else {}
     return {
-        "same class": float(same.double().mean()),
+        **classes,
         "same object": float(own.double().mean()),
         "degrees": {"mean": float(degrees.mean()), "median": float(degrees.median())},
         "by place": degrees.mean(0).tolist(),
@@ -169,7 +176,8 @@ def _random(pool: _Pool, kind: str) -> dict[str, Any]:
         for i, value in enumerate((same, own, pool.all_degrees(rows))):
             sums[i] += ((value * fit).sum(1) / fit.sum(1)).sum().cpu()
     same_class, same_object, degrees = (sums / len(pool.queries)).tolist()
-    return {"same class": same_class, "same object": same_object, "degrees": {"mean": degrees}}
+    classes = {"same class": same_class} if pool.classed else {}
+    return {**classes, "same object": same_object, "degrees": {"mean": degrees}}
 
 
 def _closest(pool: _Pool, kind: str, k: int) -> dict[str, Any]:
@@ -206,5 +214,5 @@ def _one(pool: _Pool, number: int) -> dict[str, Any]:
     return {
         "object": int(pool.objects[number]),
         "view": int(pool.views[number]),
-        "class": pool.stored.world.classes[label],
+        "class": pool.stored.world.classes[label] if label >= 0 else "",
     }

@@ -26,7 +26,6 @@ from gazeworld.models.method import Method
 from ..config import ProbeConfig
 from ..policy import Policy
 from .features import FULL, Features, Tick, features, quiet, rollouts, spread_over
-from .readouts import require_labels
 
 Points = Annotated[int, Interval(ge=3, le=2**17)]
 """Points on a map."""
@@ -61,14 +60,13 @@ def embedding(
     For each model `views` and `aggregates` hold `points`, `labels` and `silhouette` (of the classes, by cosine in the
     full space; -1 … 1, None where it is not defined), and `views` also `colours`, what the poses say by name: angle
     from the identity and yaw of a rotation in degrees, every component of anything else. Raises
-    ValueError for unlabelled scenes and where umap-learn is not installed.
+    ValueError where umap-learn is not installed.
     """
     maps = maps or MapConfig()
     world = env.world
     scenes = min(config.scenes, world.size) or world.size
     scenes, repeats = min(scenes, maps.aggregates), -(-maps.aggregates // scenes)
     stream = rollouts(env, policy, maps.views, scenes=scenes, repeats=repeats, seed=config.seed)
-    require_labels(stream.labels, len(world.classes), "mapped")
     values = {}
     for name, method in methods.items():
         seen = features(method, stream, world, observed=maps.views, tick=tick)

@@ -23,7 +23,7 @@ class RecognitionReward(Reward):
     was asked for. `prepare` trains it on labelled streams (Adam, `epochs` passes in batches of `batch`); with
     `learning` it takes one more step of Adam after every step of the environment, and then the same glimpse may earn
     another reward later. `lr` is Adam's rate, `seed` the head's and the batches'.
-    Raises ValueError for scenes without a label, and without a world model.
+    Raises ValueError for scenes without a label, for fewer than two classes, and without a world model.
     """
 
     name = "recognition"
@@ -43,6 +43,12 @@ class RecognitionReward(Reward):
         super().__init__(env, weight=weight)
         method, world = model_of(self.memory, "reward 'recognition'"), self.memory.base.world
         self._classes = len(world.classes)
+        if self._classes < 2:
+            found = "are all of one class" if self._classes else "have no labels"
+            raise ValueError(
+                f"reward 'recognition' needs scenes of two classes or more, and those of this world {found}; "
+                "representation, prediction-error, inverse-dynamics and coverage need none"
+            )
         widths = (method.aggregate_dim, *((hidden,) if hidden else ()), self._classes)
         self._head = Head(widths, seed=seed, device=world.device, lr=lr)
         self._learning, self._epochs, self._batch, self._seed = learning, epochs, batch, seed

@@ -73,7 +73,9 @@ def alternate(
     phase = start
     with interruptible() as stop:
         while phase < phases.phases and not stop.is_set():
+            recorder.now(f"phase {phase + 1} of {phases.phases}: the world model learns")
             _model_phase(joint, phases, config, folder, recorder, phase)
+            recorder.now(f"phase {phase + 1} of {phases.phases}: the policy learns")
             values = _policy_phase(joint, phases, phase)
             phase += 1
             require_finite(joint.agent, f"phase {phase}", folder)
@@ -157,6 +159,7 @@ def _model_phase(
             loop.require_finite(pending, folder)
             loop.log(session, recorder, step + 1, losses, stream, folder)
             losses = []
+        recorder.tick(step + 1)
     loop.require_finite(pending, folder)
 
 

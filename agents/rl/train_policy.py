@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 from torch import nn
 
 from gazeworld.envs.files import DataError
@@ -38,7 +39,7 @@ from ..run_folder import (
 from ..training import checkpoint
 from ..training.interrupt import interruptible
 from ..training.loop import env_of, rows_for
-from ..training.recorder import clock
+from ..training.progress import Bar, clock
 from .acting import AgentPolicy
 from .algorithms import PPO, BaseAlgorithm, MaskablePPO, agent_config, agent_for, seeded
 from .reward import restore_rewards, rewards_of, save_rewards
@@ -59,8 +60,8 @@ class PolicyTraining:
     """A policy in training, and what is left of it.
 
     `method` is the world model that it looks with (None where it observes pixels), `folder` where it is saved (None:
-    nowhere). `history` has an entry for every stretch: the step, the mean return of an episode, and what the algorithm
-    told of itself.
+    nowhere). `tell` is given lines, and how far training is where `console` has no terminal for a bar. `history` has an
+    entry for every stretch: the step, the mean return of an episode, and what the algorithm told of itself.
     """
 
     agent: BaseAlgorithm
@@ -69,6 +70,7 @@ class PolicyTraining:
     method: Method | None = None
     folder: Path | None = None
     tell: Callable[[str], None] = print
+    console: Console | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -106,6 +108,7 @@ def train_policy(
     own_policy: Mapping[str, Any] | None = None,
     facts: Mapping[str, Any] | None = None,
     tell: Callable[[str], None] = print,
+    console: Console | None = None,
 ) -> PolicyTraining:
     """Train a policy, with an algorithm of Stable-Baselines3, to look with a world model that stays as it is.
 
@@ -114,7 +117,8 @@ def train_policy(
     `resume` goes on from what lies there by the plan that is written (`plan` may ask for other steps alone). `facts` is
     what config.json in the folder says besides: of the run that the model is of, and what it is made with. Rewards
     learn beforehand on streams of the plan's `prepare_on`, or if it names none of `own_policy` (name and options of
-    that by which the model's streams were looked at) and uniform fixations. `tell` is given a line after every stretch.
+    that by which the model's streams were looked at) and uniform fixations. `tell` is given a line after every stretch,
+    unless `console` is on a terminal: then a bar there says how far training is.
     Ctrl-C ends after the present stretch.
     Raises ValueError for what does not fit together, before anything is written; DataError and CheckpointError for a
     folder that cannot be gone on with, NonFiniteError where a reward or the policy is not finite any more.
@@ -123,7 +127,8 @@ def train_policy(
         plan = _resumed(plan, folder, method)
     elif plan is None:
         plan = PolicyPlan(agent_config(world, 0 if method is None else method.aggregate_dim))
-    training = PolicyTraining(agent_for(plan.agent, world, method, plan.seed), plan, world, method, folder, tell)
+    agent = agent_for(plan.agent, world, method, plan.seed)
+    training = PolicyTraining(agent, plan, world, method, folder, tell, console)
     if resume:
         restore(training)
     else:
@@ -203,23 +208,32 @@ def prepare(training: PolicyTraining, own_policy: Mapping[str, Any] | None = Non
 def _train(training: PolicyTraining, facts: Mapping[str, Any]) -> None:
     """Stretch after stretch, each saved; Ctrl-C ends after the present one."""
     agent, plan, first, began = training.agent, training.plan, training.steps, time.monotonic()
-    with interruptible() as stop:
+    name = plan.agent.algorithm if training.folder is None else training.folder.name
+    console = Console(quiet=True) if training.console is None else training.console
+    with Bar(console, name, training.tell, "steps") as bar, interruptible() as stop:
         while not training.finished and not stop.is_set():
             with finite(agent, training.checkpoints):
-                values = stretch(training, min(plan.every, plan.steps - training.steps))
+                values = stretch(training, min(plan.every, plan.steps - training.steps), bar)
                 require_finite(agent, f"step {training.steps}", training.checkpoints, "policy")
             _record(training, values)
             save(training, facts)
             rate = (training.steps - first) / (time.monotonic() - began)
             left = max(0, plan.steps - training.steps) / rate
             text = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
-            training.tell(f"step {training.steps}/{plan.steps}  {rate:.0f} steps/s  {clock(left)} left  {text}")
+            bar.line(f"step {training.steps}/{plan.steps}  {rate:.0f} steps/s  {clock(left)} left  {text}", text)
 
 
-def stretch(training: PolicyTraining, steps: int) -> dict[str, float]:
+def stretch(training: PolicyTraining, steps: int, bar: Bar | None = None) -> dict[str, float]:
     """Train for so many steps, rounded up to whole rollouts; the mean return of the episodes that ended, and losses."""
-    agent = training.agent
-    returns = learn(agent, steps, mixed(training.plan.seed, agent.num_timesteps, 1), most=None)
+    agent, total = training.agent, training.plan.steps
+
+    def move(*_: Any) -> bool:
+        assert bar is not None
+        bar.move(min(agent.num_timesteps, total), total)
+        return True  # SB3 is to go on
+
+    seed = mixed(training.plan.seed, agent.num_timesteps, 1)
+    returns = learn(agent, steps, seed, most=None, after_step=move if bar is not None and bar.live else None)
     values = {"return": float(np.mean(returns))} if returns else {}
     logged = {name: agent.logger.name_to_value.get(f"train/{name}") for name in ("entropy_loss", "explained_variance")}
     return {**values, **{name: float(value) for name, value in logged.items() if value is not None}}
@@ -345,10 +359,12 @@ def mixed(seed: int, number: int, purpose: int) -> int:
     return int(words[0]) >> 1
 
 
-def learn(agent: BaseAlgorithm, steps: int, seed: int, most: int | None) -> list[float]:
+def learn(
+    agent: BaseAlgorithm, steps: int, seed: int, most: int | None, after_step: Callable[..., bool] | None = None
+) -> list[float]:
     """Learn for so many steps in episodes begun anew; the returns of the last `most` that ended (None: of all).
 
-    SB3 rounds up to whole rollouts.
+    SB3 rounds up to whole rollouts, and calls `after_step` whenever all rows have made a step.
     """
     env = agent.get_env()
     assert env is not None
@@ -357,5 +373,5 @@ def learn(agent: BaseAlgorithm, steps: int, seed: int, most: int | None) -> list
         env.seed(seed)
         agent._last_obs = None  # begin new episodes: what is remembered of the old ones may be of an older world model
         agent.ep_info_buffer, agent.ep_success_buffer = deque(maxlen=most), deque(maxlen=most)
-        agent.learn(steps, reset_num_timesteps=False, log_interval=_NEVER)
+        agent.learn(steps, after_step, reset_num_timesteps=False, log_interval=_NEVER)
     return [episode["r"] for episode in agent.ep_info_buffer or ()]

@@ -23,6 +23,7 @@ from gazeworld.models.synchronised import synchronise
 
 from ..config import TrainConfig
 from ..policy import Policy, make_policy
+from ..probes.evaluate import FEW, shown_by
 from ..probes.features import calibrate, scored
 from ..probes.online import Look, OnlineProbe
 from ..training.checkpoint import made_for
@@ -241,8 +242,14 @@ def online_probe(scenario: Scenario, module: Method, device: torch.device) -> On
     looks = []
     for split, seed in ((scenario.probe_split, scenario.seed), (scenario.test_split, scored(scenario.seed))):
         world = world_of(scenario, split, device)
-        place = place_of(scenario, world, min(world.size, scenario.probe.online))
+        place = place_of(scenario, world, max(FEW, min(world.size, scenario.probe.online)))
         place.policy.attach(module)
         length = max(scenario.train.observed, 2) + 1  # two views are read, also where the method trains on one
         looks.append(Look.at(place.env, place.policy, length, seed))
-    return OnlineProbe(*looks, classes=len(world.classes))
+    return OnlineProbe(*looks, classes=len(world.classes), what=shown_by(world))
+
+
+def left_out(session: Session) -> list[str]:
+    """Sentences that say what is not measured while a session trains."""
+    probes = [guest for guest in session.guests if isinstance(guest, OnlineProbe)]
+    return [f"recognition is not measured: {probe.left_out}" for probe in probes if probe.left_out]

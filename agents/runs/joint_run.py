@@ -11,13 +11,14 @@ from rich.console import Console
 
 from gazeworld.envs.world import World
 
-from ..config import AgentConfig, PhaseConfig
+from ..config import LOGGER, AgentConfig, LoggerName, PhaseConfig
 from ..rl import alternate
 from ..rl.algorithms import agent_config, agent_for, usual_agent
 from ..rl.replay import StreamReplay
 from ..rl.saving import save_policy
 from ..rl.train_policy import finite, rehearse
 from ..run_folder import RunFolder, read_config
+from ..training.loggers import require_logger
 from ..training.recorder import Recorder
 from . import build, lock, provenance
 from .resuming import RUN, require_same, require_same_data, require_same_scenario, writing
@@ -49,22 +50,39 @@ class JointChoices:
 
 
 def train_jointly(
-    run: Run, choices: JointChoices, device: str, *, resume: bool, console: Console, usual: Scenario | None = None
+    run: Run,
+    choices: JointChoices,
+    device: str,
+    *,
+    resume: bool,
+    console: Console,
+    usual: Scenario | None = None,
+    logger: LoggerName = LOGGER,
 ) -> tuple[Run, bool]:
     """Train a world model and a policy to the end of all phases, or until interrupted; the run, and if it is finished.
 
     `run` names the folder, the scenario and its settings; the steps of its world model follow from the phases. A run
-    that goes on must be what is asked for, but for settings that are as `usual` (None: as `run` has them). Raises
-    ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none, or one of
-    another scenario or with other settings than are asked for; NonFiniteLossError and NonFiniteError where the world
-    model or the policy is not finite any more.
+    that goes on must be what is asked for, but for settings that are as `usual` (None: as `run` has them) and for the
+    logger, which is where its numbers go beside metrics.jsonl. Raises ValueError if the folder holds a run already and
+    `resume` is off, or `resume` is on and there is none, or one of another scenario or with other settings than are
+    asked for; NonFiniteLossError and NonFiniteError where the world model or the policy is not finite any more.
     """
+    require_logger(logger)
     with build.threads_given_back(), writing(run.folder, RUN, resume=resume):
-        return _trained(run, run.scenario if usual is None else usual, choices, device, resume, console)
+        record = _Record(console, logger)
+        return _trained(run, run.scenario if usual is None else usual, choices, device, resume, record)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Where it is told how far training is, and where the numbers go."""
+
+    console: Console
+    logger: LoggerName
 
 
 def _trained(
-    asked: Run, usual: Scenario, choices: JointChoices, device: str, resume: bool, console: Console
+    asked: Run, usual: Scenario, choices: JointChoices, device: str, resume: bool, record: _Record
 ) -> tuple[Run, bool]:
     phases = PhaseConfig.over(usual.train.steps) if choices.phases is None else choices.phases
     if resume:
@@ -91,7 +109,7 @@ def _trained(
         with finite(agent, run.files.checkpoints):
             rehearse(agent, run.scenario.seed)  # what cannot work fails before anything is written
         write_config(run, provenance.made_by(fabric, world), **dataclasses.asdict(config))
-    done = _alternated(run, config, joint, start, console)
+    done = _alternated(run, config, joint, start, record)
     if done:
         place = run.files.policies / LEARNT
         with lock.held(place, provenance.command()):
@@ -99,17 +117,23 @@ def _trained(
     return run, done == config.phases.phases
 
 
-def _alternated(run: Run, config: JointConfig, joint: alternate.JointTraining, start: int, console: Console) -> int:
+def _alternated(run: Run, config: JointConfig, joint: alternate.JointTraining, start: int, record: _Record) -> int:
     """Go through the phases from `start` on, and record them; how many are done."""
     phases, world, device = config.phases, joint.session.env.world, joint.session.fabric.device
     recorder = Recorder(
-        run.folder, start=start * phases.model_steps, steps=phases.phases * phases.model_steps, console=console
+        run.folder,
+        start=start * phases.model_steps,
+        steps=phases.phases * phases.model_steps,
+        console=record.console,
+        logger=record.logger,
     )
     try:
         recorder.say(
             f"{run.name}, {config.agent.algorithm}: {world.size} scenes, phases {start} → {phases.phases} of "
             f"{phases.model_steps} steps of the world model and {phases.policy_steps} of the policy, on {device}"
         )
+        for sentence in build.left_out(joint.session):
+            recorder.say(f"{run.name}: {sentence}")
         with finite(joint.agent, run.files.checkpoints):
             return alternate.alternate(joint, phases, run.scenario.train, run.files.checkpoints, recorder, start)
     finally:

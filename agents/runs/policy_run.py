@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
@@ -57,13 +58,15 @@ def train_policy_in_run(
     device: str = "auto",
     resume: bool = False,
     tell: Callable[[str], None] = print,
+    console: Console | None = None,
 ) -> PolicyTraining:
     """Train, or go on training, a policy in the frozen world model of a run, as `gazeworld train-policy` does.
 
     It lands in RUN/policies/NAME. Ctrl-C ends after the present stretch; `resume` goes on, and refuses other settings
-    than are written, steps excepted. Raises ValueError for a folder that holds no run, for one that holds a policy
-    already or none to go on with, and as `train_policy` does; BusyError, which is one, where another process trains
-    there; NonFiniteError where a reward or the policy is not finite any more.
+    than are written, steps excepted. `tell` is given lines, and where `console` is on a terminal a bar says how far
+    training is. Raises ValueError for a folder that holds no run, for one that holds a policy already or none to go on
+    with, and as `train_policy` does; BusyError, which is one, where another process trains there; NonFiniteError where
+    a reward or the policy is not finite any more.
     """
     choices = PolicyChoices() if choices is None else choices
     opened = open_run(run)
@@ -71,11 +74,20 @@ def train_policy_in_run(
     with build.threads_given_back(), writing(folder, POLICY, resume=resume):
         if opened.scenario.train.threads:
             torch.set_num_threads(opened.scenario.train.threads)
-        return _trained(opened, choices, folder, device, resume, tell)
+        heard = _Heard(tell, console)
+        return _trained(opened, choices, folder, device, resume, heard)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Heard:
+    """Who is told how far training is."""
+
+    tell: Callable[[str], None]
+    console: Console | None
 
 
 def _trained(
-    run: Run, choices: PolicyChoices, folder: Path, device: str, resume: bool, tell: Callable[[str], None]
+    run: Run, choices: PolicyChoices, folder: Path, device: str, resume: bool, heard: _Heard
 ) -> PolicyTraining:
     fabric = build.fabric_of(run.scenario, device)
     world = build.world_of(run.scenario, run.scenario.probe_split, fabric.device)
@@ -86,7 +98,7 @@ def _trained(
         plan = _written(run, choices, plan, folder, world, method)
         newest = checkpoint.latest(PolicyFolder(folder).checkpoints)
         start = 0 if newest is None else newest.step
-    tell(
+    heard.tell(
         f"{plan.agent.algorithm} in the world model of {run.folder} at step {at}: {world.size} scenes, "
         f"steps {start} → {plan.steps}, on {fabric.device}"
     )
@@ -97,7 +109,17 @@ def _trained(
         "made_by": provenance.made_by(fabric, world),
     }
     own = run.scenario.policy
-    return train_policy(world, method, plan, folder, resume=resume, own_policy=own, facts=facts, tell=tell)
+    return train_policy(
+        world,
+        method,
+        plan,
+        folder,
+        resume=resume,
+        own_policy=own,
+        facts=facts,
+        tell=heard.tell,
+        console=heard.console,
+    )
 
 
 def _written(

@@ -175,6 +175,8 @@ def _end(sentence: str, others: list[subprocess.Popen[bytes]]) -> NoReturn:
     """Say a last sentence and end, though the main thread waits within a library for what never comes."""
     for process in others:
         process.kill()
+    if os.isatty(1):
+        os.write(1, b"\r\x1b[J\x1b[?25h")  # a progress bar goes, and the cursor that it hid comes back
     os.write(2, f"gazeworld: error: {sentence}\n".encode(errors="backslashreplace"))
     os._exit(1)
 

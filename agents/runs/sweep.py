@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
 from gazeworld.models.method import METHODS, CheckpointError, Method
 
+from ..config import LOGGER, LoggerName
 from ..run_folder import RunFolder, read_probes, scores
 from ..training import checkpoint
+from ..training.loggers import require_logger
 from ..training.loop import POLICY, collect
+from ..training.progress import Bar
 from . import build, scenario
 from .evaluate_run import Evaluated, evaluate_run
 from .resuming import RUN, begun, require_free, require_plain
@@ -190,15 +194,20 @@ def sweep(
     *,
     tell: Callable[[str], None] = print,
     console: Console | None = None,
+    logger: LoggerName = LOGGER,
     trained: Callable[[Run, bool], None] = lambda run, finished: None,
     probed: Callable[[Evaluated], None] = lambda done: None,
 ) -> Swept:
     """Train and probe what is left of a plan, one run after another in this process.
 
-    `tell` is given a line for everything that begins or fails, `console` shows how far training is, `trained` is called
-    with every run that trained and whether it came to its end, `probed` with every run that was probed: to draw them.
+    `tell` is given a line for everything that begins or fails, `console` shows how far training is, and `logger` is
+    where its numbers go beside metrics.jsonl. `trained` is called with every run that trained and whether it came to
+    its end, `probed` with every run that was probed: to draw them.
     Raises ValueError, before anything is trained, for what cannot be trained and for folders that hold other runs.
     """
+    require_logger(logger)
+    train = partial(train_run, device=device, console=console, logger=logger)
+    probe = partial(_probe, device=device, console=console)
     work = {run.folder: _found(run) for run in asked.runs}
     todo = [run for run in asked.runs if work[run.folder] is not Work.NOTHING]
     for text in asked.told:
@@ -217,7 +226,7 @@ def sweep(
                 # Looked at anew: another process may have trained it in the meantime.
                 work_left = left(run)
                 tell(f"{place}: {work_left.value}{ahead}")
-                _one(run, work_left, device, tell, console, trained, probed)
+                _one(run, work_left, tell, train, probe, trained, probed)
                 done.append(run.folder)
             except Exception as error:  # whatever it was, the other runs are not to be lost for it
                 failed[run.folder] = error
@@ -239,9 +248,9 @@ def _found(run: Planned) -> Work:
 def _one(
     run: Planned,
     work: Work,
-    device: str,
     tell: Callable[[str], None],
-    console: Console | None,
+    train: Callable[..., tuple[Run, bool]],
+    probe: Callable[[Planned], Evaluated],
     trained: Callable[[Run, bool], None],
     probed: Callable[[Evaluated], None],
 ) -> None:
@@ -252,14 +261,25 @@ def _one(
         resume = work is Work.RESUME
         # What is begun goes on as it is written, also where the sweep asks for other probes.
         asked = open_run(run.folder).scenario if resume else run.scenario
-        ran, finished = train_run(Run(run.folder, run.name, asked), device, resume=resume, console=console, usual=asked)
+        ran, finished = train(Run(run.folder, run.name, asked), resume=resume, usual=asked)
         trained(ran, finished)
         if not finished:
             raise KeyboardInterrupt
     tell(f"{run.folder.name}: probing")
-    probed(evaluate_run(run.folder, run.scenario.probe, device))
+    probed(probe(run))
     found = scores(read_probes(run.folder), "trained")
     tell(f"{run.folder.name}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+
+
+def _probe(run: Planned, device: str, console: Console | None) -> Evaluated:
+    """Probe a run; a bar says how far that is, where there is a terminal."""
+    with Bar(Console(quiet=True) if console is None else console, "probing") as bar:
+
+        def tick(what: str, done: int, total: int) -> None:
+            bar.move(done, total)
+            bar.note("now", what)
+
+        return evaluate_run(run.folder, run.scenario.probe, device, tick)
 
 
 def left(run: Planned) -> Work:

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from gazeworld.envs.world import World
 
+from ..config import LOGGER, LoggerName
 from ..run_folder import read_config
 from ..training import checkpoint
+from ..training.loggers import require_logger
 from ..training.loop import Session, restore, train
 from ..training.recorder import Recorder
 from . import build
@@ -30,21 +32,27 @@ def train_run(
     console: Console | None = None,
     processes: int = 1,
     usual: Scenario | None = None,
+    logger: LoggerName = LOGGER,
 ) -> tuple[Run, bool]:
     """Train a run to its end, or until it is interrupted; returns it and whether it is finished.
 
-    A run that goes on must be what is asked for, but for settings that are as `usual` (None: in all settings).
+    A run that goes on must be what is asked for, but for settings that are as `usual` (None: in all settings); it may
+    have another `logger`, which is where its numbers go beside metrics.jsonl.
     Raises ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none that
     plain training began, or one of another scenario or with other settings than the run asks for; BusyError, which is
-    one, if another process trains there.
+    one, if another process trains there; OptionError for a logger that is not installed, ConnectionError for one whose
+    service refuses to begin.
     """
+    require_logger(logger)
     console = Console(quiet=True) if console is None else console
     with build.threads_given_back(), writing(run.folder, RUN, resume=resume):
         run = _resumed(run, usual) if resume else run
-        return _begun(run, device, resume=resume, console=console, processes=processes)
+        return _begun(run, device, resume=resume, console=console, processes=processes, logger=logger)
 
 
-def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: int) -> tuple[Run, bool]:
+def _begun(
+    run: Run, device: str, *, resume: bool, console: Console, processes: int, logger: LoggerName
+) -> tuple[Run, bool]:
     """Train with so many processes; what cannot work fails before others are started."""
     fabric = build.fabric_of(run.scenario, device, processes)
     world = build.world_of(run.scenario, run.scenario.world["split"], fabric.device)
@@ -52,16 +60,18 @@ def _begun(run: Run, device: str, *, resume: bool, console: Console, processes: 
         build.check_regions(run.scenario, world)
     build.check_shares(run.scenario, world, processes)
     with together(processes, build.is_external(fabric), lambda: checkpoint.last_good(run.files.checkpoints)):
-        return _trained(run, fabric, world, resume=resume, console=console)
+        return _trained(run, fabric, world, resume=resume, console=console, logger=logger)
 
 
-def _trained(run: Run, fabric: Fabric, world: World, *, resume: bool, console: Console) -> tuple[Run, bool]:
-    """Train with all processes of a Fabric; the first has the console and the folder."""
+def _trained(
+    run: Run, fabric: Fabric, world: World, *, resume: bool, console: Console, logger: LoggerName
+) -> tuple[Run, bool]:
+    """Train with all processes of a Fabric; the first has the console, the folder and the logger."""
     fabric.launch()
     if run.scenario.train.threads:  # after the launch, which sets a number of its own
         torch.set_num_threads(run.scenario.train.threads)
     if not fabric.is_global_zero:
-        console = Console(quiet=True)
+        console, logger = Console(quiet=True), "none"
     session = build.session_of(run.scenario, fabric, world)
     steps = build.steps_of(run.scenario, world.size)
     start = 0
@@ -75,9 +85,11 @@ def _trained(run: Run, fabric: Fabric, world: World, *, resume: bool, console: C
         f"steps {start} → {steps}, on {fabric.device}",
         highlight=False,
     )
+    for sentence in build.left_out(session):
+        console.print(f"{run.name}: {sentence}", highlight=False, markup=False)
     with tempfile.TemporaryDirectory() as scratch:  # the other processes have nothing to record
         folder = run.folder if fabric.is_global_zero else Path(scratch)
-        recorder = Recorder(folder, start=start, steps=steps, console=console)
+        recorder = Recorder(folder, start=start, steps=steps, console=console, logger=logger)
         try:
             done = train(session, build.config_with(run.scenario, steps), run.files.checkpoints, recorder, start)
         finally:

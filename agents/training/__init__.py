@@ -3,9 +3,11 @@
 loop              the one loop: collect, update, log, probe, save; NonFiniteLossError
 optimiser         AdamW and the schedule of its learning rate
 checkpoint        weights and optimisers on disk, whole or not at all; world models of runs with their weights
-recorder          metrics.jsonl, TensorBoard events, a line on the terminal
+recorder          metrics.jsonl, a logger's curves, a line on the terminal
+loggers           where numbers go beside it: TensorBoard, Weights & Biases, trackio or nowhere
 event_files       TensorBoard's files, as resumed runs need them
 collapse_monitor  whether embeddings still spread
+progress          a bar on a terminal, elsewhere lines
 interrupt         Ctrl-C as a request
 """
 
@@ -18,15 +20,18 @@ if TYPE_CHECKING:
     from .collapse_monitor import effective_rank
     from .event_files import EventWriter
     from .interrupt import interruptible
+    from .loggers import Logger, begin_logger
     from .loop import NonFiniteLossError, Session, collect, train
     from .optimiser import learning_rate, make_optimiser
     from .recorder import Recorder
 
 __all__ = [
     "EventWriter",
+    "Logger",
     "NonFiniteLossError",
     "Recorder",
     "Session",
+    "begin_logger",
     "collect",
     "effective_rank",
     "interruptible",
@@ -43,6 +48,7 @@ __getattr__, __dir__ = face(
         "optimiser": ("learning_rate", "make_optimiser"),
         "checkpoint": ("load_method",),
         "recorder": ("Recorder",),
+        "loggers": ("Logger", "begin_logger"),
         "event_files": ("EventWriter",),
         "interrupt": ("interruptible",),
         "collapse_monitor": ("effective_rank",),

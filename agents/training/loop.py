@@ -117,6 +117,7 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
             pending = (step, loss, stream.scenes)
             losses.append(loss)
             step += 1
+            recorder.tick(step)
             last = step == config.steps
             if step % config.log_every == 0 or last:
                 require_finite(pending, folder)  # what is logged is not defined for NaN
@@ -214,8 +215,7 @@ def invite(session: Session, recorder: Recorder, step: int, folder: Path) -> Non
                     f"at the probe of step {step} {error}; {checkpoint.last_good(folder)}"
                 ) from error
             recorder.scalars(step, values)
-            text = "  ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in values.items())
-            recorder.say(f"step {step}  probe: {text}")
+            recorder.probed(step, values)
     session.fabric.barrier()
 
 

@@ -1,7 +1,8 @@
-"""The user's own images: any tree of folders with one folder for each class, as torchvision's ImageFolder reads it.
+"""The user's own images: a folder of them, or any tree with one folder for each class, as ImageFolder reads it.
 
-Either `<root>/<split>/<class>/...` or `<root>/<class>/...`; of the latter, a fifth is the test split, chosen by a hash
-of each file's path below `root`, so that adding images moves none from one split to the other.
+`<root>/<split>/<class>/...` or `<root>/<class>/...`, as torchvision has them, or images in `<root>` itself, which then
+have no labels; of the latter two, a fifth is the test split, chosen by a hash of each file's path below `root`, so that
+adding images moves none from one split to the other.
 
 Images are decoded once, cut or squeezed to a square, and kept on disk until the path, the size or the modification
 time of one changes. The fingerprint covers the decoded pixels of every image.
@@ -10,7 +11,8 @@ time of one changes. The fingerprint covers the decoded pixels of every image.
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +21,14 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import ImageOps
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 
 from ..cache import cached
 from ..files import DataError, digest, located, printable
 from ..images import Images, content, picture, squared, statistics
-from ..threads import fill_rows
+from ..threads import LONG, ahead
 from ..validation import Side
 from ..walking import is_data, subfolders, walk
 
@@ -39,6 +43,7 @@ _SPLITS = {
     "validation": "val",
 }  # fmt: skip
 """What the names of folders of splits mean, in any case."""
+_NAMED = 3  # files that cannot be decoded are named, as many; all are counted
 _FILLERS = ("set", "data", "dataset", "images", "split", "samples")  # as in train_set or Test-Images
 
 
@@ -65,22 +70,24 @@ def load(split: str = "train", root: str = "", side: Side = 96, fit: Literal["cr
     """Colour images of one split, `side` pixels square; classes are the sorted names of the class folders.
 
     `root` is the tree. A tree with folders of splits has those that are there, called so in any case ("Training",
-    "test_set"); "test" is also found as "val", "valid" or "validation". Any other tree has "train" and "test". `fit` is
+    "test_set"); "test" is also found as "val", "valid" or "validation". Any other tree has "train" and "test". Where
+    images lie in `root` itself and in no folder below it, there are no classes and all labels are -1. `fit` is
     "crop" (the middle square) or "resize" (the whole image, squeezed). Grey images become grey colour images, EXIF
     rotation is applied, transparency is dropped; files with other extensions than `EXTENSIONS`, hidden ones and what
-    lies in hidden folders are no images. Links are followed as `walking` says. Raises DataError naming the file for one
-    that cannot be decoded whole, has more than 8 bits a channel or is no regular file, and for folders of which it
-    cannot be told whether they are classes or splits; ValueError for impossible options.
+    lies in hidden folders are no images. Links are followed as `walking` says. Raises DataError that counts the files
+    that cannot be decoded whole or have more than 8 bits a channel and names the first of them; for one that is no
+    regular file, for images beside folders of classes, and for folders of which it cannot be told whether they are
+    classes or splits; ValueError for impossible options.
     """
     if not root:
-        raise ValueError("source 'folder': no root given, expected the folder that holds the folders of the classes")
+        raise ValueError("source 'folder': no root given, expected a folder of images or of class folders")
     base = located(root, "root of source 'folder'")
     if not base.is_dir():
-        raise DataError(f"{base}: no such folder, expected a tree of images with one folder for each class")
+        raise DataError(f"{base}: no such folder, expected one of images, or with a folder for each class")
     trees = _trees(base, split)
-    training, tree = trees["train"], trees[split]
-    pixels = _pixels(tree, side, fit)
-    mean, std = statistics(pixels if split == "train" else _pixels(training, side, fit))
+    tree = trees[split]
+    pixels = _pixels(trees, split, side, fit)
+    mean, std = statistics(pixels if split == "train" else _pixels(trees, "train", side, fit))
     # Where the tree lies and when it was copied there does not matter to what it shows.
     listing = [[entry.path, entry.label, entry.size] for entry in tree.entries]
     facts = {"listing": listing, "content": content(pixels, _key(tree, side, fit))}
@@ -102,7 +109,7 @@ def _trees(root: Path, split: str) -> dict[str, _Tree]:
     _check_meaning(root, folders)
     splits = [name for name in folders if _split_of(name) and subfolders(root / name)]
     if not splits:
-        return _undivided(root, split)
+        return _undivided(root, split, folders)
     found = {"train": _folder_of(root, "train", splits, folders), split: _folder_of(root, split, splits, folders)}
     # Labels mean the same in every split: the classes are those of the training images.
     classes = subfolders(root / found["train"])
@@ -117,11 +124,13 @@ def _trees(root: Path, split: str) -> dict[str, _Tree]:
     return {name: _tree(root, root / top, name, classes, by_split[top]) for name, top in found.items()}
 
 
-def _undivided(root: Path, split: str) -> dict[str, _Tree]:
+def _undivided(root: Path, split: str, classes: list[str]) -> dict[str, _Tree]:
     """Both splits of a tree that has no folders for them."""
     if split not in ("train", "test"):
         raise ValueError(f"source 'folder': no split {split!r} of {root}; there are: test, train")
-    classes, walked = subfolders(root), walk(root, EXTENSIONS, "an image")
+    walked = walk(root, EXTENSIONS, "an image")
+    if walked.files and all(path.parent == root for path in walked.files):
+        classes = []
     _tree(root, root, split, classes, walked.files)  # what is wrong with a tree is wrong with both splits
     found = {}
     for name in ("train", "test"):
@@ -178,24 +187,37 @@ def _folder_of(root: Path, split: str, splits: list[str], folders: list[str]) ->
 def _tree(
     root: Path, folder: Path, split: str, classes: list[str], paths: Sequence[Path], *, whole: bool = True
 ) -> _Tree:
-    """The images at these paths, which lie in folders of classes in `folder`, class by class.
+    """The images at these paths, which lie in folders of classes in `folder`, class by class; without classes, in it.
 
     Raises DataError for an image outside the classes and, of a `whole` split, for a class that is there without one.
     """
     label = {name: i for i, name in enumerate(classes)}
     by_class: list[list[Path]] = [[] for _ in classes]
-    for path in paths:
+    for path in paths if classes else ():
         inside = path.relative_to(folder).parts
         if len(inside) == 1:
-            raise DataError(f"{path}: an image outside the folders of the classes, expected none")
+            raise DataError(
+                f"{path}: an image outside the folders of the classes ({_some(classes)}), expected none, or all images "
+                "in one folder (without labels)"
+            )
         by_class[label[inside[0]]].append(path)
     for name, found in zip(classes, by_class, strict=True):
         if whole and not found and (folder / name).is_dir():
             raise DataError(f"{folder / name}: no image in it, expected files ending in {', '.join(EXTENSIONS)}")
-    entries = tuple(_entry(root, path, i) for i, found in enumerate(by_class) for path in found)
-    if not entries:
-        raise DataError(f"{root}: no image for split {split!r}, expected some in one folder for each class")
-    return _Tree(root, entries, tuple(map(printable, classes)))
+    labelled = [(i, path) for i, found in enumerate(by_class) for path in found] or [(-1, path) for path in paths]
+    if not labelled and whole:
+        raise DataError(f"{folder}: no image found, expected files ending in {', '.join(EXTENSIONS)}")
+    if not labelled:
+        raise DataError(
+            f"{root}: so few images that none is in the split {split!r} (one of five is for the test, by its name); "
+            "expected more, or a folder for each split"
+        )
+    return _Tree(root, tuple(_entry(root, path, i) for i, path in labelled), tuple(map(printable, classes)))
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and that there are more."""
+    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
 
 
 def _entry(root: Path, path: Path, label: int) -> _Entry:
@@ -220,13 +242,49 @@ def _key(tree: _Tree, side: int, fit: str) -> dict[str, Any]:
     return key | {"files": digest(listing=listing)}
 
 
-def _pixels(tree: _Tree, side: int, fit: Literal["crop", "resize"]) -> UInt8[Tensor, "n h w 3"]:
-    """The decoded images, made once and kept on disk."""
+def _pixels(
+    trees: Mapping[str, _Tree], split: str, side: int, fit: Literal["crop", "resize"]
+) -> UInt8[Tensor, "n h w 3"]:
+    """The decoded images of a split, made once and kept on disk.
+
+    Raises DataError that counts the images that cannot be decoded, in all of these trees, and names the first of them.
+    """
+    tree = trees[split]
 
     def fill(out: np.ndarray) -> None:
-        fill_rows(out, lambda i: _decoded(tree.root / tree.entries[i].path, side, fit), "decoding")
+        if bad := _decode(tree, side, fit, out):
+            others = {name: other for name, other in trees.items() if other is not tree}
+            for other in others.values():
+                bad += _decode(other, side, fit, np.empty((len(other.entries), *out.shape[1:]), np.uint8))
+            raise _named(tree.root, bad, sum(len(one.entries) for one in (tree, *others.values())))
 
     return torch.from_numpy(cached(_key(tree, side, fit), (len(tree.entries), side, side, 3), np.uint8, fill))
+
+
+def _decode(
+    tree: _Tree, side: int, fit: Literal["crop", "resize"], out: UInt8[np.ndarray, "n h w 3"]
+) -> list[DataError]:
+    """Decode all images of a tree, as far as they can be; what is wrong with the others."""
+
+    def one(i: int) -> DataError | None:
+        try:
+            out[i] = _decoded(tree.root / tree.entries[i].path, side, fit)
+        except DataError as error:
+            return error
+        return None
+
+    n, quiet = len(out), len(out) < LONG
+    with closing(ahead(one, range(n))) as done:
+        told = track(done, "decoding", n, console=Console(stderr=True), disable=quiet, transient=True)
+        return [error for error in told if error is not None]
+
+
+def _named(root: Path, bad: Sequence[DataError], n: int) -> DataError:
+    """One error for images that cannot be decoded."""
+    if len(bad) == 1:
+        return bad[0]
+    said = "; ".join(str(error).removeprefix(f"{root}/") for error in bad[:_NAMED])
+    return DataError(f"{root}: {len(bad)} of {n} images cannot be used: {said}{' …' if len(bad) > _NAMED else ''}")
 
 
 def _decoded(path: Path, side: int, fit: Literal["crop", "resize"]) -> np.ndarray:

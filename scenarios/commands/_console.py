@@ -51,22 +51,25 @@ def save_results(
 
 
 class Progress(AbstractContextManager[Callable[[str, int, int], None]]):
-    """Says how far long work is: a spinner on a terminal, elsewhere `lines`, one for everything that begins."""
+    """Says how far long work is: a bar on a terminal, elsewhere `lines`, one for everything that begins."""
 
     def __init__(self, console: Console, name: str, *, lines: bool = True) -> None:
-        self._console, self._status, self._name, self._last = console, console.status(name), name, ""
-        self._lines = lines and not console.is_terminal
+        from gazeworld.agents.training.progress import Bar
+
+        self._console, self._name, self._last = console, name, ""
+        self._bar = Bar(console, name)
+        self._lines = lines and not self._bar.live
 
     def __enter__(self) -> Callable[[str, int, int], None]:
-        self._status.__enter__()
         return self._tick
 
     def __exit__(self, *raised: Any) -> None:
-        self._status.__exit__(*raised)
+        self._bar.close()
 
     def _tick(self, what: str, done: int, total: int) -> None:
         part = what.partition(":")[0]
         if self._lines and part != self._last:
             say(self._console, f"{self._name}: {part}")
         self._last = part
-        self._status.update(f"{self._name}: {what} {done}/{total}")
+        self._bar.move(done, total)
+        self._bar.note("now", what)

@@ -48,12 +48,14 @@ def drawn(done: Evaluated, console: Console, tick: Tick = quiet) -> None:
     tables.show(found, console)
     if "objects" in found:
         tables.show_objects(found["objects"], console)
-        nearest = probe_figures.neighbour_figure(done.arena.test.world, found["objects"]["neighbours"])
-        save_figure(nearest, run.files.figures / "neighbours.png", console)
+        if "neighbours" in found["objects"]:
+            nearest = probe_figures.neighbour_figure(done.arena.test.world, found["objects"]["neighbours"])
+            save_figure(nearest, run.files.figures / "neighbours.png", console)
     if config.maps:
         size = umap_maps.MapConfig(views=min(umap_maps.MapConfig.views, config.views))
         test = done.arena.test
         seen = umap_maps.embedding({"trained": done.method}, test, done.arena.test_policy(), config, size, tick)
         save_figure(probe_figures.map_figure(seen), run.files.figures / "maps.png", console)
-    save_figure(figures.recognition(found), run.files.figures / "recognition.png", console)
+    if "recognition" in found:
+        save_figure(figures.recognition(found), run.files.figures / "recognition.png", console)
     save_figure(figures.paths(found), run.files.figures / "path_integration.png", console)

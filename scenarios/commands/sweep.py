@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from rich.console import Console
 
+from gazeworld.agents.config import LOGGER, LoggerName
 from gazeworld.agents.runs import provenance
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs import registry
@@ -53,6 +54,8 @@ class SweepArguments(Options):
     """folder for heat maps of M_tr against M_val"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
+    logger: LoggerName = LOGGER
+    """where the numbers go beside metrics.jsonl: tensorboard, wandb, trackio (which pip installs) or none"""
 
 
 def run(words: list[str]) -> int:
@@ -71,6 +74,7 @@ def run(words: list[str]) -> int:
         chosen.device,
         tell=partial(say, console),
         console=console,
+        logger=chosen.logger,
         trained=lambda run, finished: _runs.trained(run, finished, console),
         probed=lambda found: _runs.drawn(found, quiet),
     )

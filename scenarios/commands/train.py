@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import Interval
 from rich.console import Console
 
+from gazeworld.agents.config import LOGGER, LoggerName
 from gazeworld.agents.runs.processes import LostProcessError
 from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Scenario
@@ -35,6 +36,8 @@ class TrainArguments(Options):
     processes: Annotated[int, Interval(ge=1, le=2**10)] = 1
     """devices (processes, on the CPU) that share every batch; gradients are averaged over them. Each normalises its own
     part, and compares streams with those of its part alone; train.sync-batch-norm has them share statistics"""
+    logger: LoggerName = LOGGER
+    """where the numbers go beside metrics.jsonl: tensorboard, wandb, trackio (which pip installs) or none"""
     resume: bool = False
     """go on from the newest checkpoint of RUNS/NAME, with the configuration written there"""
     evaluate: bool = True
@@ -73,7 +76,13 @@ def _trained(name: str, usual: Scenario, chosen: TrainArguments, console: Consol
         for split in (asked.probe_split, asked.test_split):
             build.world_of(asked, split, "cpu")
     run, finished = train_run(
-        run, chosen.device, resume=chosen.resume, console=console, processes=chosen.processes, usual=usual
+        run,
+        chosen.device,
+        resume=chosen.resume,
+        console=console,
+        processes=chosen.processes,
+        usual=usual,
+        logger=chosen.logger,
     )
     _runs.trained(run, finished, console)
     if rank_zero_only.rank:  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gazeworld.agents.config import PhaseConfig
+from gazeworld.agents.config import LOGGER, LoggerName, PhaseConfig
 from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.files import typed
@@ -36,6 +36,8 @@ class TrainJointlyArguments(Options):
     """folder of all runs"""
     device: str = "auto"
     """auto, cpu, cuda, mps, cuda:1 …"""
+    logger: LoggerName = LOGGER
+    """where the numbers go beside metrics.jsonl: tensorboard, wandb, trackio (which pip installs) or none"""
     resume: bool = False
     """go on after the last whole phase of RUNS/NAME, with the configuration written there"""
     evaluate: bool = True
@@ -73,7 +75,9 @@ def _trained(name: str, usual: Scenario, chosen: TrainJointlyArguments, console:
     folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-joint-{chosen.scenario.seed}")
     asked = Run(folder, name, with_policy(chosen.scenario, usual, folder))
     choices = JointChoices(chosen.agent.chosen(), chosen.phases)
-    run, finished = train_jointly(asked, choices, chosen.device, resume=chosen.resume, console=console, usual=usual)
+    run, finished = train_jointly(
+        asked, choices, chosen.device, resume=chosen.resume, console=console, usual=usual, logger=chosen.logger
+    )
     _runs.trained(run, finished, console, "train-jointly")
     if not finished:
         return STOPPED

@@ -68,7 +68,13 @@ def run(words: list[str]) -> int:
     tell = partial(say, console)
     try:
         trained = train_policy_in_run(
-            chosen.run, choices, name=chosen.name, device=chosen.device, resume=chosen.resume, tell=tell
+            chosen.run,
+            choices,
+            name=chosen.name,
+            device=chosen.device,
+            resume=chosen.resume,
+            tell=tell,
+            console=console,
         )
     except NonFiniteError as error:
         return fail(str(error), 1)

@@ -83,12 +83,12 @@ def figure(grid: Grid) -> Figure:
     """Top-1 over M_tr and M_val as a heat map, and beside it R² over M_tr where it was measured."""
     width = 2.6 + 0.85 * len(grid.views)
     made = new(width + (4.2 if grid.quantities else 0), 1.9 + 0.55 * max(4, len(grid.rows)))
+    shown = ([width] if grid.views else []) + ([4.2] if grid.quantities else [])
+    panels = iter(made.subplots(1, len(shown), gridspec_kw={"width_ratios": shown}, squeeze=False)[0])
+    if grid.views:
+        _cells(next(panels), made, grid)
     if grid.quantities:
-        left, right = made.subplots(1, 2, gridspec_kw={"width_ratios": (width, 4.2)})
-        _lines(right, grid)
-    else:
-        left = made.subplots()
-    _cells(left, made, grid)
+        _lines(next(panels), grid)
     made.suptitle(grid.title, fontsize=11)
     return made
 

@@ -87,7 +87,8 @@ def several(subjects: Sequence[Subject], sheet: Sheet | None) -> str:
     if sheet is not None:
         own = rows(records)
         shown.append(_cells(rich_table(sheet, "")))
-        images.append(_drawn("recognition", figures.recognition_of_runs([*own, *untrained(records)])))
+        seen = [row for row in (*own, *untrained(records)) if "z_1" in row.scores]
+        images += [_drawn("recognition", figures.recognition_of_runs(seen))] if seen else []
         for grid in heat_maps.grids(own):
             shown.append(_cells(heat_maps.table(grid)))
             images.append(_drawn(f"training length against inference length: {grid.title}", heat_maps.figure(grid)))
@@ -125,7 +126,7 @@ def _contents(subject: Subject) -> dict[str, Any]:
     rest = {name: value for name, value in config.items() if not isinstance(value, dict)}
     return {
         "name": subject.folder.resolve().name,
-        "note": subject.missing,
+        "note": subject.missing or "; ".join(tables.left_out(subject.record.probes if subject.record else {})),
         "command": command,
         "made_by": {"machine": made_by, "versions": versions},
         "settings": settings | {"splits and seed": rest},

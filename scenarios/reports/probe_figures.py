@@ -70,7 +70,8 @@ def neighbour_figure(world: World, entry: dict[str, Any], *, kind: str = ALL) ->
         for row, example in zip(part.subplots(len(lines), k, squeeze=False), examples, strict=True):
             for axes, one in zip(row, example["neighbours"], strict=True):
                 colour = "black" if one["class"] == example["query"]["class"] else "#c62828"
-                _show_view(axes, stored, one, f"{one['class']}, {one['degrees']:.0f}°", colour)
+                said = ", ".join(filter(None, (one["class"], f"{one['degrees']:.0f}°")))
+                _show_view(axes, stored, one, said, colour)
     return drawn
 
 
@@ -108,7 +109,7 @@ def map_figure(entry: dict[str, Any], model: str = "trained", colours: tuple[str
         where.set(xticks=[], yticks=[])
         drawn.colorbar(dots, ax=where, location="bottom", label=name, shrink=0.8)
     drawn.suptitle(f"UMAP, {model} model", fontsize=11)
-    if len(entry["classes"]) <= _NAMED:
+    if 0 < len(entry["classes"]) <= _NAMED:
         marks, names = axes[0].get_legend_handles_labels()
         drawn.legend(marks, names, loc="outside right upper", fontsize=8, frameon=False, markerscale=3)
     return drawn
@@ -117,6 +118,7 @@ def map_figure(entry: dict[str, Any], model: str = "trained", colours: tuple[str
 def _by_class(axes: Axes, found: dict[str, Any], classes: list[str], title: str) -> None:
     points, labels = np.array(found["points"]), np.array(found["labels"])
     palette = colormaps["tab20" if len(classes) <= _NAMED else "gist_rainbow"].resampled(max(_NAMED, len(classes)))
+    axes.scatter(*points[labels < 0].T, color="#616161", s=5, lw=0)  # of what has no label
     for number, name in enumerate(classes):
         own = points[labels == number]
         axes.scatter(*own.T, color=palette(number), s=5, lw=0, label=name)

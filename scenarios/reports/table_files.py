@@ -10,6 +10,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from gazeworld.agents.file_schemas import unrecognised
 from gazeworld.agents.run_folder import aggregate
 from gazeworld.agents.runs.records import NONE, Record
 
@@ -102,6 +103,8 @@ def sheet_of(
 
 
 def _chance(record: Record) -> str:
+    if why := unrecognised(record.probes):
+        return f"recognition is left out: {why} ({record.base})"
     return f"chance {100 * record.probes['chance']['top-1 of the majority class']:.1f} % ({record.base})"
 
 
@@ -118,7 +121,7 @@ def _labels(rows: Sequence[Row]) -> list[Column]:
 def _numbers(rows: Sequence[Row], table: str, views: Sequence[int]) -> list[Column]:
     measured = {name for row in rows for name in row.scores}
     wanted = sorted({*views} or {*VIEWS, *(row.observed for row in rows if row.observed)})
-    found = [Column("top-1 z_1", "z_1", "percent")]
+    found = [Column("top-1 z_1", "z_1", "percent")] if "z_1" in measured or views else []
     for m in wanted:
         if aggregate(m) in measured or views:
             found.append(Column(f"top-1 z_AGG, M = {m}", aggregate(m), "percent"))

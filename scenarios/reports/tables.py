@@ -23,11 +23,20 @@ def write(results: dict[str, Any], path: Path) -> None:
 
 def show(results: dict[str, Any], console: Console) -> None:
     """Print everything that was measured, with what it was measured on; 80 columns are enough for 6 views."""
-    put(console, _recognition(results))
+    for sentence in left_out(results):
+        console.print(sentence, highlight=False, markup=False)
+    if "recognition" in results:
+        put(console, _recognition(results))
     if results["position"]:
         put(console, _position(results))
     for name, entry in results["path_integration"].items():
         put(console, _paths(entry, name, wide=console.width >= 120))
+
+
+def left_out(results: dict[str, Any]) -> list[str]:
+    """What was not measured, and why, a sentence each."""
+    parts = (results, results.get("objects", {}))
+    return [f"{name} is left out: {why}" for part in parts for name, why in part.get("left out", {}).items()]
 
 
 def put(console: Console, *tables: Table) -> None:
@@ -154,10 +163,13 @@ def _splits(entry: dict[str, Any]) -> str:
 
 
 def show_objects(found: dict[str, Any], console: Console) -> None:
-    """Print neighbours and odd one out and, where they were measured, retrieval and other regions."""
+    """Print what was measured: retrieval, neighbours, odd one out, other regions."""
     if "retrieval" in found:
         put(console, _retrieval(found["retrieval"]))
-    put(console, _neighbours(found["neighbours"]), _odd(found["odd_one_out"]))
+    if "neighbours" in found:
+        put(console, _neighbours(found["neighbours"]))
+    if "odd_one_out" in found:
+        put(console, _odd(found["odd_one_out"]))
     for name, entry in found.get("elsewhere", {}).items():
         put(console, _elsewhere(name, entry))
 
@@ -179,19 +191,21 @@ def _retrieval(entry: dict[str, Any]) -> Table:
 
 
 def _neighbours(entry: dict[str, Any]) -> Table:
+    rows = {**entry["values"], "random": entry["random"]}
+    some = next(iter(entry["random"].values()))
+    names = [name for name in ("same class", "same object") if name in some]
     table = new_table(
         "Nearest neighbours of a view",
         f"{entry['target']}; mean angle between the rotations",
         ("candidates", "model"),
-        ["same class (%)", "same object (%)", "angle"],
+        [*(f"{name} (%)" for name in names), "angle"],
     )
-    rows = {**entry["values"], "random": entry["random"]}
     for kind in entry["random"]:
         for model, kinds in rows.items():
             one = kinds[kind]
-            shares = (f"{100 * one[name]:.1f}" for name in ("same class", "same object"))
+            shares = (f"{100 * one[name]:.1f}" for name in names)
             table.add_row(kind, model, *shares, _angle(one["degrees"]))
-        table.add_row(kind, "nearest rotations", "", "", _angle(entry["closest"][kind]["degrees"]))
+        table.add_row(kind, "nearest rotations", *("" for _ in names), _angle(entry["closest"][kind]["degrees"]))
         table.add_section()
     return table
 
@@ -220,7 +234,7 @@ def _elsewhere(name: str, entry: dict[str, Any]) -> Table:
         ("read out", "model"),
         ["here", "there"],
     )
-    for model, values in entry["recognition"]["values"].items():
+    for model, values in entry.get("recognition", {"values": {}})["values"].items():
         scores = (f"{100 * values['aggregate'][place][-1]:.1f}" for place in ("here", "there"))
         table.add_row("recognition", model, *scores)
     for what in [key for key in entry if key != "recognition"]:

@@ -16,12 +16,15 @@ OWNER = ROOT / "agents/run_folder.py"
 OTHERS = sorted(p for folder in ("envs", "models", "agents", "scenarios") for p in (ROOT / folder).rglob("*.py"))
 NAMES = {
     *("config.json", "metrics.jsonl", "probes.json", "history.jsonl", "report.html", "checkpoints", "tensorboard"),
+    "loggers.json",
     *("policy.json", "policy.safetensors", "agent.json", "agent.safetensors"),
 }
 WORDS = {"figures", "policies", "ensemble", "heads", "compare"}
 """Names as well, but words besides: only what is joined to a path, or a glob, is looked at."""
 EXCEPT = {
     ROOT / "scenarios/commands/sweep.py": "a folder of figures of many runs, beside them",
+    ROOT / "agents/config.py": "TensorBoard as the name of a logger",
+    ROOT / "agents/training/loggers.py": "TensorBoard as the name of a logger",
 }
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazeworld.agents.config import ProbeConfig
-from gazeworld.agents.probes.evaluate import Arena, evaluate
+from gazeworld.agents.probes.evaluate import FEW, Arena, evaluate
 from gazeworld.agents.probes.measures import chance
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
@@ -51,6 +51,14 @@ class Unlabelled(CountingWorld):
     def scene(self, index: Tensor, rng: object) -> Scene:
         scene = super().scene(index, rng)
         return Scene(scene.index, torch.full_like(scene.label, -1), scene.pose)
+
+
+class Uniform(CountingWorld):
+    """Everything is of one class."""
+
+    def scene(self, index: Tensor, rng: object) -> Scene:
+        scene = super().scene(index, rng)
+        return Scene(scene.index, torch.zeros_like(scene.label), scene.pose)
 
 
 class Punctual(CountingWorld):
@@ -207,9 +215,30 @@ def test_other_policies_stand_beside_uniform_fixations() -> None:
         evaluate(Oracle(), Oracle(), Arena(named.train, named.test, {"name": "nowhere"}), None, config)
 
 
-def test_unlabelled_splits_are_one_clear_error() -> None:
-    with pytest.raises(ValueError, match="a labelled probe needs labels: 60 of 60 training samples have none"):
-        evaluate(Oracle(), Oracle(), arena(Unlabelled), None, ProbeConfig(views=1, repeats=1, epochs_linear=1))
+@pytest.mark.parametrize(
+    ("world", "why"),
+    [(Unlabelled, "the objects have no labels"), (Uniform, "all objects are of one class")],
+)
+def test_what_needs_labels_is_left_out_and_says_so(world: type[CountingWorld], why: str) -> None:
+    config = ProbeConfig(views=2, repeats=1, epochs_linear=1, epochs_position=2)
+    whole, found = (evaluate(Oracle(), Oracle(True), arena(kind), None, config) for kind in (CountingWorld, world))
+    assert found["left out"] == {"recognition": why}
+    assert whole.keys() - found.keys() == {"recognition", "chance"}
+    assert (found["position"], found["path_integration"]) == (whole["position"], whole["path_integration"])
+    shown = Console(file=StringIO(), width=100)
+    tables.show(found, shown)
+    text = shown.file.getvalue()
+    assert text.startswith(f"recognition is left out: {why}\n")
+    assert "Path integration" in text
+    assert "Recognition" not in text
+
+
+def test_a_test_split_of_one_scene_is_seen_often_enough_to_be_scored() -> None:
+    config = ProbeConfig(views=2, repeats=1, epochs_linear=1, epochs_position=2)
+    few = Arena(arena(size=20).train, arena(size=1).train)
+    found = evaluate(Oracle(), Oracle(), few, None, config)
+    assert found["position"]["relative position"]["scored on"]["streams"] == FEW
+    assert found["position"]["relative position"]["heads trained on"]["streams"] == 20
 
 
 def test_chance_is_the_majority_of_training() -> None:

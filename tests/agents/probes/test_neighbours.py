@@ -142,7 +142,18 @@ def test_errors_are_one_clear_sentence(world: RotationWorld) -> None:
         measured(world, "noise", config=ProbeConfig(scenes=2), k=7)
     with pytest.raises(ValueError, match="queries is 0, expected an integer from 1"):
         Search(queries=0)
+
+
+@pytest.mark.parametrize("label", [-1, 0])
+def test_without_classes_to_tell_apart_there_is_no_share_of_them(world: RotationWorld, label: int) -> None:
     unknown = objects(n=N, v=V)
-    unknown.labels.fill_(-1)
-    with pytest.raises(ValueError, match="searched samples have none"):
-        measured(RotationWorld(unknown), "noise")
+    unknown.labels.fill_(label)
+    whole, found = measured(world, "noise"), measured(RotationWorld(unknown), "noise")
+    names = set(whole["random"][KINDS[0]])
+    for part, parts in ((found["random"], whole["random"]), (found["values"]["noise"], whole["values"]["noise"])):
+        for kind in KINDS:
+            assert {**part[kind], "same class": parts[kind]["same class"]} == parts[kind]
+            assert "same class" not in part[kind]
+    assert names == {"same class", "same object", "degrees"}
+    told = {one["query"]["class"] for one in found["examples"]["noise"][KINDS[0]]}
+    assert told == ({""} if label < 0 else {unknown.classes[0]})

@@ -56,6 +56,30 @@ def test_everything_is_measured_and_shown() -> None:
     assert re.search(rf"absolute rotation +perfect answer +1\.000 +{re.escape(f'{perfect:.3f}')}", text)
 
 
+@pytest.mark.parametrize(("n", "label"), [(1, -1), (4, -1), (4, 0)])
+def test_what_cannot_be_measured_is_left_out_and_says_so(n: int, label: int) -> None:
+    train, test = (RotationWorld(replace(objects(n=k, v=8, seed=k), split=p)) for k, p in ((9, "train"), (n, "test")))
+    for world in (train, test):
+        world.labels.fill_(label)
+    torch.manual_seed(0)
+    options = {"encoder": "small", "dim": 16, "width": 4, "action_width": 16, "predictor_hidden": 16}
+    one = make_method("seq-jepa", WorldSpec((3, 8, 8), 4, (0.5,) * 3, (0.25,) * 3), **options).eval()
+    here, there = arena(train, test), arena(train, RotationWorld(objects(n=9, v=8, seed=2), sign="free"))
+    found = object_probes({"trained": one}, here, {"ood": there}, CONFIG)
+    assert "retrieval" in found
+    assert ("neighbours" in found) == (n > 1)
+    assert "odd_one_out" not in found
+    assert "recognition" not in found["elsewhere"]["ood"]
+    out = Console(file=StringIO(), width=120)
+    tables.show_objects(found, out)
+    told = tables.left_out({"objects": found})
+    assert (
+        f"odd one out is left out: {'the objects have no labels' if label else 'all objects are of one class'}" in told
+    )
+    few = "neighbours is left out: 3 of them need more objects than 1 in the test split"
+    assert (few in told) == (n == 1)
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_only_worlds_with_stored_views_are_searched(live: bool) -> None:
     options = {"source_options": {"per_family": 2, "size": 16, "views": 3}}

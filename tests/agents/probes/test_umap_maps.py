@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -106,6 +107,12 @@ def test_maps_are_drawn(tmp_path: Path) -> None:
         map_figure(found, "other")
     with pytest.raises(ValueError, match="no map coloured by 'hue'"):
         map_figure(found, colours=("hue",))
+    unknown = objects(n=6, v=5)
+    unknown.labels.fill_(-1)
+    world = RotationWorld(replace(unknown, classes=()))
+    grey = map_figure(measured(world))
+    assert len(grey.axes[0].collections[0].get_offsets()) == 30
+    assert grey.legends == []
     many = {**found, "classes": [f"class {i}" for i in range(55)]}
     assert map_figure(many).legends == []
 
@@ -146,7 +153,3 @@ def test_errors_are_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         project(torch.ones(5, 2), 0, MAPS)
     with pytest.raises(ValueError, match="neighbours is 1, expected an integer from 2"):
         MapConfig(neighbours=1)
-    unknown = objects()
-    unknown.labels.fill_(-1)
-    with pytest.raises(ValueError, match="mapped samples have none"):
-        measured(RotationWorld(unknown))

@@ -84,6 +84,17 @@ def test_links_are_followed_and_end(tmp_path: Path) -> None:
     assert load_source("meshes", "train", str(root), size=8, views=1).fingerprint != fingerprint
 
 
+def test_damaged_models_are_counted_and_named(tmp_path: Path) -> None:
+    for name in "abcde":
+        save(tmp_path / f"{name}.obj", BOX)
+    save(tmp_path / "b.obj", "v 1 2")
+    with pytest.raises(DataError, match=r"^[^;]*/b\.obj: "):
+        load_source("meshes", "test", str(tmp_path), size=8, views=1)
+    save(tmp_path / "d.obj", "f 1 2 3")
+    with pytest.raises(DataError, match=r"^2 of 5 models cannot be used: [^;]*/b\.obj: [^;]*; [^;]*/d\.obj: "):
+        load_source("meshes", "train", str(tmp_path), size=8, views=1)
+
+
 @pytest.mark.parametrize("name", ["chair/pipe.obj", "chair/b/pipe.glb", "pipe.OFF"])
 def test_special_files_are_named(tmp_path: Path, name: str) -> None:
     save(tmp_path / "chair" / "a.obj", BOX)

@@ -169,6 +169,22 @@ def test_a_damaged_image_is_named_and_leaves_nothing_behind(tmp_path: Path, endi
     assert (set(cache.folder().glob("*")) if cache.folder().exists() else set()) == before
 
 
+def test_all_damaged_images_are_counted_in_both_splits(tmp_path: Path) -> None:
+    flat(tmp_path)
+    names = [f"{'a' if i % 2 else 'b'}/{i}.bmp" for i in range(0, 40, 4)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"BM, but no more")
+    Image.fromarray(np.full((8, 8), 3000, np.uint16)).save(tmp_path / "a" / "deep.png")
+    with pytest.raises(DataError, match=r": 11 of 41 images cannot be used: (([ab]/\w+\.\w+): .*; ){2}b/12.bmp: .* …$"):
+        load_source("folder", "train", str(tmp_path))
+    for name in names[1:]:
+        (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=r": 2 of 32 images cannot be used: .*deep.png: .*8 bits") as raised:
+        load_source("folder", "train", str(tmp_path))
+    assert names[0] in str(raised.value)
+    assert not str(raised.value).endswith("…")
+
+
 def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path: Path) -> None:
     (tmp_path / "train" / "x").mkdir(parents=True)
     Image.fromarray(np.full((8, 8), 3000, np.uint16)).save(tmp_path / "train" / "x" / "deep.png")
@@ -179,7 +195,7 @@ def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_tree_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere: no such folder"):
         load_source("folder", root=str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match=r"no image for split"):
+    with pytest.raises(DataError, match=rf"{tmp_path.name}: no image found, expected files ending in .jpg, "):
         load_source("folder", root=str(tmp_path))
     splits(tmp_path)
     with pytest.raises(ValueError, match=r"no split 'unlabeled' .* there are: train, val"):
@@ -192,8 +208,31 @@ def test_what_is_wrong_with_a_tree_is_named(tmp_path: Path) -> None:
         load_source("folder", "train", str(tmp_path))
     (tmp_path / "train" / "empty").rmdir()
     picture(tmp_path / "train" / "loose.png")
-    with pytest.raises(DataError, match=r"loose.png: an image outside the folders"):
+    with pytest.raises(DataError, match=r"loose.png: an image outside the folders of the classes \(cat, dog\)"):
         load_source("folder", "train", str(tmp_path))
+
+
+def test_images_in_one_folder_have_no_labels(tmp_path: Path) -> None:
+    for i in range(40):
+        picture(tmp_path / f"{i}.png", (i, 0, 0), (6 + i, 30 - i // 2))
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "about.txt").write_text("no image")
+    train, test = (load_source("folder", split, str(tmp_path), side=24) for split in ("train", "test"))
+    assert train.classes == test.classes == ()
+    assert set(train.labels.tolist()) == set(test.labels.tolist()) == {-1}
+    assert sorted([*train.pixels[:, 0, 0, 0].tolist(), *test.pixels[:, 0, 0, 0].tolist()]) == list(range(40))
+    assert len(test) > 2
+    picture(tmp_path / "notes" / "drawn.png")
+    with pytest.raises(DataError, match=r"0.png: an image outside the folders of the classes \(notes\), expected none"):
+        load_source("folder", "train", str(tmp_path))
+
+
+def test_too_few_images_for_two_splits_are_told(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    with pytest.raises(
+        DataError, match=r"so few images that none is in the split 't\w+' .* expected more, or a folder"
+    ):
+        [load_source("folder", split, str(tmp_path)) for split in ("train", "test")]
 
 
 def test_a_flat_tree_has_two_splits(tmp_path: Path) -> None:

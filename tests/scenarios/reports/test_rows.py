@@ -53,6 +53,16 @@ def test_seeds_are_one_row_with_mean_and_sample_deviation() -> None:
     assert row.settings == ""
 
 
+def test_training_lengths_without_recognition_have_curves_alone(tmp_path: Path) -> None:
+    found = {**probes((0.4,), R2), "left out": {"recognition": "the images have no labels"}}
+    del found["recognition"], found["chance"]
+    made = rows([record(probes=found, train__observed=m) for m in (1, 2)])
+    (grid,) = heat_maps.grids(made)
+    assert grid.views == []
+    heat_maps.figure(grid).savefig(tmp_path / "grid.png")
+    assert [axes.get_title() for axes in heat_maps.figure(grid).axes] == ["R² of read-outs from views"]
+
+
 def test_one_seed_has_no_deviation() -> None:
     (row,) = rows([record()])
     assert row.scores["z_1"].std is None
