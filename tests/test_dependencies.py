@@ -29,7 +29,7 @@ OPTIONAL = {
     "hub": r"(envs/downloads|agents/runs/hub)\.py",
     "wandb": r"agents/training/loggers\.py",
     "trackio": r"agents/training/loggers\.py",
-    "report": r"agents/probes/umap_maps\.py",
+    "report": r"agents/probes/umap_maps\.py|scenarios/reports/films\.py",
 }
 """The extras, and the files that may need them."""
 

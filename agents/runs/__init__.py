@@ -4,6 +4,7 @@ scenario            Scenario: one experiment as data; Run: one in a folder
 build               from a scenario to live objects: worlds, environments, policies, methods, sessions
 train_run           train a run, or go on with one
 evaluate_run        probe a run
+watching            where a policy looks in a run's scenes, as a stream and as a table
 policy_run          train a policy in the frozen world model of a run
 planning_measures   fit the ensemble of a run, find goals with its model, roll it out
 sweep               plan many runs, try them out, train and probe what is left of them
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .records import Record, record_of
     from .scenario import Run, Scenario, open_run
     from .trained_model import Scan, TrainedModel
+    from .watching import WatchChoices, Watched, saliency_of, watch_run, write_fixations
 
 __all__ = [
     "BusyError",
@@ -53,6 +55,8 @@ __all__ = [
     "Scan",
     "Scenario",
     "TrainedModel",
+    "WatchChoices",
+    "Watched",
     "ensemble_for_run",
     "export",
     "from_pretrained",
@@ -62,8 +66,11 @@ __all__ = [
     "push",
     "record_of",
     "rollout_error_of_run",
+    "saliency_of",
     "train_jointly",
     "train_policy_in_run",
+    "watch_run",
+    "write_fixations",
 ]
 
 __getattr__, __dir__ = face(
@@ -72,6 +79,7 @@ __getattr__, __dir__ = face(
         "scenario": ("Run", "Scenario", "open_run"),
         "evaluate_run": ("Evaluated",),
         "policy_run": ("PolicyChoices", "train_policy_in_run"),
+        "watching": ("WatchChoices", "Watched", "saliency_of", "watch_run", "write_fixations"),
         "planning_measures": ("ensemble_for_run", "goals_of_run", "rollout_error_of_run"),
         "joint_run": ("JointChoices", "train_jointly"),
         "pretrained": ("from_pretrained", "load"),

@@ -11,6 +11,8 @@ Figures
     comparison_report  a comparison of policies: tables, sentences and all its figures
     heat_maps          numbers of views in training against those in probing
     scan_paths         where a policy looks, still and moving
+    fixation_density   where it looks over many scenes
+    films              pictures one after the other, as GIF or MP4
 Pages
     html_page          runs as one HTML page that holds everything
 """
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from . import (
         comparison_report,
         figures,
+        films,
+        fixation_density,
         heat_maps,
         html_page,
         paper_numbers,
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = [
     "comparison_report",
     "figures",
+    "films",
+    "fixation_density",
     "heat_maps",
     "html_page",
     "paper_numbers",
@@ -54,6 +60,8 @@ __getattr__, __dir__ = face(
         "paper_numbers": (),
         "table_files": (),
         "figures": (),
+        "films": (),
+        "fixation_density": (),
         "probe_figures": (),
         "comparison_report": (),
         "heat_maps": (),

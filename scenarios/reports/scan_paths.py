@@ -1,27 +1,35 @@
-"""Pictures of where an agent looked: scenes with numbered glimpse frames, strips of glimpses, GIFs."""
+"""Pictures of where an agent looked: scenes with numbered glimpse frames, strips of glimpses, films of both."""
 
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
+from torch import Tensor
 
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.world import Scene, World
 
+from . import films
 from .figures import new
 
+_WASH = to_rgb("#00c853")
+"""Of a map of saliency: a colour that the frames do not have, the denser the more salient."""
+Maps = Float32[Tensor, "n k k"]
+"""How salient each legal fixation is, over the lattice of a world."""
 
-def scanpaths(world: World, stream: Stream, rows: tuple[int, ...] = (0, 1, 2, 3)) -> Figure:
+
+def scanpaths(world: World, stream: Stream, rows: tuple[int, ...] = (0, 1, 2, 3), maps: Maps | None = None) -> Figure:
     """One line per stream: the scene with its scan path (if the world has a picture of it) and the strip of glimpses.
 
-    Raises ValueError for rows that the stream does not have.
+    With `maps` the saliency of each scene lies under its scan path. Raises ValueError for rows that the stream does not
+    have.
     """
     _check(stream, rows)
     t = stream.length
@@ -31,6 +39,7 @@ def scanpaths(world: World, stream: Stream, rows: tuple[int, ...] = (0, 1, 2, 3)
     grid = figure.subplots(len(rows), len(widths), squeeze=False, gridspec_kw={"width_ratios": widths})
     for line, row in zip(grid, rows, strict=True):
         if pictured:
+            _draw_map(line[0], world, maps, row)
             _draw_path(line[0], world, stream, row, t)
             line[0].set_ylabel(_name(world, stream, row), fontsize=9)
         for i, axes in enumerate(line[int(pictured) :]):
@@ -38,25 +47,36 @@ def scanpaths(world: World, stream: Stream, rows: tuple[int, ...] = (0, 1, 2, 3)
     return figure
 
 
-def animate(world: World, stream: Stream, path: Path, row: int = 0, *, seconds: float = 0.7) -> None:
-    """Write a GIF in which the scan path of one stream grows glimpse by glimpse; `seconds` is the time of a fixation.
+def animate(
+    world: World,
+    stream: Stream,
+    path: Path,
+    rows: tuple[int, ...] = (0,),
+    maps: Maps | None = None,
+    *,
+    seconds: float = 0.7,
+) -> None:
+    """Write a film in which scan paths grow glimpse by glimpse, one after the other; `seconds` is that of a fixation.
 
-    Raises ValueError for a row that the stream does not have or a file that is not called .gif.
+    With `maps` the saliency of each scene lies under its scan path. Raises ValueError for a row that the stream does
+    not have, for a file that is called neither .gif nor .mp4, and for an MP4 where PyAV is not installed.
     """
-    _check(stream, (row,))
-    if path.suffix.lower() != ".gif":
-        raise ValueError(f"{path}: animations are written as .gif, found {path.suffix or 'no suffix'!r}")
-    frames = [_frame(world, stream, row, seen) for seen in range(1, stream.length + 1)]
-    frames.append(frames[-1])  # the end stays a little longer before the loop begins again
-    path.parent.mkdir(parents=True, exist_ok=True)
-    iio.imwrite(path, np.stack(frames), duration=1000 * seconds, loop=0)
+    _check(stream, rows)
+    films.require_writer(path)
+    frames = []
+    for row in rows:
+        frames += [frame(world, stream, row, seen, maps) for seen in range(1, stream.length + 1)]
+        frames.append(frames[-1])  # the end stays a little longer before the next path begins
+    films.write(frames, path, seconds=seconds)
 
 
-def _frame(world: World, stream: Stream, row: int, seen: int) -> UInt8[np.ndarray, "h w 3"]:
+def frame(world: World, stream: Stream, row: int, seen: int, maps: Maps | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture of a film: the first `seen` fixations of a path in the scene, and the last view of them."""
     pictured = world.picture(_scene(stream), row) is not None
     figure = new(5.4 if pictured else 2.4, 3.2)
     grid = figure.subplots(1, 1 + pictured, squeeze=False, gridspec_kw={"width_ratios": [3, 2][-1 - pictured :]})[0]
     if pictured:
+        _draw_map(grid[0], world, maps, row)
         _draw_path(grid[0], world, stream, row, seen)
         grid[0].set_title(_name(world, stream, row), fontsize=10)
     _draw_view(grid[-1], stream, row, seen - 1, stream.length)
@@ -65,6 +85,18 @@ def _frame(world: World, stream: Stream, row: int, seen: int) -> UInt8[np.ndarra
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_map(axes: Axes, world: World, maps: Maps | None, row: int) -> None:
+    """How salient the places of a scene are, as a wash over the scene."""
+    lattice = world.lattice
+    if maps is None or lattice is None:
+        return
+    values = maps[row].cpu().numpy()
+    low, high = lattice.low + lattice.glimpse // 2, lattice.low + lattice.glimpse // 2 + lattice.count
+    wash = np.empty((*values.shape, 4))
+    wash[..., :3], wash[..., 3] = _WASH, 0.75 * values / max(float(values.max()), 1e-12)
+    axes.imshow(wash, extent=(low, high, high, low), interpolation="nearest", zorder=1)
 
 
 def _draw_path(axes: Axes, world: World, stream: Stream, row: int, seen: int) -> None:

@@ -162,13 +162,15 @@ def test_scan_paths_with_and_without_a_picture(tmp_path: Path) -> None:
 
 def test_animation_grows_view_by_view(tmp_path: Path) -> None:
     world = PicturedWorld()
-    scan_paths.animate(world, stream(world), tmp_path / "new" / "path.gif", row=1)
+    scan_paths.animate(world, stream(world), tmp_path / "new" / "path.gif", (1,))
     frames = iio.imread(tmp_path / "new" / "path.gif")
     assert len(frames) >= 4
     assert all((a != b).any() for a, b in pairwise(frames[:4]))
     scan_paths.animate(CountingWorld(), stream(CountingWorld()), tmp_path / "plain.gif")
-    with pytest.raises(ValueError, match=r"written as \.gif, found '\.mp4'"):
-        scan_paths.animate(world, stream(world), tmp_path / "path.mp4")
+    scan_paths.animate(world, stream(world), tmp_path / "both.gif", (0, 2))
+    assert len(iio.imread(tmp_path / "both.gif")) > len(frames)
+    with pytest.raises(ValueError, match=r"written as \.gif or \.mp4, found '\.webm'"):
+        scan_paths.animate(world, stream(world), tmp_path / "path.webm")
 
 
 def test_no_global_figure_is_left_behind(found: dict) -> None:
