@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from .probes.features import features, rollouts
     from .probes.readouts import accuracy, fit_classifier, fit_regressor, fit_ridge, r2
     from .rl import MissingExtraError
-    from .rl.algorithms import agent_config, make_agent
+    from .rl.algorithms import GlimpseExtractor, agent_config, make_agent
     from .rl.reward import Reward, make_reward
     from .rl.train_policy import PolicyTraining, train_policy
-    from .rl.vec_env import SB3VecEnv
+    from .rl.vec_env import SB3VecEnv, make_sb3_env
     from .runs.evaluate_run import Evaluated, evaluate_run
     from .runs.export_run import Export, export, push
     from .runs.hub import HubError
@@ -59,6 +59,7 @@ __all__ = [
     "Evaluated",
     "Export",
     "Field",
+    "GlimpseExtractor",
     "HubError",
     "JointChoices",
     "Memory",
@@ -98,6 +99,7 @@ __all__ = [
     "make_agent",
     "make_policy",
     "make_reward",
+    "make_sb3_env",
     "open_run",
     "plan",
     "push",
@@ -162,8 +164,12 @@ __getattr__, __dir__ = face(
             "Reward",
             "make_reward",
         ),
-        "rl.vec_env": ("SB3VecEnv",),
+        "rl.vec_env": (
+            "SB3VecEnv",
+            "make_sb3_env",
+        ),
         "rl.algorithms": (
+            "GlimpseExtractor",
             "agent_config",
             "make_agent",
         ),

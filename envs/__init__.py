@@ -1,11 +1,11 @@
 """What can be looked at: worlds, their data, and the Gymnasium environments that look at them.
 
-`import gazeworld.envs` registers `gazeworld/Saccade-v0` and its like with Gymnasium and stays light: torch is imported
+Its import registers `gazeworld/Saccade-v0` and its like with Gymnasium and stays light: torch is imported
 when something is taken from here or an environment is made.
 
 Environments
     vector_env       ActiveVisionVectorEnv: any world as a Gymnasium vector environment
-    single_env       ActiveVisionEnv: the same for one row
+    single_env       ActiveVisionEnv: the same for one row; OneRow, of any such vector environment
     resets           what `reset(options=…)` may ask for
     render           frames for people
     conformance      check_vector_env: is anybody's vector environment what Gymnasium says?
@@ -122,24 +122,44 @@ except PackageNotFoundError:  # run from a folder of its source
     __version__ = "0+unknown"
 
 
-def register_envs() -> None:
-    """Give every world of the registry its Gymnasium id: `saccade.py` becomes `gazeworld/Saccade-v0`.
+_SHOWN = {"saccade": {"source": "digits", "source_options": {"side": 108, "variants": 4}}}
+"""What an id shows where no other source is named: glimpses of 36 px, the least that Stable-Baselines3's CNN takes."""
 
-    Called on import; a second call changes nothing. Gymnasium 1.x loads no plug-ins, so that without this import an
-    environment is named with its module: `gymnasium.make("gazeworld.envs:gazeworld/Saccade-v0")`.
+
+def register_envs() -> None:
+    """Give every world two Gymnasium ids: `saccade.py` is `gazeworld/Saccade-v0` and `gazeworld/SaccadeCoverage-v0`.
+
+    Called on import, of `gazeworld` or of anything in it; a second call changes nothing. The first id pays 0, the
+    second what each view adds to what was seen (`reward="coverage"`; it takes other rewards). Worlds that installed
+    packages offer have ids, too.
+
+    Gymnasium 1.x loads no plug-ins: with nothing imported it says "Namespace gazeworld not found", and an environment
+    is named with its module, `gymnasium.make("gazeworld:gazeworld/Saccade-v0")`. Versions before 1.0, and other
+    libraries that read the entry points `gymnasium.envs`, call this function themselves.
     """
     # Imported here, not above: a Gymnasium that does load plug-ins may be importing us at this very moment.
     from gymnasium.envs import registration
 
+    single, several = "gazeworld.envs.single_env:ActiveVisionEnv", "gazeworld.envs.vector_env:ActiveVisionVectorEnv"
+    paid = "gazeworld.agents.rl.rewarded"  # as text: what is above imports what is below, never the other way round
     for world in names("gazeworld.envs.worlds"):
         name = "".join(part.capitalize() for part in world.split("-"))
-        if f"gazeworld/{name}-v0" not in registration.registry:
-            registration.register(
-                id=f"gazeworld/{name}-v0",
-                entry_point="gazeworld.envs.single_env:ActiveVisionEnv",
-                vector_entry_point="gazeworld.envs.vector_env:ActiveVisionVectorEnv",
-                kwargs={"world": world},
-            )
+        if not name.isidentifier():
+            continue  # a package may call its world anything
+        kwargs = {"world": {"name": world, **_SHOWN.get(world, {})}}
+        for id, entry, vector_entry, more in (
+            (f"gazeworld/{name}-v0", single, several, {}),
+            (
+                f"gazeworld/{name}Coverage-v0",
+                f"{paid}:RewardedEnv",
+                f"{paid}:rewarded_vector_env",
+                {"reward": "coverage"},
+            ),
+        ):
+            if id not in registration.registry:
+                registration.register(
+                    id=id, entry_point=entry, vector_entry_point=vector_entry, kwargs={**kwargs, **more}
+                )
 
 
 register_envs()

@@ -1,5 +1,6 @@
 """Any world as a Gymnasium vector environment: one set of tensor operations for all environments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from .world import Scene, World, make_world
 
 MOTOR = 2
 """Folded into an episode's stream for motor noise: `World.sample` and `World.scene` use folds 0 and 1."""
+_OF_A_SOURCE = ("source", "root", "source_options")  # options that belong to the source of a world
 _SLACK = 1e-6  # how far an action may lie outside its bounds, for rounding
 
 
@@ -49,8 +51,9 @@ class ActiveVisionVectorEnv(VectorEnv):
     `max_episode_steps` cuts episodes short as Gymnasium's TimeLimit does, and -1 does not; `spec.max_episode_steps`
     tells how long they are. With `tensors`, tensors on the world's device are given and taken, not NumPy arrays; then
     `final_obs` is one batched dict instead of Gymnasium's array of dicts. `autoreset_mode` may be a string, so that
-    specs serialise. `world` may be a World; otherwise it is built from `world_options`. `first_row` is the number of
-    rows that other processes have before these.
+    specs serialise. `world` may be a World; otherwise it is built from `world_options`, which stand beside or instead
+    of its own where it is a mapping of `name` and options; another `source` has its own `source_options`. `first_row`
+    is the number of rows that other processes have before these.
     Raises OptionError, a TypeError and a ValueError, for an argument that is unknown, of another type or impossible.
     """
 
@@ -66,7 +69,7 @@ class ActiveVisionVectorEnv(VectorEnv):
     def __init__(
         self,
         num_envs: Rows = 1,
-        world: str | World = "saccade",
+        world: str | dict[str, Any] | World = "saccade",
         *,
         episode_steps: Views = 4,
         max_episode_steps: Views | Literal[-1] | None = None,
@@ -81,7 +84,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         if max_episode_steps not in (None, -1):
             episode_steps = min(episode_steps, max_episode_steps)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.world = world if isinstance(world, World) else make_world(world, **world_options)
+        self.world = world if isinstance(world, World) else make_world(**settled(world, world_options))
         self.num_envs, self.episode_steps, self.tensors = num_envs, episode_steps, tensors
         self.render_mode, self.first_row = render_mode, first_row
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
@@ -293,6 +296,22 @@ class ActiveVisionVectorEnv(VectorEnv):
     def _mask(self, mask: np.ndarray) -> Any:
         fresh = mask.copy()
         return torch.from_numpy(fresh).to(self.world.device) if self.tensors else fresh
+
+
+def settled(world: str | Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Name and options of a world that is given as its name or as a mapping of both, with further options.
+
+    Raises OptionError for a mapping without a name.
+    """
+    own = {"name": world} if isinstance(world, str) else dict(world)
+    if not isinstance(own.get("name"), str):
+        raise OptionError(f"world is {shown(world)}, expected a name, or a mapping of 'name' and options")
+    if options.get("source", own.get("source")) != own.get("source"):
+        own = {key: value for key, value in own.items() if key not in _OF_A_SOURCE}
+    nested = [given.get("source_options") for given in (own, options)]
+    if all(isinstance(one, Mapping) for one in nested):
+        options = {**options, "source_options": {**nested[0], **nested[1]}}
+    return {**own, **options}
 
 
 def _numbers(actions: Any) -> Tensor:

@@ -1,11 +1,13 @@
 """The single-file examples run as a newcomer runs them, at a smaller size."""
 
+import copy
 import os
 import re
 import runpy
 import sys
 from pathlib import Path
 
+import gymnasium
 import pytest
 import torch
 
@@ -26,7 +28,8 @@ def run(name: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert {file.name for file in EXAMPLES.glob("*.py")} == {"train_ppo.py", "scan_path.py", "plan_to_target.py"}
+    own = {"train_ppo.py", "ppo_from_scratch.py", "scan_path.py", "plan_to_target.py"}
+    assert {file.name for file in EXAMPLES.glob("*.py")} == own
 
 
 def test_train_ppo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,6 +39,17 @@ def test_train_ppo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert 10 < int(found[1]) < 66  # eight glimpses of 16 px in scenes of 56 px are 65 % of it at most
     world = make_world("saccade", source="digits", glimpse=16)
     assert make_policy("sb3", world, path=str(tmp_path / "ppo"))
+
+
+def test_ppo_from_scratch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    id = "gazeworld/SaccadeCoverage-v0"
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # the other tests have theirs
+    monkeypatch.setitem(gymnasium.registry, id, copy.deepcopy(gymnasium.spec(id)))
+    gymnasium.registry[id].kwargs |= {"split": "test", "source_options": {"variants": 1}}  # quicker to draw
+    run("ppo_from_scratch.py", id, "2048", monkeypatch=monkeypatch)
+    found = re.search(r"2048 steps: return (0\.\d+)", capsys.readouterr().out)
+    assert found
+    assert float(found[1]) > 0.01
 
 
 def test_scan_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from gazeworld.envs.validation import Amount
 from ..rl.memory import Change
 from ..rl.reward import Reward
 
-Kind = Literal["area", "poses"]
+Kind = Literal["auto", "area", "poses"]
 
 
 class CoverageReward(Reward):
@@ -22,7 +22,7 @@ class CoverageReward(Reward):
     `by` "area": the share of the picture that lies in the new view and in none before, measured on a raster of
     `cells` × `cells` points; an episode earns at most 1 minus what its first view covers. `by` "poses", for worlds
     without a picture: 1 for a pose of which every earlier one differs by more than `tolerance` in some component
-    (units of the pose), else 0.
+    (units of the pose), else 0. "auto" is "area" where there is a picture and "poses" elsewhere.
     Raises ValueError for another kind, and for "area" in a world whose views are no part of a picture.
     """
 
@@ -33,14 +33,16 @@ class CoverageReward(Reward):
         env: VectorEnv,
         *,
         weight: float = 1.0,
-        by: Kind = "area",
+        by: Kind = "auto",
         cells: Annotated[int, Interval(ge=1, le=2**10)] = 48,
         tolerance: Amount = 1e-4,
     ) -> None:
         super().__init__(env, weight=weight)
-        self._world, self._by, self._tolerance = self.memory.base.world, by, tolerance
+        self._world, self._tolerance = self.memory.base.world, tolerance
         on, p = self._world.device, self._world.pose_dim
-        if by == "area" and self._world.frame(torch.zeros(1, p, dtype=torch.float32, device=on)) is None:
+        pictured = self._world.frame(torch.zeros(1, p, dtype=torch.float32, device=on)) is not None
+        self._by = ("area" if pictured else "poses") if by == "auto" else by
+        if by == "area" and not pictured:
             name = type(self._world).__name__
             raise ValueError(f"reward 'coverage' by area: views of {name} are no part of a picture; use by='poses'")
         self._points = (torch.arange(cells, dtype=torch.float32, device=on) + 0.5) / cells  # middles of the cells

@@ -8,7 +8,8 @@ What a policy acts in, from the inside out
     reward            Reward, the contract of the wrappers in `gazeworld.agents.rewards`, and what they learn
     observations      Observe: what a policy sees of all that: latent states, or pixels
     discrete_actions  numbered poses to choose from instead of continuous actions, with masks
-    vec_env           SB3VecEnv: all of it as the VecEnv that Stable-Baselines3 wants
+    rewarded          RewardedEnv, rewarded_vector_env: rewards behind Gymnasium ids; with_rewards stacks them
+    vec_env           SB3VecEnv: all of it as the VecEnv that Stable-Baselines3 wants; make_sb3_env, in one call
 Agents
     algorithms        make_agent, agent_for, agent_config: PPO, RecurrentPPO, MaskablePPO, SAC, CrossQ
     options           types and bounds of the algorithms' and networks' options
@@ -16,8 +17,8 @@ Agents
     saving            policies and agents on disk, without code
     replay            StreamReplay: recent streams, for the world model in joint training
 
-Everything but memory, reward, observations, discrete_actions and replay needs the extra `rl`: without it, importing
-them raises MissingExtraError. The call that trains a policy is `gazeworld.agents.train_policy`.
+Everything but memory, reward, rewarded, observations, discrete_actions and replay needs the extra `rl`: without it,
+importing them raises MissingExtraError. The call that trains a policy is `gazeworld.agents.train_policy`.
 """
 
 from typing import TYPE_CHECKING
@@ -26,21 +27,23 @@ from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
     from .acting import AgentPolicy
-    from .algorithms import agent_config, agent_for, make_agent
+    from .algorithms import GlimpseExtractor, agent_config, agent_for, make_agent
     from .alternate import JointTraining
     from .discrete_actions import DiscreteActions, make_discrete_actions
     from .memory import Change, Moment, Remember
     from .observations import Observe
     from .replay import StreamReplay
     from .reward import Reward, make_reward
+    from .rewarded import RewardedEnv, rewarded_vector_env, with_rewards
     from .saving import restore_agent, save_agent, save_policy
     from .train_policy import NonFinitePolicyError, PolicyTraining
-    from .vec_env import NonFiniteRewardError, SB3VecEnv
+    from .vec_env import NonFiniteRewardError, SB3VecEnv, make_sb3_env
 
 __all__ = [
     "AgentPolicy",
     "Change",
     "DiscreteActions",
+    "GlimpseExtractor",
     "JointTraining",
     "MissingExtraError",
     "Moment",
@@ -50,6 +53,7 @@ __all__ = [
     "PolicyTraining",
     "Remember",
     "Reward",
+    "RewardedEnv",
     "SB3VecEnv",
     "StreamReplay",
     "agent_config",
@@ -57,9 +61,12 @@ __all__ = [
     "make_agent",
     "make_discrete_actions",
     "make_reward",
+    "make_sb3_env",
     "restore_agent",
+    "rewarded_vector_env",
     "save_agent",
     "save_policy",
+    "with_rewards",
 ]
 
 __getattr__, __dir__ = face(
@@ -69,10 +76,11 @@ __getattr__, __dir__ = face(
         "alternate": ("JointTraining",),
         "memory": ("Change", "Moment", "Remember"),
         "reward": ("Reward", "make_reward"),
+        "rewarded": ("RewardedEnv", "rewarded_vector_env", "with_rewards"),
         "observations": ("Observe",),
         "discrete_actions": ("DiscreteActions", "make_discrete_actions"),
-        "vec_env": ("NonFiniteRewardError", "SB3VecEnv"),
-        "algorithms": ("agent_config", "agent_for", "make_agent"),
+        "vec_env": ("NonFiniteRewardError", "SB3VecEnv", "make_sb3_env"),
+        "algorithms": ("GlimpseExtractor", "agent_config", "agent_for", "make_agent"),
         "acting": ("AgentPolicy",),
         "saving": ("restore_agent", "save_agent", "save_policy"),
         "replay": ("StreamReplay",),

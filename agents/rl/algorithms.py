@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.spaces import Dict
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
 
 from gazeworld.envs.validation import OptionError, Seed, Width, shown, validated
@@ -20,9 +20,8 @@ from gazeworld.models.method import Method
 
 from ..config import ALGORITHM_OPTIONS, AgentConfig, Algorithm
 from . import missing_sb3
-from .memory import Remember
 from .observations import Observe, latent_width, with_model
-from .reward import make_reward
+from .rewarded import with_rewards
 
 try:
     from sb3_contrib import CrossQ, MaskablePPO, RecurrentPPO
@@ -143,19 +142,14 @@ def agent_for(config: AgentConfig, world: World, method: Method | None, seed: in
 
     Raises ValueError for anything that does not fit together, before anything is trained.
     """
-    env: VectorEnv = Remember(
-        ActiveVisionVectorEnv(
-            config.environments,
-            world,
-            episode_steps=config.episode_steps,
-            tensors=True,
-            autoreset_mode=AutoresetMode.SAME_STEP,
-        ),
-        method,
+    base = ActiveVisionVectorEnv(
+        config.environments,
+        world,
+        episode_steps=config.episode_steps,
+        tensors=True,
+        autoreset_mode=AutoresetMode.SAME_STEP,
     )
-    for reward in config.rewards:
-        options = dict(reward)
-        env = make_reward(options.pop("name"), env, **options)
+    env = with_rewards(base, config.rewards, method)
     if taken := sorted({"algorithm", "env", "seed", "policy"} & config.options.keys()):
         raise ValueError(f"agent.options holds {taken[0]!r}, which is set elsewhere; expected the algorithm's own")
     adapter = SB3VecEnv(Observe(env, config.observation), discrete_actions=config.discrete_actions)

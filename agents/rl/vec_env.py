@@ -1,19 +1,28 @@
 """The vector environment as Stable-Baselines3 wants it, so that its algorithms train as they are."""
 
+import copy
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from gazeworld.envs.validation import OptionError, validated
+from gazeworld.envs.validation import Rows as RowCount
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
+from gazeworld.envs.world import World
+from gazeworld.models.method import Method
 
+from ..config import Observation
 from . import missing_sb3
 from .discrete_actions import DiscreteActions, make_discrete_actions
 from .memory import Remember, layers, memory_of
+from .observations import Observe
+from .rewarded import with_rewards
 
 try:
     from stable_baselines3.common.vec_env import VecEnv
@@ -192,3 +201,47 @@ def _arrays(observation: Any) -> Any:
     if isinstance(observation, dict):
         return {key: value.cpu().numpy() for key, value in observation.items()}
     return observation.cpu().numpy()
+
+
+def _registered(id: str) -> dict[str, Any]:
+    """What an id of ours is registered with. Raises OptionError for an id that is not there or is not ours."""
+    try:
+        spec = gymnasium.spec(id)
+    except (gymnasium.error.Error, ValueError) as error:
+        raise OptionError(
+            f"world is {id!r}, which is neither the name of a world nor a Gymnasium id: {error}"
+        ) from error
+    if "world" not in spec.kwargs or not str(spec.entry_point).startswith("gazeworld."):
+        raise OptionError(f"world is {id!r}, an id of another package, for which there is SB3's own make_vec_env")
+    return copy.deepcopy(spec.kwargs)
+
+
+@validated
+def make_sb3_env(
+    world: str | dict[str, Any] | World,
+    num_envs: RowCount = 1,
+    *,
+    reward: str | dict[str, Any] | list[str | dict[str, Any]] | None = None,
+    observation: Observation = "pixels",
+    discrete_actions: dict[str, Any] | None = None,
+    method: Method | None = None,
+    **options: Any,
+) -> SB3VecEnv:
+    """Environments that a class of Stable-Baselines3 takes as they are: `PPO("MultiInputPolicy", make_sb3_env(…))`.
+
+    `world` is a Gymnasium id (`gazeworld/Saccade-v0`), a world's name, a mapping of `name` and options, or a World.
+    `reward` is a name of `gazeworld.agents.rewards`, a mapping of `name` and options, or a list of such, which add up;
+    without it an id pays what it always pays, and everything else 0. `observation` "pixels" is a dictionary, for
+    MultiInputPolicy; "latent" and "flat-pixels" are vectors, for MlpPolicy (see `observations`). `discrete_actions`
+    makes actions numbers, as `{"name": "fixations", "side": 9}`. `method` is the world model that latent observations
+    and some rewards need. `options` are those of ActiveVisionVectorEnv (`episode_steps`, …), the world's among them.
+    SB3's own network takes images from 36 px on; for smaller ones there is `gazeworld.agents.GlimpseExtractor`.
+    Raises OptionError for an argument that is unknown, of another type or impossible, ValueError for a reward or an
+    observation that needs a world model where there is none, or does not suit the world.
+    """
+    if isinstance(world, str) and "/" in world:
+        own = _registered(world)
+        world, usual = own.pop("world"), own.pop("reward", None)
+        reward, options = usual if reward is None else reward, {**own, **options}
+    base = ActiveVisionVectorEnv(num_envs, world, tensors=True, autoreset_mode=AutoresetMode.SAME_STEP, **options)
+    return SB3VecEnv(Observe(with_rewards(base, reward, method), observation), discrete_actions=discrete_actions)

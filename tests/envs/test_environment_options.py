@@ -160,7 +160,7 @@ def test_vector_environments_take_the_longest_length_of_an_episode(options: dict
         ({"episode_steps": float("nan")}, "episode_steps is nan, expected an integer"),
         ({"tensors": "yes"}, "tensors is 'yes', expected True or False"),
         ({"first_row": -1}, "first_row is -1, expected an integer"),
-        ({"world": 3}, "world is 3, expected text or World"),
+        ({"world": 3}, "world is 3, expected text, a mapping of names to values or World"),
         ({"max_episode_steps": 0}, "max_episode_steps is 0"),
         ({"glimpse": 8.0}, "glimpse is 8.0, expected an integer"),
         ({"glimpse": 10**7}, "glimpse is 10000000, expected an integer from 0"),

@@ -310,7 +310,7 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"reward 'coverage' needs to know .* wrap the environment in Remember"):
         make_reward("coverage", counting())
     with pytest.raises(ValueError, match="coverage' by area: views of CountingWorld are no part of a picture"):
-        make_reward("coverage", Remember(counting()))
+        make_reward("coverage", Remember(counting()), by="area")
     with pytest.raises(ValueError, match=r"reward 'coverage'.*colour"):
         make_reward("coverage", Remember(counting()), colour=1)
     with pytest.raises(ValueError, match=r"tensors=True directly beneath it, found ActiveVisionVectorEnv"):
