@@ -62,7 +62,7 @@ class OneRow(gymnasium.Env):
         if self.render_mode is None:
             logger.warn("render() was called, but the environment was made without render_mode='rgb_array'")
             return None
-        frames = self._env.render()
+        frames = self._base.render()
         assert frames is not None
         return frames[0]
 

@@ -308,9 +308,9 @@ def settled(world: str | Mapping[str, Any], options: Mapping[str, Any]) -> dict[
         raise OptionError(f"world is {shown(world)}, expected a name, or a mapping of 'name' and options")
     if options.get("source", own.get("source")) != own.get("source"):
         own = {key: value for key, value in own.items() if key not in _OF_A_SOURCE}
-    nested = [given.get("source_options") for given in (own, options)]
-    if all(isinstance(one, Mapping) for one in nested):
-        options = {**options, "source_options": {**nested[0], **nested[1]}}
+    mine, given = own.get("source_options"), options.get("source_options")
+    if isinstance(mine, Mapping) and isinstance(given, Mapping):
+        options = {**options, "source_options": {**mine, **given}}
     return {**own, **options}
 
 

@@ -8,6 +8,7 @@ import sys
 
 import gymnasium
 import torch
+from gymnasium.spaces import Box, Dict
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from torch import nn
 from torch.distributions import Normal
@@ -46,8 +47,10 @@ def tensors(observation: dict) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.as_tensor(observation["view"]), torch.as_tensor(observation["pose"])
 
 
-box = env.single_action_space
-agent = Agent(env.single_observation_space["view"].shape, env.single_observation_space["pose"].shape[0], box.shape[0])
+shown, box = env.single_observation_space, env.single_action_space
+assert isinstance(shown, Dict)
+assert isinstance(box, Box)
+agent = Agent(shown["view"].shape or (), (shown["pose"].shape or (0,))[0], box.shape[0])
 optimiser = torch.optim.Adam(agent.parameters(), lr=1e-3, eps=1e-5)
 seen, returns = tensors(env.reset(seed=0)[0]), []
 for update in range(max(1, total // (rows * length))):
