@@ -3,7 +3,8 @@
 Nothing is guessed that could be wrong in silence. Numbers are bytes from 0 to 255 or refused: floats may run from 0 to
 1, from 0 to 255 or be normalised, and nobody can tell which by looking at them. So are images with transparency, and
 arrays of another number of channels. What Pillow holds says what it is, and is converted: grey to colour, and colour to
-grey by its luma (ITU-R 601).
+grey by its luma (ITU-R 601). It decodes a JPEG file whole, where source `folder` reads large ones at a fraction of
+their size: that differs by rounding.
 """
 
 from collections.abc import Iterable

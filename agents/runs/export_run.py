@@ -52,6 +52,8 @@ def export(
     says of itself, or unknown). More than 1 GB is written only if `agree` returns True to the sentence that says so.
     Raises DataError for a folder that holds no such model, ValueError for a folder to write into that is not empty.
     """
+    if is_export(located(run, "run")):
+        raise ValueError(f"{run}: is exported already, expected a run; copy the folder, or push it as it is")
     place, folder = placed(located(run, "run")), located(out, "out")
     if place.run is None:
         raise DataError(f"{place.checkpoint.path}: a checkpoint without its run, whose config.json says what made it")

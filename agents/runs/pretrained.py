@@ -92,7 +92,7 @@ def opened_export(folder: Path, device: str) -> TrainedModel:
 def placed(folder: Path) -> Placed:
     """Where the model of a run, a checkpoint or a policy lies. Raises DataError for a folder that is none of these."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder, expected a run, one of its checkpoints or policies, or an export")
+        raise DataError(f"{folder}: no such folder, expected a run, or one of its checkpoints or policies")
     if checkpoint.is_checkpoint(folder):
         run = folder.parent.parent
         return Placed(Checkpoint(folder), run if RunFolder(run).config.is_file() else None)

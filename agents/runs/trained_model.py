@@ -45,7 +45,7 @@ class Scan:
     aggregate: Float[Tensor, "n e"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainedModel:
     """A trained world model, from `gazeworld.agents.load` or `from_pretrained`; in eval mode, on one device.
 
@@ -61,6 +61,13 @@ class TrainedModel:
     step: int
     facts: ModelFacts
     method: Method
+
+    def __repr__(self) -> str:
+        c, h, w = self.view_shape
+        seen = f"{c} x {h} x {w}" + (f" of images of {self.image_side}" if self.facts.image_side else "")
+        return (
+            f"TrainedModel({self.name!r}, {self.facts.method['name']}, step {self.step}, views {seen}, {self.device})"
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -200,7 +207,10 @@ class TrainedModel:
             maps = None if images.maps is None or images.side != plain.side else images.maps[rows]
             plain = replace(plain, labels=images.labels[rows], classes=images.classes, maps=maps)
         options = {key: value for key, value in facts.world.items() if key != "name"}
-        return make_world_over(facts.world["name"], plain, **options, device=str(self.device))
+        try:
+            return make_world_over(facts.world["name"], plain, **options, device=str(self.device))
+        except ValueError as error:
+            raise OptionError(f"the model's world cannot be had over these images: {error}") from error
 
     def _scanned(self, images: Any, policy: Choice, views: int | None, seed: int) -> Iterator[Scan]:
         length = self.facts.observed if views is None else views

@@ -112,11 +112,10 @@ def require_path(option: str, path: Path) -> None:
 
 def _mark(hint: Any) -> str:
     """What the annotation of an option says that it names, also where it may be None."""
-    for part in (hint, *typing.get_args(hint)):
-        for note in getattr(part, "__metadata__", ()):
-            if isinstance(note, _Mark):
-                return note.what
-    return ""
+    for note in getattr(hint, "__metadata__", ()):
+        if isinstance(note, _Mark):
+            return note.what
+    return next(filter(None, map(_mark, typing.get_args(hint))), "")
 
 
 def _named(path: Path) -> str:

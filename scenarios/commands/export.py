@@ -21,9 +21,9 @@ from ._places import Folder
 class ExportArguments(Options):
     """Write a trained model with its card into a folder that `gazeworld.agents.from_pretrained` loads anywhere."""
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of a run, of one of its checkpoints (RUN/checkpoints/step-…) or of a policy (RUN/policies/NAME)"""
-    out: Annotated[Folder | None, tyro.conf.Positional] = None
+    out: Annotated[Folder | None, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = None
     """new folder to write (none is needed with --push)"""
     push: str = ""
     """USER/NAME on the Hugging Face hub to upload to (needs the extra `hub`, and a token: hf auth login)"""

@@ -18,10 +18,13 @@ from gazeworld.agents.planning import ensemble
 from gazeworld.agents.planning.ensemble import Ensemble, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
 from gazeworld.agents.run_folder import RunFolder, keep_until, read_lines, read_numbers
+from gazeworld.agents.runs.model_facts import ModelFacts, to_json
+from gazeworld.agents.runs.pretrained import from_pretrained, load
 from gazeworld.agents.runs.records import record_of
 from gazeworld.agents.runs.scenario import open_run
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.checkpoint import load_method, made_for, signature
+from gazeworld.models.method import WorldSpec
 from gazeworld.scenarios.commands import _catalogue
 
 TRIES = int(os.environ.get("GAZEWORLD_FUZZ", "25"))
@@ -41,12 +44,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for parameter in method.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimiser.step()
-    state = {"method": "SeqJEPA", "seed": 0, "steps": 9, "precision": {}}
+    facts = to_json(
+        ModelFacts(
+            METHOD, WorldSpec.of(world), {"name": "saccade"}, 0, "crop", True, ("a",), {"name": "centre"}, 3, 0, "f"
+        )
+    )
+    state = {"method": "SeqJEPA", "seed": 0, "steps": 9, "precision": {}, "model": facts}
     checkpoint.save(folder / "checkpoints", 7, method, optimiser, state, keep=0)
     model = folder / "model"
     model.mkdir()
     (model / "config.json").write_text(json.dumps({**data, "config": {**data["config"], "method": METHOD}}))
     shutil.copytree(folder / "checkpoints", model / "checkpoints")
+    exported = folder / "exported"
+    exported.mkdir()
+    (exported / "config.json").write_text(json.dumps({**data, "step": 7, "model": facts}))
+    shutil.copyfile(folder / STEP / "model.safetensors", exported / "model.safetensors")
     loaded = load_method(model, world)[0]
     sizes = Sizes(loaded.aggregate_dim, 8, loaded.view_dim, 0)
     ensemble.save_ensemble(Ensemble(sizes, EnsembleConfig(heads=2, hidden=4), signature(loaded)), folder / "ensemble")
@@ -68,6 +80,7 @@ def resumed(folder: Path) -> None:
     method = made_for(METHOD, CountingWorld())
     optimiser = torch.optim.AdamW(method.parameters())
     found.state()
+    load(found.path, "cpu")
     checkpoint.load_model(found, method)
     checkpoint.load_optimiser(found, method, optimiser)
 
@@ -81,6 +94,8 @@ DOORS: dict[str, Callable[[Path], Any]] = {
     f"{STEP}/state.json": resumed,
     f"{STEP}/model.safetensors": resumed,
     f"{STEP}/optimizer.safetensors": resumed,
+    "exported/config.json": lambda folder: from_pretrained(folder / "exported", device="cpu"),
+    "exported/model.safetensors": lambda folder: from_pretrained(folder / "exported", device="cpu"),
     "ensemble/ensemble.json": lambda folder: _heads(folder),
     "ensemble/ensemble.safetensors": lambda folder: _heads(folder),
     "policy.json": lambda folder: read(folder, POLICY),

@@ -156,6 +156,8 @@ def test_folders_that_are_not_empty_are_left_alone(run: Path, exported: Path, tm
         export(alone, tmp_path / "out")
     with pytest.raises(DataError, match=r"no such folder"):
         export(tmp_path / "nothing", tmp_path / "out")
+    with pytest.raises(ValueError, match=r"is exported already, expected a run; copy the folder, or push it as it is"):
+        export(exported, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

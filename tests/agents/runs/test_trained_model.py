@@ -47,6 +47,7 @@ def test_a_model_knows_what_it_is(model: TrainedModel) -> None:
     assert model.classes == tuple("0123456789")
     assert model.facts.observed == 3
     assert not model.method.training
+    assert repr(model) == "TrainedModel('tiny', seq-jepa, step 2, views 1 x 8 x 8 of images of 24, cpu)"
 
 
 def test_an_embedding_is_that_of_its_image_wherever_it_stands(
@@ -363,7 +364,7 @@ def test_a_checkpoint_that_says_nonsense_is_named(field: str, value: Any, said: 
 
 def test_folders_that_hold_no_model_are_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"nothing: no such folder, expected a run, one of its checkpoints or policies"
+        ValueError, match=r"nothing: no such folder, expected a run, or one of its checkpoints or policies"
     ):
         load(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"config.json: no such file; expected the folder of a run"):

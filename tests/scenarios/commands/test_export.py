@@ -50,6 +50,7 @@ def test_a_run_is_uploaded(
     [
         ([], "nowhere to export to: expected a folder after RUN, or --push USER/NAME"),
         (["--push", "me"], "'me' cannot be the name of a model on the hub, expected one like user/name"),
+        (["file/x"], "out is 'file/x', expected a folder, but '{here}/file' is none"),
         (["out", "--private"], "--private is of what --push makes on the hub, and there is no --push"),
     ],
 )
@@ -57,8 +58,9 @@ def test_wrong_use_is_one_sentence(
     words: list[str], said: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
     assert main(["export", str(run), *words]) == 2
-    assert capsys.readouterr().err == f"gazeworld: error: {said}\n"
+    assert capsys.readouterr().err == f"gazeworld: error: {said.format(here=tmp_path)}\n"
     assert not (tmp_path / "out").exists()
 
 
