@@ -31,6 +31,7 @@ What all of them use
     registry         names: registries of files, lazy faces of packages
     plugins          things of other packages, by entry points or as MODULE:NAME
     validation       types and bounds of options
+    signatures       what a registry's things can be told, read from the source
     files            files, read with errors that name them and written whole or not at all
     threads          work done by threads, in order
     cache            arrays that are computed once

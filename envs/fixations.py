@@ -76,7 +76,8 @@ class Inhibition(Options, owner="inhibition"):
     A place at most `radius` pixels from a remembered fixation keeps 1 - `strength` of its mass, however many
     fixations it is near to. Radius 0 stands for half a glimpse (paper, appendix A.1: 16 px for glimpses of 32);
     the `circle` is the paper's, the `square` the released code's (the larger of the two coordinate differences).
-    `memory` is the number of last fixations that inhibit, 0 for all.
+    `memory` is the number of last fixations that inhibit, 0 for all. `shape` is that of what is near: a "circle" or a
+    "square".
     """
 
     radius: Amount = 0.0

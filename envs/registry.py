@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar, get_origin
 
@@ -76,6 +76,26 @@ def require(registry: str, name: str) -> None:
     place = _place(registry, name)
     if place is not None:
         plugins.require(_said(registry, name, place), place)
+
+
+def unknown(kind: str, name: str, known: Sequence[str], more: Sequence[str] = (), others: str = "") -> UnknownNameError:
+    """The error for a name that is not among those that there are; it ends with the nearest of them, and of `more`."""
+    near = difflib.get_close_matches(name.replace("_", "-"), (*known, *more), 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}{others}{meant}")
+
+
+def place(registry: str, name: str) -> tuple[str, str]:
+    """The module where a thing stands and its name there, "" for a file of the registry, without importing it.
+
+    Raises UnknownNameError for a name of nothing.
+    """
+    require(registry, name)
+    found = _place(registry, name)
+    if found is None:
+        return f"{registry}.{name.replace('-', '_')}", ""
+    where, _, called = found.partition(":")
+    return where, called
 
 
 def concrete(registry: str, name: str, base: type) -> type:
@@ -147,10 +167,7 @@ def _place(registry: str, name: str) -> str | None:
     if place is None and not own:
         known = names(registry)
         others = ", or MODULE:NAME of another package" if registry.rpartition(".")[2] in plugins.KINDS else ""
-        near = difflib.get_close_matches(name.replace("_", "-"), known, 1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        kind = plugins.kind_of(registry)
-        raise UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}{others}{meant}")
+        raise unknown(plugins.kind_of(registry), name, known, others=others)
     return place
 
 

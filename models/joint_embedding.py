@@ -22,8 +22,18 @@ class JointEmbedding(Method):
     """A method whose views meet only in its loss: there is no aggregator.
 
     The paper probes these methods on embeddings of views (section 3.3); as an aggregate of several views they have
-    their mean, the plainest there is. Encoders and normalisation are those of seq-JEPA. `dim` and `width` are used by
-    the small encoders alone.
+    their mean, the plainest there is. Encoders and normalisation are those of seq-JEPA.
+
+    Options: what is called the same in several methods is the same in all of them. `encoder` is one of those of
+    `make_encoder`. `dim` is the width of the embedding, for the small encoders alone. `width` is the number of channels
+    of the first stage, for the small encoders alone. `projector` is what the loss sees embeddings through: "mlp", or
+    the "transformer" of appendix B.2. `projector_hidden` is the width of the MLP projector's hidden layers.
+    `projector_out` is the width of what the MLP projector gives. `action_width` is the width of the linear projection
+    of actions. `predictor_hidden` is the width of the predictor's hidden layer. `head_hidden` is the width of the
+    hidden layer of the head that tells actions. `momentum` is that of the target at the first step; it rises to 1 on a
+    cosine. `temperature` divides the similarities of a contrastive loss. `invariance` is the weight of the term that
+    draws views together. `equivariance` is the weight of the term in which the action counts. `variance` is the weight
+    of the term that keeps components spread. `covariance` is the weight of the term that keeps components apart.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ import torch  # noqa: E402
 from gazeworld.envs.validation import Options  # noqa: E402
 
 
-def _self_checked(kind: type, *given: Any, **options: Any) -> Any:
+def _self_checked(kind: type, /, *given: Any, **options: Any) -> Any:
     """Options check themselves; the checker of the tests would come first, and answer in words of its own."""
     kind.__init__.__no_type_check__ = True
     return object.__new__(kind)

@@ -21,8 +21,8 @@ from ..run_folder import RunFolder, read_config
 from ..training.loggers import require_logger
 from ..training.recorder import Recorder
 from . import build, lock, provenance
-from .resuming import RUN, require_same, require_same_data, require_same_scenario, writing
-from .scenario import Run, Scenario, open_run, write_config
+from .resuming import RUN, changes, continued, require_same, require_same_data, writing
+from .scenario import Run, Scenario, open_run, placed, rewrite_config, write_config
 
 LEARNT = "learnt"
 """Name of the policy that the run leaves in its folder `policies`."""
@@ -62,10 +62,11 @@ def train_jointly(
     """Train a world model and a policy to the end of all phases, or until interrupted; the run, and if it is finished.
 
     `run` names the folder, the scenario and its settings; the steps of its world model follow from the phases. A run
-    that goes on must be what is asked for, but for settings that are as `usual` (None: as `run` has them) and for the
-    logger, which is where its numbers go beside metrics.jsonl. Raises ValueError if the folder holds a run already and
-    `resume` is off, or `resume` is on and there is none, or one of another scenario or with other settings than are
-    asked for; NonFiniteLossError and NonFiniteError where the world model or the policy is not finite any more.
+    that goes on must be what is asked for, but for settings that are as `usual` (None: as `run` has them), for those
+    that may change (`resuming.HARMLESS`) and for the logger, which is where its numbers go beside metrics.jsonl. Raises
+    ValueError if the folder holds a run already and `resume` is off, or `resume` is on and there is none, or one of
+    another scenario or with other settings than are asked for; NonFiniteLossError and NonFiniteError where the world
+    model or the policy is not finite any more.
     """
     require_logger(logger)
     with build.threads_given_back(), writing(run.folder, RUN, resume=resume):
@@ -88,7 +89,7 @@ def _trained(
     if resume:
         run = _resumed(asked, usual)
     else:
-        run = dataclasses.replace(asked, scenario=settled_scenario(asked.scenario, usual, phases))
+        run = dataclasses.replace(asked, scenario=placed(settled_scenario(asked.scenario, usual, phases)))
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
     fabric = build.fabric_of(run.scenario, device)
@@ -105,6 +106,8 @@ def _trained(
     if resume:
         require_same_data(run.folder, world)
         start = alternate.restore(joint, run.files.checkpoints)
+        if changed := changes(open_run(run.folder).scenario, run.scenario):
+            rewrite_config(run, {"step": start * phases.model_steps, "changed": changed})
     else:
         with finite(agent, run.files.checkpoints):
             rehearse(agent, run.scenario.seed)  # what cannot work fails before anything is written
@@ -168,8 +171,8 @@ def _resumed(asked: Run, usual: Scenario) -> Run:
     """The run that lies in the folder, which must be of this scenario and have the settings that are asked for."""
     run = open_run(asked.folder)
     read_joint_config(asked.folder)  # that plain training has no phases is to be said first
-    require_same_scenario(asked.folder, asked.name, asked.scenario, usual, run.scenario)
-    return run
+    found = continued(asked.folder, asked.name, asked.scenario, usual, run.scenario, longer=False)
+    return dataclasses.replace(run, scenario=found)
 
 
 def _config(

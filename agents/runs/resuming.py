@@ -4,9 +4,10 @@ One rule for `train`, `train-jointly`, `train-policy` and `sweep`: a folder with
 a whole config.json holds nothing that could go on. Whatever a kill left there is cleared when it is begun again.
 """
 
+import dataclasses
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ class Kind:
     what: str
     leaves: tuple[str, ...]
 
+
+HARMLESS = tuple(f"train.{name}" for name in ("log_every", "probe_every", "save_every", "keep", "threads", "compile"))
+"""Settings that may change where a run goes on: what is learnt does not depend on them, but for rounding."""
+LENGTH = ("train.steps", "train.epochs")
+"""Settings that may grow."""
 
 RUN = Kind("run", RUN_BEGINS)
 POLICY = Kind("policy", POLICY_BEGINS)
@@ -148,24 +154,62 @@ def require_plain(folder: Path) -> None:
         raise ValueError(f"{folder}: a run of alternating phases, expected one of plain training; use train-jointly")
 
 
-def require_same_scenario(folder: Path, name: str, asked: Scenario, usual: Scenario, written: Scenario) -> None:
-    """Raise ValueError for a run of another scenario than `name`, and for settings that the run does not have.
+def continued(
+    folder: Path, name: str, asked: Scenario, usual: Scenario, written: Scenario, *, longer: bool = True
+) -> Scenario:
+    """What a run goes on with: what is written, with what may change and was asked for in its place.
 
-    Settings that are as `usual` count as not asked for.
+    Settings that are as `usual` count as not asked for. What may change is HARMLESS and, if `longer`, the number of
+    steps: `require_longer` sees to it once the data are there. Raises ValueError for a run of another scenario than
+    `name`, and for all other settings that the run does not have.
     """
     own = read_config(folder)["scenario"]
     if own != name:
         raise ValueError(f"{folder}: a run of scenario {own!r}, but {name!r} is asked for")
-    require_same(folder, *(scenario.to_json(one) for one in (asked, usual, written)))
+    free = (*HARMLESS, *(LENGTH if longer else ()))
+    wanted, default, found = (scenario.to_json(scenario.placed(one)) for one in (asked, usual, written))
+    require_same(folder, wanted, default, found, free)
+    changed = {
+        key: getattr(asked.train, key)
+        for key in (one.removeprefix("train.") for one in free)
+        if getattr(asked.train, key) != getattr(usual.train, key)
+    }
+    return written.changed(train=changed)
 
 
-def require_same(folder: Path, asked: dict[str, Any], usual: dict[str, Any], written: dict[str, Any]) -> None:
-    """Raise ValueError where what is asked for is neither as usual nor as written, for it would have no effect."""
+def changes(before: Scenario, after: Scenario) -> dict[str, list[Any]]:
+    """The settings of training that are not as before, each as it was and as it is, by dotted keys."""
+    old, new = (flat({"train": dataclasses.asdict(one.train)}) for one in (before, after))
+    return {key: [old[key], new[key]] for key in new if old[key] != new[key]}
+
+
+def require_longer(folder: Path, before: Scenario, after: Scenario, steps: tuple[int, int]) -> None:
+    """Raise ValueError where a run that goes on would become shorter, `steps` long before and after.
+
+    Also where steps were asked for of a run that counts epochs, for they would have no effect.
+    """
+    changed = changes(before, after)
+    if "train.steps" in changed and after.train.epochs:
+        raise ValueError(f"{folder}: train.steps has no effect on a run that counts epochs; set train.epochs")
+    if steps[1] < steps[0]:
+        raise ValueError(
+            f"{folder}: begun with {steps[0]} steps, but {steps[1]} are asked for; a run that goes on can only become "
+            "longer"
+        )
+
+
+def require_same(
+    folder: Path, asked: dict[str, Any], usual: dict[str, Any], written: dict[str, Any], free: Sequence[str] = ()
+) -> None:
+    """Raise ValueError where what is asked for is neither as usual nor as written, for it would have no effect.
+
+    Settings in `free` may be anything.
+    """
     wanted, default, found = (flat(json.loads(json.dumps(one))) for one in (asked, usual, written))
     other = [
         f"{key}={wanted.get(key)} (written: {found.get(key)})"
         for key in dict.fromkeys((*wanted, *default))
-        if wanted.get(key) not in (default.get(key), found.get(key))
+        if wanted.get(key) not in (default.get(key), found.get(key)) and key not in free
     ]
     if other:
         raise ValueError(

@@ -4,15 +4,19 @@ Imports no torch, so that listing and help stay quick.
 """
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gazeworld.envs.files import DataError
-from gazeworld.envs.validation import OptionError, Options, Seed, from_mapping, shown
+from gazeworld.envs.files import DataError, expanded
+from gazeworld.envs.signatures import readable
+from gazeworld.envs.validation import OptionError, Options, PathText, Seed, from_mapping, nameable, shown
 
 from ..config import ProbeConfig, TrainConfig
 from ..run_folder import RunFolder, read_config, write_json
+
+POLICIES = "gazeworld.agents.policies"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,29 @@ class Scenario(Options):
             else:
                 merged[name] = value
         return dataclasses.replace(self, **merged)
+
+
+def placed(scenario: Scenario) -> Scenario:
+    """The scenario with the paths of data, models and policies absolute, so that a run opens from any folder.
+
+    Where nothing is named, the usual place stays unnamed: it is another one on another machine.
+    """
+    world, policy = dict(scenario.world), dict(scenario.policy)
+    if world.get("root"):
+        world["root"] = _absolute(world["root"], "world.root")
+    for name, option in readable(POLICIES, policy["name"]).options.items():
+        if option.hint == PathText and policy.get(name):
+            policy[name] = _absolute(policy[name], f"policy.{name}")
+    regions = tuple(
+        f"{name}={_absolute(root, 'probe.regions')}" if root else name
+        for name, _, root in (region.partition("=") for region in scenario.probe.regions)
+    )
+    return scenario.changed(world=world, policy=policy, probe={"regions": regions})
+
+
+def _absolute(path: Any, what: str) -> Any:
+    """Below the present folder, with ~ as a home; links stay as they are. What is no text is refused elsewhere."""
+    return os.path.abspath(expanded(path, what)) if isinstance(path, str) and nameable(path) else path
 
 
 def to_json(scenario: Scenario) -> dict[str, Any]:
@@ -106,3 +133,11 @@ def write_config(run: Run, made_by: dict[str, Any], **more: Any) -> None:
     """Write config.json of a run: its scenario, what made it, and what else there is to say."""
     data = {"scenario": run.name, "config": to_json(run.scenario), **more, "made_by": made_by}
     write_json(run.files.config, data)
+
+
+def rewrite_config(run: Run, resumed: dict[str, Any]) -> None:
+    """Write the settings with which a run goes on into its config.json, and note from where on it has them."""
+    data = read_config(run.folder)
+    write_json(
+        run.files.config, {**data, "config": to_json(run.scenario), "resumed": [*data.get("resumed", []), resumed]}
+    )

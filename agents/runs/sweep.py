@@ -5,7 +5,6 @@ What is done is skipped, what was begun goes on, and a run that fails costs no o
 
 import dataclasses
 import gc
-import inspect
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -23,22 +22,19 @@ from gazeworld.envs import registry
 from gazeworld.envs.files import DataError
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
-from gazeworld.models.method import METHODS, CheckpointError, Method
+from gazeworld.models.method import CheckpointError
 
 from ..config import LOGGER, LoggerName
-from ..run_folder import RunFolder, read_probes, scores
+from ..run_folder import read_probes, scores
 from ..training import checkpoint
 from ..training.loggers import require_logger
 from ..training.loop import POLICY, collect
 from ..training.progress import Bar
-from . import build, scenario
+from . import build, scenario, swapping
 from .evaluate_run import Evaluated, evaluate_run
 from .resuming import RUN, begun, require_free, require_plain
-from .scenario import Run, Scenario, flat, open_run
+from .scenario import Run, Scenario, flat, open_run, placed
 from .train_run import train_run
-
-ENCODER = ("encoder", "dim", "width")
-"""Options that a method takes over from the one in whose place it stands; all others are its own."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +97,12 @@ def plan(
     worlds: dict[str, World] = {}
     for name, base in scenarios:
         for method in methods or [base.method["name"]]:
-            swapped = _swapped(base, name, registry.plain(method), told)
-            fitted = _fitted(change(swapped), name, told, worlds)
+            swapped = swapping.with_method(base, method)
+            fit = swapping.fitted(change(swapped.scenario), worlds)
+            fitted = fit.scenario
+            told |= dict.fromkeys(f"{name}: {text}" for text in (*swapped.told, *fit.told))
             for length in observed or [fitted.train.observed]:
-                longer = fitted.changed(train={"observed": length})
+                longer = placed(fitted.changed(train={"observed": length}))
                 label = _label(name, base, longer, default=fitted.train.observed)
                 for seed in seeds:
                     folder = runs / f"{label}-{seed}"
@@ -126,41 +124,6 @@ def _label(name: str, base: Scenario, asked: Scenario, default: int) -> str:
     return "-".join(words)
 
 
-def _swapped(base: Scenario, name: str, method: str, told: dict[str, None]) -> Scenario:
-    """The scenario with another method on the same encoder; all other options are the method's own defaults."""
-    kind = registry.concrete(METHODS, method, Method)
-    if method == base.method["name"]:
-        return base
-    has = inspect.signature(kind).parameters
-    kept = {key: value for key, value in base.method.items() if key in ENCODER and key in has}
-    dropped = [key for key in base.method if key not in kept and key != "name"]
-    text = f"{name}: {method} in place of {base.method['name']} keeps {', '.join(kept) or 'nothing'}"
-    told[f"{text}; has its own instead of {', '.join(dropped)}" if dropped else text] = None
-    return dataclasses.replace(base, method={"name": method, **kept})
-
-
-def _fitted(asked: Scenario, name: str, told: dict[str, None], worlds: dict[str, World]) -> Scenario:
-    """The scenario with the nearest M_tr that its method can learn from."""
-    kind = registry.concrete(METHODS, asked.method["name"], Method)
-    views = max(asked.train.observed + 1, kind.least_views)
-    views = views if kind.most_views is None else min(views, kind.most_views)
-    if kind.adds_actions and views > 2 and not _world(asked, worlds).additive:
-        views = 2
-    if views == asked.train.observed + 1:
-        return asked
-    method, old = asked.method["name"], asked.train.observed
-    told[f"{name}: {method} is trained on {views} views: train.observed {old} → {views - 1}"] = None
-    return asked.changed(train={"observed": views - 1})
-
-
-def _world(asked: Scenario, worlds: dict[str, World]) -> World:
-    """The world that a run learns in, built once."""
-    place = json.dumps(asked.world, sort_keys=True)
-    if place not in worlds:
-        worlds[place] = build.world_of(asked, asked.world["split"], "cpu")
-    return worlds[place]
-
-
 def try_out(plan: Plan) -> None:
     """Build every kind of run of a plan once, and look around in its world, without training anything.
 
@@ -174,7 +137,7 @@ def try_out(plan: Plan) -> None:
             continue
         tried.add(key)
         try:
-            world = _world(asked, plan.worlds)
+            world = swapping.world_once(asked, plan.worlds)
             build.check_method(asked, world)
             build.check_regions(asked, world)
             method = build.method_of(asked, world).eval()
@@ -183,7 +146,7 @@ def try_out(plan: Plan) -> None:
             length = max(asked.train.observed, asked.probe.views) + 1
             collect(there.env, there.policy, length, Draws.rows(0, 2).fold(POLICY), {"episode": 0})
             for split in (asked.probe_split, asked.test_split):
-                _world(asked.changed(world={"split": split}), plan.worlds)
+                swapping.world_once(asked.changed(world={"split": split}), plan.worlds)
         except ValueError as error:
             raise ValueError(f"{run.folder.name} cannot be trained: {error}") from error
 
@@ -292,14 +255,14 @@ def left(run: Planned) -> Work:
         return Work.TRAIN
     there = open_run(run.folder)
     require_plain(run.folder)
-    wanted, found = _training(run.name, run.scenario), _training(there.name, there.scenario)
+    wanted, found = _training(run.name, run.scenario), _training(there.name, placed(there.scenario))
     for key in (*wanted, *found):
         if wanted.get(key) != found.get(key):
             raise ValueError(
                 f"{run.folder}: a run with {key}={found.get(key)} lies there, but the sweep asks for "
                 f"{key}={wanted.get(key)}; choose another --runs"
             )
-    step = _trained(run.folder)
+    step = _trained(there)
     if step is None:
         return Work.RESUME
     try:
@@ -316,10 +279,12 @@ def _training(name: str, asked: Scenario) -> dict[str, Any]:
     return {"scenario": name, **flat(json.loads(json.dumps(parts)))}
 
 
-def _trained(folder: Path) -> int | None:
-    """The last step of a run that was trained to its end, else None."""
-    newest = checkpoint.latest(RunFolder(folder).checkpoints)
-    return newest.step if newest is not None and newest.state().get("steps") == newest.step else None
+def _trained(run: Run) -> int | None:
+    """The last step of a run that was trained to its end, else None; one that was made longer begins it anew."""
+    newest = checkpoint.latest(run.files.checkpoints)
+    if newest is None or newest.state().get("steps") != newest.step:
+        return None
+    return newest.step if run.scenario.train.epochs or newest.step >= run.scenario.train.steps else None
 
 
 def _clean(run: Planned) -> None:

@@ -19,10 +19,11 @@ def load(
 ) -> Objects:
     """The archives in `root`, or the one archive that it is, with the classes of `furniture.walk`.
 
-    An empty `root` is where Debian's sweethome3d-furniture puts them.
-    Every fifth object of a class is tested on. Views are drawn at the first look and kept in the cache, which takes
-    minutes; `gazeworld data render --source furniture` draws the same to a folder instead. Raises DataError for
-    archives that are missing or damaged.
+    `views` views of `size` pixels are drawn of each, by `renderer` (a name of `envs/renderers`, or "auto"), with
+    rotations from `region` (see `rotations.Region`); `seed` chooses them. An empty `root` is where Debian's
+    sweethome3d-furniture puts them. Every fifth object of a class is tested on. Views are drawn at the first look and
+    kept in the cache, which takes minutes; `gazeworld data render --source furniture` draws the same to a folder
+    instead. Raises DataError for archives that are missing or damaged.
     """
     folder = expanded(root, "root of source 'furniture'") if root else furniture.FOLDER
     items = furniture.walk(folder)

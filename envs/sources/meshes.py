@@ -32,10 +32,12 @@ def load(
 ) -> Objects:
     """The models below `root`, one folder for each class (see `mesh_files.walk`); every fifth object is tested on.
 
-    All models are loaded once, to see that they can be, and views are drawn at the first look; both is kept in the
-    cache as long as no file below `root` changes, hidden ones excepted; of each file, size and four blocks are looked
-    at. Raises DataError for a root that is no folder of models or has none for the split, and one that counts the
-    models that cannot be loaded and names the first of them.
+    `views` views of `size` pixels are drawn of each, by `renderer` (a name of `envs/renderers`, or "auto"), with
+    rotations from `region` (see `rotations.Region`); `seed` chooses them. All models are loaded once, to see that they
+    can be, and views are drawn at the first look; both is kept in the cache as long as no file below `root` changes,
+    hidden ones excepted; of each file, size and four blocks are looked at. Raises DataError for a root that is no
+    folder of models or has none for the split, and one that counts the models that cannot be loaded and names the first
+    of them.
     """
     folder = expanded(root, "root of source 'meshes'")
     if not root or not folder.is_dir():

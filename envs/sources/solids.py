@@ -25,8 +25,9 @@ def load(
 ) -> Objects:
     """`per_family` objects of each family, of which every fifth is tested on; `views` views of `size` pixels of each.
 
-    Rotations come from `region` (see `rotations.Region`); `renderer` is a name of `envs/renderers`, or "auto".
-    Views are drawn at the first look and kept in the cache. Nothing is read, so `root` must be empty.
+    Rotations come from `region` (see `rotations.Region`); `renderer` is a name of `envs/renderers`, or "auto". `seed`
+    chooses shapes and rotations. Views are drawn at the first look and kept in the cache. Nothing is read, so `root`
+    must be empty.
     """
     if root:
         raise ValueError(f"source 'solids' is generated and has no root, found {root!r}")

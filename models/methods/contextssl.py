@@ -39,6 +39,9 @@ class ContextSSL(JointEmbedding):
     - no labels: the authors train a linear classifier beside the model.
 
     There is no `predict`: the outputs that are probed do not hold what a prediction would start from.
+
+    Options: `transformer_width` is the width of the transformer. `layers` and `heads` are those of the transformer.
+    `action_weight` is the weight of the term in which the action is foretold.
     """
 
     least_views = most_views = 2

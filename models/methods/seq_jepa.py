@@ -40,6 +40,11 @@ class SeqJEPA(Method):
     `condition_transformer` and `condition_predictor` switch the two uses of actions (Table 4); where both are off,
     `action_width=0` leaves the projection out. `encoder` is one of those of `make_encoder`; `dim` and `width` are used
     by the small ones alone. `models.published` reads the authors' checkpoints into this class.
+
+    Options: `action_width` is the width of the projection of actions. `layers` and `heads` are those of the aggregator.
+    `predictor_hidden` is the width of the predictor's hidden layer (0: none). `predictor_norm` is what normalises that
+    layer. `action_norm` is what normalises projected actions. `momentum` is that of the target at the first step; it
+    rises to 1 on a cosine.
     """
 
     def __init__(

@@ -23,6 +23,8 @@ class VICRegTrajectory(JointEmbedding):
     part: the path is taken to be straight whatever the sensor did. Wang et al. measure the bend on embeddings of the
     encoder (`trajectory_on="embedding"`); the released code does so on projections, which it does not normalise
     (`trajectory_on="projection"` normalises them). `projector="transformer"` is the variant of appendix B.2.
+
+    Options: `trajectory` is the weight of the loss on the bend.
     """
 
     least_views = most_views = 3

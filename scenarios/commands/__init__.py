@@ -21,6 +21,9 @@ Files that begin with `_` are what they share:
 _main        finds the commands and imports the one that is asked for
 _catalogue   scenarios and commands by their names
 _arguments   words of a command line as typed arguments; how policies are named
+_named       what a command trains: a scenario, or a run that goes on
+_scenario    options of the world, source, policy and method that are asked for
+_words       words as they stand
 _places      names and places that are to be written, looked at before anything is done
 _runs        what training and probing leave, drawn
 _console     lines, errors, figures and progress

@@ -5,9 +5,9 @@ refused becomes one sentence. Policies are named in one way everywhere: NAME, or
 """
 
 import dataclasses
-import json
+import difflib
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,12 +16,13 @@ from annotated_types import Interval
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, StructConstructorSpec, StructTypeInfo
 
 from gazeworld.agents.config import AgentConfig, Algorithm, Observation
-from gazeworld.agents.runs.scenario import Scenario
+from gazeworld.agents.runs.scenario import POLICIES, Scenario
 from gazeworld.envs import registry
 from gazeworld.envs.validation import COMMAS, INNER, Options, Rows, limits, shown
 
-from . import _catalogue
 from ._places import require_path, settled
+from ._scenario import fields_of, parts_of
+from ._words import pairs, spec
 
 Arguments = TypeVar("Arguments")
 _Arg: Any = type(tyro.conf.arg())
@@ -43,21 +44,35 @@ def parsed(kind: type[Arguments], words: Sequence[str], prog: str, default: Argu
     Raises ValueError for an option of several values that is given twice, since all values but the last would be
     dropped; for values out of their bounds; for names that no folder can have, and places that cannot be written.
     """
-    several, met = _several(kind), set[str]()
+    known, met = dict(_options(kind, default)), set[str]()
     for word in words:
         if word == "--":
             break
         option = word.partition("=")[0].replace("_", "-")
-        if option in several & met:
+        if known.get(option) and option in met:
             raise ValueError(f"{option} is given twice; give all its values after one")
         met.add(option)
     try:
         with _told_bounds():
             given: dict[str, Any] = {} if default is None else {"default": default}
-            chosen = tyro.cli(kind, args=list(words), prog=prog, **given)
+            chosen, strange = tyro.cli(kind, args=list(words), prog=prog, return_unknown_args=True, **given)
     except _Refused as refused:
         raise ValueError(str(refused)) from refused.__cause__
+    if strange:
+        raise ValueError(_unknown(strange[0], [*known]))
     return settled(chosen)
+
+
+def _unknown(word: str, known: Sequence[str]) -> str:
+    """What is wrong with a word that stands for nothing, and what may have been meant."""
+    option = word.partition("=")[0]
+    if not option.startswith("-"):
+        return f"unexpected word {shown(word)}; expected options, which begin with --"
+    near = difflib.get_close_matches(option.replace("_", "-"), known, 1, cutoff=0.75)
+    last = option.rpartition(".")[2].strip("-").replace("_", "-")
+    same = [one for one in known if one.rpartition(".")[2].strip("-") == last]  # right but for what it belongs to
+    meant = f"; did you mean {(same or near)[0]}?" if same or near else "; --help lists what there is"
+    return f"unknown option {shown(option)[1:-1]}{meant}"
 
 
 def _told_bounds() -> ConstructorRegistry:
@@ -76,41 +91,21 @@ def _told_bounds() -> ConstructorRegistry:
             asking = False
         if not isinstance(usual, StructConstructorSpec):
             return None
+        if info.type is Scenario and isinstance(info.default, Scenario):
+            usual = fields_of(usual, info.default)
         notes = {field.name: field.metadata for field in dataclasses.fields(info.type)}
         fields = tuple(
-            dataclasses.replace(field, type=_Policy, helptext=_POLICY_HELP)
-            if (info.type, field.name) == (Scenario, "policy")
-            else dataclasses.replace(field, type=_told(field.type, notes[field.name]))
+            dataclasses.replace(
+                field,
+                type=_told(field.type, notes[field.name]),
+                helptext=notes[field.name].get("told", field.helptext),
+            )
             for field in usual.fields
             if notes[field.name] != INNER
         )
         return dataclasses.replace(usual, fields=fields, instantiate=_plainly(usual.instantiate))
 
     return rules
-
-
-def _written(options: dict[str, Any]) -> list[str]:
-    """The word that stands for a policy, as `spec` reads it."""
-    rest = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.items()}
-    others = ",".join(f"{key}={value}" for key, value in rest.items() if key != "name")
-    return [f"{rest['name']}:{others}" if others else rest["name"]]
-
-
-_Policy = Annotated[
-    dict[str, Any],
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="SPEC",
-        instance_from_str=lambda words: {"name": words[0]},  # `with_policy` reads it where the scenario is known
-        is_instance=lambda given: isinstance(given, dict),
-        str_from_instance=_written,
-    ),
-]
-_POLICY_HELP = (
-    "how fixations are chosen, in training and in probing: NAME or NAME:KEY=VALUE,… of the registry (the scenario's "
-    "own policy keeps what is not said), or the folder of a learnt policy, which looks with the model in training "
-    "unless `sb3:path=…,model=RUN` names another"
-)
 
 
 def _told(hint: Any, notes: Mapping[str, Any]) -> Any:
@@ -150,20 +145,25 @@ def _plainly(make: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def _several(kind: Any, prefix: str = "--") -> set[str]:
-    """Options of a class of arguments, and of those within it, that take as many values as there are."""
-    found: set[str] = set()
-    bare = {field.name for field in dataclasses.fields(kind) if field.metadata == BARE}
-    single = {field.name for field in dataclasses.fields(kind) if field.metadata in (COMMAS, INNER)}
+def _options(kind: Any, default: Any, prefix: str = "--") -> Iterator[tuple[str, bool]]:
+    """Options of a class of arguments, and of those within it, and whether each takes as many values as there are."""
+    notes = {field.name: field.metadata for field in dataclasses.fields(kind)}
+    parts = parts_of(default) if isinstance(default, Scenario) else {}
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
-        plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
-        told = [note.name for note in notes if isinstance(note, _Arg) and note.name]
-        option = prefix + (told[0] if told else name).replace("_", "-")
+        if notes[name] == INNER:
+            continue
+        plain, *told = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+        renamed = [note.name for note in told if isinstance(note, _Arg) and note.name]
+        option = prefix + (renamed[0] if renamed else name).replace("_", "-")
+        plain, within = parts.get(name, plain), getattr(default, name, None)
+        yield from ((alias, False) for note in told if isinstance(note, _Arg) for alias in note.aliases or ())
         if dataclasses.is_dataclass(plain):
-            found |= _several(plain, prefix if name in bare else f"{option}.")
-        elif typing.get_args(plain)[1:] == (...,) and name not in single:
-            found.add(option)
-    return found
+            yield from _options(plain, within, prefix if notes[name] == BARE else f"{option}.")
+            continue
+        yield option, typing.get_args(plain)[1:] == (...,) and notes[name] != COMMAS
+        if plain is bool:
+            head, dot, last = option.rpartition(".")
+            yield (f"{head}.no-{last}" if dot else f"--no-{last[2:]}"), False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,18 +208,9 @@ class AgentArguments(Options, owner="agent"):
         return found
 
 
-def scenario_argument(words: list[str], command: str) -> tuple[str, Scenario] | None:
-    """The scenario named first, with its name; None where help was asked for, or nothing named, which is told."""
-    if not words or words[0].startswith("-"):
-        print(f"usage: gazeworld {command} SCENARIO [OPTIONS]\n\nscenarios: {', '.join(_catalogue.names())}\n")
-        print(f"gazeworld {command} SCENARIO --help lists what can be set, with the scenario's values.")
-        return None
-    return words[0].replace("_", "-"), _catalogue.load(words[0])
-
-
 def with_policy(asked: Scenario, usual: Scenario, run: Path) -> Scenario:
-    """The scenario as `parsed` gives it, with the policy that its `--policy` names; `usual` has the scenario's own."""
-    if asked.policy == usual.policy:
+    """The scenario as `parsed` gives it, with the learnt policy that its `--policy` names, if it is none by name."""
+    if ":" in asked.policy["name"] or asked.policy["name"] in registry.names(POLICIES):
         return asked
     return dataclasses.replace(asked, policy=policy_of(asked.policy["name"], usual, run))
 
@@ -233,7 +224,6 @@ def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
     """
     if not text:
         return {}
-    from gazeworld.agents.policy import POLICIES
     from gazeworld.agents.run_folder import RunFolder
 
     own, (name, _) = RunFolder(run).policies / text, registry.split(POLICIES, text)
@@ -246,56 +236,9 @@ def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
         require_path("policy", folder)
         if folder.is_dir():
             return {"name": "sb3", "path": str(folder.resolve())}
+    near = difflib.get_close_matches(name, registry.names(POLICIES), 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(
         f"{text!r} is neither a policy of the registry ({', '.join(registry.names(POLICIES))}), nor one in "
-        f"{own.parent}, nor the folder of one"
+        f"{own.parent}, nor the folder of one{meant}"
     )
-
-
-def spec(text: str, what: str, place: str = "") -> dict[str, Any]:
-    """`NAME:KEY=VALUE,KEY=VALUE` as a dictionary with the entry `name`. Raises ValueError for anything else.
-
-    In the registry `place` NAME may be MODULE:CLASS, a thing of another package.
-    """
-    name, rest = registry.split(place, text)
-    if not name:
-        raise ValueError(f"{what} is {text!r}, expected NAME or NAME:KEY=VALUE,KEY=VALUE")
-    options = pairs(_parts(rest) if rest else (), what)
-    if "name" in options:
-        raise ValueError(f"{what} is {shown(text)}, which says the name twice; expected NAME:KEY=VALUE,KEY=VALUE")
-    return {"name": name, **options}
-
-
-def _parts(text: str) -> list[str]:
-    """What commas separate, but those within the brackets of a list or an object."""
-    found: list[str] = []
-    for part in text.split(","):
-        value = found[-1].partition("=")[2] if found else ""
-        if value[:1] in ("[", "{") and value.count("[") + value.count("{") > value.count("]") + value.count("}"):
-            found[-1] += f",{part}"
-        else:
-            found.append(part)
-    return found
-
-
-def pairs(words: Iterable[str], what: str) -> dict[str, Any]:
-    """Words KEY=VALUE as a dictionary; values that are no JSON are text. Raises ValueError for other words."""
-    found: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not (key and equals):
-            raise ValueError(f"{what} holds {word!r}, expected KEY=VALUE")
-        try:
-            found[key] = json.loads(value)
-        except (ValueError, RecursionError):  # no JSON, or integers and nesting beyond what Python reads
-            found[key] = value
-    return found
-
-
-def listed(text: str, flag: str) -> list[str]:
-    """Words between commas. Raises ValueError for one that stands there twice."""
-    found = [word.strip() for word in text.split(",") if word.strip()]
-    for word in found:
-        if found.count(word) > 1:
-            raise ValueError(f"{flag}: {word!r} stands there twice")
-    return found

@@ -38,7 +38,9 @@ def load(name: str) -> Scenario:
     base, _, variant = name.replace("_", "-").partition(":")
     known = names()
     if name.replace("_", "-") not in known:
-        raise registry.UnknownNameError(f"unknown scenario {name!r}; there are: {', '.join(known)}")
+        bases = [one for one in known if ":" not in one]
+        variants = [one for one in known if one.startswith(f"{base}:")]  # what there is of it, where the rest is right
+        raise registry.unknown("scenario", name, variants or bases, known)
     found = registry.module(SCENARIOS, base)
     return found.variants[variant] if variant else found.scenario
 

@@ -50,7 +50,7 @@ def _carried_out(words: list[str]) -> int:
     command, rest = words[0], words[1:]
     known = registry.names(_catalogue.COMMANDS)
     if command not in known:
-        return fail(f"unknown command {command!r}; there are: {', '.join(known)}")
+        return fail(str(registry.unknown("command", command, known)))
     # It would be taken for the present folder, whatever was meant by a variable of the shell that is not set.
     if (empty := _empty(words)) is not None:
         return fail(f"an empty word follows {words[empty - 1]!r}, expected a name or a path")

@@ -23,8 +23,7 @@ def trained(run: Run, finished: bool, console: Console, command: str = "train") 
         return
     save_curves(run, console)
     if not finished:
-        words = (command, run.name, "--runs", run.folder.parent, "--name", run.folder.name, "--resume")
-        say(console, f"to go on: {typed('gazeworld', *words)}")
+        say(console, f"to go on: {typed('gazeworld', command, run.folder, '--resume')}")
 
 
 def save_curves(run: Run, console: Console) -> None:

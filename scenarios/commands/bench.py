@@ -14,7 +14,9 @@ from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.validation import Options, Side
 
 from . import _catalogue
-from ._arguments import BARE, Size, listed, parsed, scenario_argument, with_policy
+from ._arguments import BARE, Size, parsed, with_policy
+from ._named import named, settled
+from ._words import listed
 
 Seconds = Annotated[float, Interval(gt=0, le=3600)]
 """Time per measurement."""
@@ -132,14 +134,14 @@ def _sb3(words: list[str]) -> int:
 
 
 def _step(words: list[str]) -> int:
-    named = scenario_argument(words, "bench step")
-    if named is None:
+    found = named(words, "bench step")
+    if found is None:
         return 0 if words else 2
-    name, found = named
-    chosen = parsed(StepArguments, words[1:], f"gazeworld bench step {name}", StepArguments(found))
+    chosen = parsed(StepArguments, found.words, f"gazeworld bench step {found.name}", StepArguments(found.scenario))
     from ..bench.step import step_bench
 
-    step_bench(with_policy(chosen.scenario, found, Path()), chosen.timed, chosen.device, Console())
+    asked = settled(found, with_policy(chosen.scenario, found.usual, Path()), Console())
+    step_bench(asked, chosen.timed, chosen.device, Console())
     return 0
 
 

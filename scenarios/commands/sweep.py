@@ -19,9 +19,10 @@ from gazeworld.envs import registry
 from gazeworld.envs.validation import Options, shown
 
 from . import _catalogue
-from ._arguments import listed, parsed
+from ._arguments import parsed
 from ._console import save_figure, say
 from ._places import Folder
+from ._words import listed
 
 if TYPE_CHECKING:
     from gazeworld.agents.runs.sweep import Plan

@@ -13,8 +13,9 @@ from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.validation import Options
 
-from ._arguments import BARE, parsed, scenario_argument, with_policy
+from ._arguments import BARE, parsed, with_policy
 from ._console import fail
+from ._named import Named, going_on, named, settled
 from ._places import Folder, Name
 
 
@@ -22,7 +23,9 @@ from ._places import Folder, Name
 class TrainArguments(Options):
     """Train a world model online, then probe it; everything lands in RUNS/NAME.
 
-    Ctrl-C saves and ends with exit code 130; --resume goes on from there, and refuses other settings than are written.
+    Ctrl-C saves and ends with exit code 130; `gazeworld train RUN --resume` goes on from there. More --train.steps make
+    the run longer, and train.log-every, save-every, probe-every, keep, threads and compile may change; other settings
+    than are written are refused.
     """
 
     scenario: Scenario = field(metadata=BARE)
@@ -46,20 +49,31 @@ class TrainArguments(Options):
 
 def run(words: list[str]) -> int:
     """Carry the command out; returns the exit code."""
-    named = scenario_argument(words, "train")
-    if named is None:
+    found = named(words, "train", runs=True)
+    if found is None:
         return 0 if words else 2
-    name, found = named
-    chosen = parsed(TrainArguments, words[1:], f"gazeworld train {name}", TrainArguments(found))
+    chosen = _chosen(found)
+    if chosen.resume and found.folder is None:
+        found = going_on(found, _folder(found, chosen))
+        chosen = _chosen(found)
     from gazeworld.agents.training.loop import NonFiniteLossError
 
     try:
-        return _trained(name, found, chosen, Console())
+        return _trained(found, chosen, Console())
     except (NonFiniteLossError, LostProcessError) as error:
         return fail(str(error), 1)
 
 
-def _trained(name: str, usual: Scenario, chosen: TrainArguments, console: Console) -> int:
+def _chosen(found: Named) -> TrainArguments:
+    return parsed(TrainArguments, found.words, f"gazeworld train {found.name}", TrainArguments(found.scenario))
+
+
+def _folder(found: Named, chosen: TrainArguments) -> Path:
+    """Where the run lies."""
+    return found.folder or chosen.runs / (chosen.name or f"{found.name.replace(':', '-')}-{chosen.scenario.seed}")
+
+
+def _trained(found: Named, chosen: TrainArguments, console: Console) -> int:
     """Train or resume, then probe unless told not to; the exit code: 0 done, 130 stopped by Ctrl-C."""
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 
@@ -69,9 +83,9 @@ def _trained(name: str, usual: Scenario, chosen: TrainArguments, console: Consol
 
     from . import _runs
 
-    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-{chosen.scenario.seed}")
-    asked = with_policy(chosen.scenario, usual, folder)
-    run = Run(folder, name, asked)
+    folder = _folder(found, chosen)
+    asked = settled(found, with_policy(chosen.scenario, found.usual, folder), console)
+    run = Run(folder, found.name, asked)
     if chosen.evaluate and not (chosen.resume or asked.probe.online):  # else the online probe looks for them
         for split in (asked.probe_split, asked.test_split):
             build.world_of(asked, split, "cpu")
@@ -81,7 +95,7 @@ def _trained(name: str, usual: Scenario, chosen: TrainArguments, console: Consol
         resume=chosen.resume,
         console=console,
         processes=chosen.processes,
-        usual=usual,
+        usual=found.usual,
         logger=chosen.logger,
     )
     _runs.trained(run, finished, console)

@@ -1,6 +1,6 @@
 """`gazeworld train-jointly SCENARIO`: train a world model and a policy in turns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +11,9 @@ from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.files import typed
 from gazeworld.envs.validation import Options
 
-from ._arguments import BARE, AgentArguments, parsed, scenario_argument, with_policy
+from ._arguments import BARE, AgentArguments, parsed, with_policy
 from ._console import fail, say
+from ._named import Named, going_on, named, settled
 from ._places import Folder, Name
 
 
@@ -20,8 +21,8 @@ from ._places import Folder, Name
 class TrainJointlyArguments(Options):
     """Train a world model and a policy in turns; everything lands in RUNS/NAME.
 
-    Ctrl-C ends after the present phase with exit code 130; --resume goes on, and refuses other settings than are
-    written.
+    Ctrl-C ends after the present phase with exit code 130; `gazeworld train-jointly RUN --resume` goes on, and refuses
+    other settings than are written, but for how often something is logged, saved and probed.
     """
 
     scenario: Scenario = field(metadata=BARE)
@@ -51,32 +52,54 @@ def defaults(found: Scenario) -> TrainJointlyArguments:
 
 def run(words: list[str]) -> int:
     """Carry the command out; returns the exit code: 0 done, 1 not finite, 130 stopped by Ctrl-C."""
-    named = scenario_argument(words, "train-jointly")
-    if named is None:
+    found = named(words, "train-jointly", runs=True)
+    if found is None:
         return 0 if words else 2
-    name, found = named
-    chosen = parsed(TrainJointlyArguments, words[1:], f"gazeworld train-jointly {name}", defaults(found))
+    chosen = _chosen(found)
+    if chosen.resume and found.folder is None:
+        found = going_on(found, _folder(found, chosen))
+        chosen = _chosen(found)
     from gazeworld.agents.rl.train_policy import NonFiniteError
     from gazeworld.agents.training.loop import NonFiniteLossError
 
     try:
-        return _trained(name, found, chosen, Console())
+        return _trained(found, chosen, Console())
     except (NonFiniteLossError, NonFiniteError) as error:
         return fail(str(error), 1)
 
 
-def _trained(name: str, usual: Scenario, chosen: TrainJointlyArguments, console: Console) -> int:
+def _chosen(found: Named) -> TrainJointlyArguments:
+    usual = defaults(found.scenario)
+    if found.folder is not None:  # the phases of a run that goes on are what it was begun with
+        from gazeworld.agents.runs.joint_run import read_joint_config
+
+        usual = replace(usual, phases=read_joint_config(found.folder).phases)
+    return parsed(TrainJointlyArguments, found.words, f"gazeworld train-jointly {found.name}", usual)
+
+
+def _folder(found: Named, chosen: TrainJointlyArguments) -> Path:
+    """Where the run lies."""
+    return found.folder or chosen.runs / (chosen.name or f"{found.name.replace(':', '-')}-joint-{chosen.scenario.seed}")
+
+
+def _trained(found: Named, chosen: TrainJointlyArguments, console: Console) -> int:
     """Train in alternating phases, then probe unless told not to."""
     from gazeworld.agents.runs.joint_run import LEARNT, JointChoices, train_jointly
     from gazeworld.agents.runs.scenario import Run
 
     from . import _runs
 
-    folder = chosen.runs / (chosen.name or f"{name.replace(':', '-')}-joint-{chosen.scenario.seed}")
-    asked = Run(folder, name, with_policy(chosen.scenario, usual, folder))
+    folder = _folder(found, chosen)
+    asked = settled(found, with_policy(chosen.scenario, found.usual, folder), console)
     choices = JointChoices(chosen.agent.chosen(), chosen.phases)
     run, finished = train_jointly(
-        asked, choices, chosen.device, resume=chosen.resume, console=console, usual=usual, logger=chosen.logger
+        Run(folder, found.name, asked),
+        choices,
+        chosen.device,
+        resume=chosen.resume,
+        console=console,
+        usual=found.usual,
+        logger=chosen.logger,
     )
     _runs.trained(run, finished, console, "train-jointly")
     if not finished:

@@ -13,9 +13,10 @@ from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.envs.files import typed
 from gazeworld.envs.validation import Natural, Options, Positive, Seed
 
-from ._arguments import AgentArguments, parsed, spec
+from ._arguments import AgentArguments, parsed
 from ._console import fail, save_figure, say
 from ._places import Name
+from ._words import spec
 
 if TYPE_CHECKING:
     from gazeworld.agents.rl.train_policy import PolicyTraining

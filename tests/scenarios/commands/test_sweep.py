@@ -10,7 +10,9 @@ from fakes.runs import leave, probes
 from safetensors.torch import load_file
 
 from gazeworld.agents.config import ProbeConfig
+from gazeworld.agents.runs import swapping
 from gazeworld.agents.runs import sweep as sweeps
+from gazeworld.agents.runs.evaluate_run import Evaluated
 from gazeworld.agents.runs.scenario import Run
 from gazeworld.agents.runs.sweep import Plan, Work, left
 from gazeworld.agents.training import loop
@@ -140,8 +142,8 @@ def test_a_sweep_trains_probes_compares_and_is_done(
     assert made_by["command"].startswith("gazeworld sweep saccade-digits ")
     assert main(["report", str(tmp_path / "runs/saccade-digits-m2-0")]) == 0  # reads what probing writes today
     assert "path integration" in (tmp_path / "runs/saccade-digits-m2-0/report.html").read_text()
-    monkeypatch.setattr(sweeps, "train_run", None)  # nothing may be trained again
-    monkeypatch.setattr(sweeps, "evaluate_run", None)
+    for name in ("train_run", "evaluate_run"):  # nothing may be trained or probed again
+        monkeypatch.setattr(sweeps, name, lambda *_, **__: pytest.fail("done already"))
     assert main(words(tmp_path, "--observed", "1,2", "--methods", "seq-jepa")) == 0
     assert "2 done already" in capsys.readouterr().out
     run = planned(observed="1,2", changes=TINY, runs=tmp_path / "runs").runs[0]
@@ -219,9 +221,10 @@ def interrupted(*_: object) -> int:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another way of probing, which takes its time."""
 
-    def probed(folder: Path, config: ProbeConfig, *_: object) -> None:
+    def probed(folder: Path, config: ProbeConfig, *_: object) -> Evaluated:
         found = probes((0.4, 0.6), {"relative position": 0.5}, step=3, config=config)
         (folder / "probes.json").write_text(json.dumps(found))
+        return Evaluated.__new__(Evaluated)  # nothing is drawn of it
 
     monkeypatch.setattr(sweeps, "evaluate_run", probed)
     monkeypatch.setattr(_runs, "drawn", lambda *_: None)
@@ -248,7 +251,7 @@ def test_a_failure_is_reported_and_loses_no_other_run(
 
 
 def test_a_method_that_adds_actions_is_fitted_where_they_do_not_add(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeps, "_world", lambda asked, worlds: World)
+    monkeypatch.setattr(swapping, "world_once", lambda asked, worlds: World)
     made = planned("saccade-digits", methods="conv-jepa")
     assert [run.scenario.train.observed for run in made.runs] == [4]
     monkeypatch.setattr(World, "additive", False)

@@ -270,7 +270,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_finishes(tmp_path: Path) ->
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "--name cut --resume" in out
+    assert f"gazeworld train {tmp_path / 'cut'} --resume" in out
     saved = [p.name for p in (tmp_path / "cut/checkpoints").iterdir()]
     assert len(saved) == 1
     step = int(saved[0].removeprefix("step-"))
@@ -297,7 +297,7 @@ def test_ctrl_c_before_anything_is_recorded_saves_and_says_how_to_go_on(
     words = ["train", "saccade-digits", "--runs", str(tmp_path), "--name", "early", *TINY, "--probe.online", "0"]
     assert main(words) == 130
     said = capsys.readouterr()
-    assert "--name early --resume" in said.out
+    assert f"gazeworld train {tmp_path / 'early'} --resume" in said.out
     assert not said.err
     assert [path.name for path in (tmp_path / "early/checkpoints").iterdir()] == ["step-00000001"]
 
@@ -311,7 +311,8 @@ def test_a_run_goes_on_with_what_it_was_begun_with(run: Path, capsys: pytest.Cap
     for name, given, sentence in (
         ("saccade-search", [], "a run of scenario 'saccade-digits', but 'saccade-search' is asked for"),
         ("saccade-digits:demo", [], "a run of scenario 'saccade-digits', but 'saccade-digits:demo' is asked for"),
-        ("saccade-digits", ["--train.steps", "9"], "train.steps=9 (written: 4)"),
+        ("saccade-digits", ["--train.lr", "9"], "train.lr=9.0 (written: 0.002)"),
+        ("saccade-digits", ["--train.steps", "3"], "begun with 4 steps, but 3 are asked for"),
         ("saccade-digits", ["--method.dim", "7", "--seed", "3"], "seed=3 (written: 0)"),
         (
             "saccade-digits",

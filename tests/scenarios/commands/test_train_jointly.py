@@ -89,7 +89,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         assert alternate(tmp_path / "cut") == 130
     out = capsys.readouterr().out
     assert "stopped after phase 1 of 2; everything is saved" in out
-    assert f"to go on: gazeworld train-jointly saccade-digits --runs {tmp_path / 'cut'} --name run --resume" in out
+    assert f"to go on: gazeworld train-jointly {tmp_path / 'cut/run'} --resume" in out
     words = ["--runs", str(tmp_path / "cut"), "--name", "run", "--resume", "--device", "cpu", "--no-evaluate"]
     assert main(["train-jointly", "saccade-digits", *words]) == 0
     last = "run/checkpoints/step-00000004"
