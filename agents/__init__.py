@@ -8,7 +8,7 @@ probes/      what frozen representations know: read-outs, measures, retrieval, g
 planning/    looking ahead in a world model: search, CEM and MPPI, ensembles, goals
 rl/          policies trained with Stable-Baselines3: environments, observations, actions, agents
 rewards/     one file a reward
-runs/        scenarios as data, the folders of runs, and one call for whatever a command does
+runs/        scenarios as data, the folders of runs, one call for whatever a command does; trained models as objects
 comparison/  fixation policies swapped in one frozen world model
 
 What lies where in the folder of a run is said in run_folder, what its files hold in file_schemas, and how older ones

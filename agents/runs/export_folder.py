@@ -9,7 +9,6 @@ it names is imported.
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -67,11 +66,10 @@ class ExportFolder:
 
 @dataclass(frozen=True)
 class Exported:
-    """What config.json of an exported model says; `config` is all of it."""
+    """What config.json of an exported model says of it."""
 
     facts: ModelFacts
     step: int
-    config: dict[str, Any]
 
 
 def is_export(folder: Path) -> bool:
@@ -111,7 +109,7 @@ def read_model_config(folder: Path) -> Exported:
     _require_known(facts, own.config)
     if found.get("learnt_policy") is not None:
         facts = replace(facts, policy={"name": "sb3", "path": str(own.policy)})
-    return Exported(facts, found["step"], found)
+    return Exported(facts, found["step"])
 
 
 def _require_known(facts: ModelFacts, file: Path) -> None:

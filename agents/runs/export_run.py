@@ -52,23 +52,33 @@ def export(
     says of itself, or unknown). More than 1 GB is written only if `agree` returns True to the sentence that says so.
     Raises DataError for a folder that holds no such model, ValueError for a folder to write into that is not empty.
     """
-    if is_export(located(run, "run")):
-        raise ValueError(f"{run}: is exported already, expected a run; copy the folder, or push it as it is")
-    place, folder = placed(located(run, "run")), located(out, "out")
-    if place.run is None:
-        raise DataError(f"{place.checkpoint.path}: a checkpoint without its run, whose config.json says what made it")
+    place, folder = _exportable(run), located(out, "out")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: is not empty, expected a new or an empty folder")
+    require_agreed(_size(place), f"{folder} to write", agree)
+    return _written(place, folder, name or _private(str(folder)), licence)
+
+
+def _exportable(run: str | Path) -> Placed:
+    """Where the model lies that is to be exported, with the run around it."""
+    folder = located(run, "run")
+    if is_export(folder):
+        raise ValueError(f"{folder}: is exported already, expected a run; copy the folder, or push it as it is")
+    place = placed(folder)
+    if place.run is None:
+        raise DataError(f"{place.checkpoint.path}: a checkpoint without its run, whose config.json says what made it")
+    return place
+
+
+def _written(place: Placed, folder: Path, name: str, licence: str) -> Export:
     model = load(place.policy or place.checkpoint.path, "cpu")  # a model that cannot be loaded is not passed on
     if place.policy is not None:
         read_fields(PolicyFolder(place.policy).facts, PolicyFacts)
         checkpoint.read(PolicyFolder(place.policy).weights)
-    size = sum(file.stat().st_size for file in _copies(place, ExportFolder(folder)))
-    require_agreed(size, f"{folder} to write", agree)
-    config = _config(place, model)
-    found = read_probes(place.run) if probed(place.run) else None
+    config, run = _config(place, model), RunFolder(place.run or folder)
+    found = read_probes(run.path) if probed(run.path) else None
     found = found if found is not None and found["step"] == model.step else None
-    text = card(model.facts, config, found, name=name or _private(str(folder)), licence=licence)
+    text = card(model.facts, config, found, name=name, licence=licence)
     with whole_folder(folder) as draft:
         own = ExportFolder(draft)
         for source, copy in _copies(place, own).items():
@@ -77,7 +87,7 @@ def export(
         _write(own.config, json.dumps(config, indent=2))
         _write(own.card, text)
         if found is not None:
-            shutil.copyfile(RunFolder(place.run).probes, own.probes)
+            shutil.copyfile(run.probes, own.probes)
         files = {
             str(file.relative_to(draft)): file.stat().st_size for file in sorted(draft.rglob("*")) if file.is_file()
         }
@@ -114,9 +124,16 @@ def push(
                 said = old.read_text(encoding="utf-8").replace(text, json.dumps(name))
                 _write(ExportFolder(draft).card, said.removesuffix("\n"))
         else:
-            export(folder, draft, name=name, licence=licence, agree=agree)
+            place = _exportable(folder)
+            require_agreed(_size(place), f"{folder} to upload", agree)
+            _written(place, draft, name, licence)
         step = read_export(draft).step
         return hub.send(draft, name, private=private, message=f"gazeworld export, step {step}")
+
+
+def _size(place: Placed) -> int:
+    """Bytes of the weights that are passed on, as far as they are there."""
+    return sum(file.stat().st_size for file in _copies(place, ExportFolder(Path())) if file.is_file())
 
 
 def _copies(place: Placed, own: ExportFolder) -> Mapping[Path, Path]:
