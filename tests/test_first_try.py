@@ -35,9 +35,9 @@ def small(id: str) -> dict[str, Any]:
 
 
 def test_the_package_s_own_name_registers_the_ids_and_offers_the_folders(tmp_path: Path) -> None:
-    """Laid out as an installation is; a copy of the face, in front of what is installed here."""
+    """Laid out as an installation is; the package itself, in front of what is installed here."""
     (tmp_path / "gazeworld").mkdir()
-    (tmp_path / "gazeworld/__init__.py").symlink_to(ROOT / "face/__init__.py")
+    (tmp_path / "gazeworld/__init__.py").symlink_to(ROOT / "scripts/gazeworld/__init__.py")
     for folder in ("envs", "models", "agents", "scenarios"):
         (tmp_path / "gazeworld" / folder).symlink_to(ROOT / folder)
     code = """
