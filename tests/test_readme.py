@@ -115,8 +115,9 @@ def helped(words: list[str]) -> str:
     match words:
         case ["evaluate", *_]:
             return usage("train", "saccade-digits")
-        case ["train" | "train-jointly" as command, scenario, *_]:
-            return usage(command, scenario.replace("SCENARIO", "saccade-digits"))
+        case ["train" | "train-jointly" as command, scenario, *_]:  # or the folder of a run, to go on with
+            run = scenario in ("SCENARIO", "RUN") or "/" in scenario
+            return usage(command, "saccade-digits" if run else scenario)
         case ["bench", "step", scenario, *_]:
             return usage("bench", "step", scenario.replace("SCENARIO", "saccade-digits"))
         case ["bench" | "data" as command, kind, *_]:

@@ -1,6 +1,7 @@
 """Runs: from a scenario to what lies in its folder, and back.
 
 scenario            Scenario: one experiment as data; Run: one in a folder
+own_data            what somebody's own folder holds
 swapping            another world, source or method in a scenario's place
 build               from a scenario to live objects: worlds, environments, policies, methods, sessions
 train_run           train a run, or go on with one

@@ -22,6 +22,7 @@ _main        finds the commands and imports the one that is asked for
 _catalogue   scenarios and commands by their names
 _arguments   words of a command line as typed arguments; how policies are named
 _named       what a command trains: a scenario, or a run that goes on
+_own_data    scenarios for one's own data, fitted to them
 _scenario    options of the world, source, policy and method that are asked for
 _words       words as they stand
 _places      names and places that are to be written, looked at before anything is done

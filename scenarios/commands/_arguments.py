@@ -28,6 +28,8 @@ Arguments = TypeVar("Arguments")
 _Arg: Any = type(tyro.conf.arg())
 
 
+OWN = "own_data"
+"""The field of arguments that says what somebody's own data are."""
 BARE = {"bare": True}
 """Metadata of a field whose own fields are options as they are, without its name before them."""
 Size = Annotated[int, Interval(ge=8, le=2**12)]
@@ -103,6 +105,7 @@ def _told_bounds() -> ConstructorRegistry:
             for field in usual.fields
             if notes[field.name] != INNER
         )
+        fields = tuple(sorted(fields, key=lambda field: field.name != OWN))  # what a scenario needs comes first
         return dataclasses.replace(usual, fields=fields, instantiate=_plainly(usual.instantiate))
 
     return rules

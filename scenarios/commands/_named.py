@@ -6,7 +6,7 @@ A scenario for one's own data takes `--data` and what belongs to it; its runs ar
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gazeworld.agents.run_folder import RunFolder
 from gazeworld.agents.runs.scenario import Scenario
@@ -15,12 +15,16 @@ from gazeworld.envs.files import typed
 from gazeworld.envs.validation import shown
 
 from . import _catalogue
+from ._arguments import parsed
 from ._console import say
+from ._own_data import OwnDataArguments, beside, fitted, glimpse_of, names_a_place, read, takes_data
 from ._scenario import asked_for
 from ._words import said
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Arguments = TypeVar("Arguments")
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Named:
     """What is named first, `usual` as it stands there and `scenario` with what the words put in place.
 
     `words` are those that are left to be parsed of `given`, `told` says what was put in place. `folder` is that of a
-    run that goes on, None of a scenario.
+    run that goes on, None of a scenario; `own` is what is said of data, None of a scenario that has its own.
     """
 
     name: str
@@ -38,6 +42,14 @@ class Named:
     words: tuple[str, ...]
     told: tuple[str, ...] = ()
     folder: Path | None = None
+    own: OwnDataArguments | None = None
+
+    def parsed(self, command: str, default: Arguments) -> Arguments:
+        """The arguments that the words stand for; what is not said is as in `default`."""
+        kind = type(default)
+        if self.own is not None:
+            kind, default = beside(kind, default, self.own)
+        return parsed(kind, self.words, f"gazeworld {command} {self.name}", default)
 
 
 def named(words: list[str], command: str, *, runs: bool = False) -> Named | None:
@@ -53,7 +65,7 @@ def named(words: list[str], command: str, *, runs: bool = False) -> Named | None
         return None
     first, rest = words[0], words[1:]
     if first.replace("_", "-") in _catalogue.names():
-        return _placed(first.replace("_", "-"), _catalogue.load(first), rest)
+        return _scenario(first.replace("_", "-"), rest)
     if runs and RunFolder(Path(first)).config.is_file():
         return _run(Path(first), rest, command)
     if runs and (Path(first).is_dir() or "/" in first):
@@ -77,7 +89,37 @@ def going_on(found: Named, folder: Path) -> Named:
         run = open_run(folder)
     except ValueError:
         return found  # who is to go on with it says what is wrong
-    return replace(_placed(run.name, run.scenario, found.given), folder=folder) if run.name == found.name else found
+    if run.name != found.name:
+        return found  # the same
+    _require_same_data(found, run.scenario, folder)
+    return replace(_placed(run.name, run.scenario, found.given), folder=folder, own=found.own)
+
+
+def _scenario(name: str, words: Sequence[str]) -> Named:
+    """A scenario, over one's own data where it takes them."""
+    usual, own = _catalogue.load(name), None
+    if takes_data(name):
+        own = read(words)
+        if own.data or not (names_a_place(words) or _helped(words)):
+            fit = fitted(name, own, glimpse_of(words))
+            name, usual = fit.name, fit.scenario
+    elif said(words, "--data"):
+        fitted(name, read(words))  # says which ones do
+    return replace(_placed(name, usual, words), own=own)
+
+
+def _require_same_data(found: Named, written: Scenario, folder: Path) -> None:
+    """Raise ValueError where other data are named than a run was begun with, or another size for them."""
+    asked, there = ((world.get("source", ""), world.get("root", "")) for world in (found.usual.world, written.world))
+    if found.own is not None and found.own.data and asked != there:
+        raise ValueError(f"{folder}: begun with the data {there[1] or there[0]}, found {asked[1] or asked[0]}")
+    for option in ("--size", "--side"):
+        if found.own is not None and said(found.given, option):
+            raise ValueError(f"{option}: {folder} goes on as it was begun; leave it out")
+
+
+def _helped(words: Sequence[str]) -> bool:
+    return bool({"-h", "--help"} & {*words})
 
 
 def settled(found: Named, chosen: Scenario, console: "Console") -> Scenario:
@@ -105,8 +147,7 @@ def _run(folder: Path, words: list[str], command: str) -> Named:
     """A run that is to go on."""
     from gazeworld.agents.runs.scenario import open_run
 
-    helped = {"-h", "--help"} & {*words}
-    if not said(words, "--resume") and not helped:
+    if not said(words, "--resume") and not _helped(words):
         raise ValueError(
             f"{folder} is the folder of a run: `{typed('gazeworld', command, folder, '--resume')}` goes on with it"
         )

@@ -137,7 +137,7 @@ def _step(words: list[str]) -> int:
     found = named(words, "bench step")
     if found is None:
         return 0 if words else 2
-    chosen = parsed(StepArguments, found.words, f"gazeworld bench step {found.name}", StepArguments(found.scenario))
+    chosen = found.parsed("bench step", StepArguments(found.scenario))
     from ..bench.step import step_bench
 
     asked = settled(found, with_policy(chosen.scenario, found.usual, Path()), Console())

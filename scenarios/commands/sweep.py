@@ -19,8 +19,9 @@ from gazeworld.envs import registry
 from gazeworld.envs.validation import Options, shown
 
 from . import _catalogue
-from ._arguments import parsed
+from ._arguments import BARE, parsed
 from ._console import save_figure, say
+from ._own_data import OwnDataArguments, fitted, takes_data
 from ._places import Folder
 from ._words import listed
 
@@ -41,6 +42,8 @@ class SweepArguments(Options):
 
     scenarios: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO …")]
     """scenarios, with or without :variant"""
+    own_data: OwnDataArguments = field(default_factory=OwnDataArguments, metadata=BARE)
+    """what scenarios for one's own data learn from"""
     methods: str = ""
     """methods in the scenario's place, separated by commas (empty: its own)"""
     seeds: str = "0"
@@ -105,7 +108,7 @@ def plan_of(chosen: SweepArguments) -> "Plan":
     if not names or not seeds:
         raise ValueError(f"nothing to do: {'--seeds is empty' if names else 'no scenario was named'}")
     return plan(
-        [(name.replace("_", "-"), _catalogue.load(name)) for name in names],
+        [_loaded(name.replace("_", "-"), chosen.own_data) for name in names],
         methods=methods,
         seeds=seeds,
         observed=lengths,
@@ -113,6 +116,14 @@ def plan_of(chosen: SweepArguments) -> "Plan":
         runs=chosen.runs,
         device=chosen.device,
     )
+
+
+def _loaded(name: str, own: OwnDataArguments) -> tuple[str, Scenario]:
+    """A scenario with what its runs are called, over one's own data where it takes them."""
+    if name in _catalogue.names() and (takes_data(name) or own.data):
+        fit = fitted(name, own)
+        return fit.name, fit.scenario
+    return name, _catalogue.load(name)
 
 
 def _compare(folders: Sequence[Path], figures: Path, console: Console) -> None:

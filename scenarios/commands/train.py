@@ -13,7 +13,7 @@ from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.validation import Options
 
-from ._arguments import BARE, parsed, with_policy
+from ._arguments import BARE, with_policy
 from ._console import fail
 from ._named import Named, going_on, named, settled
 from ._places import Folder, Name
@@ -65,7 +65,7 @@ def run(words: list[str]) -> int:
 
 
 def _chosen(found: Named) -> TrainArguments:
-    return parsed(TrainArguments, found.words, f"gazeworld train {found.name}", TrainArguments(found.scenario))
+    return found.parsed("train", TrainArguments(found.scenario))
 
 
 def _folder(found: Named, chosen: TrainArguments) -> Path:

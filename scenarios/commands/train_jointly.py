@@ -11,7 +11,7 @@ from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.files import typed
 from gazeworld.envs.validation import Options
 
-from ._arguments import BARE, AgentArguments, parsed, with_policy
+from ._arguments import BARE, AgentArguments, with_policy
 from ._console import fail, say
 from ._named import Named, going_on, named, settled
 from ._places import Folder, Name
@@ -74,7 +74,7 @@ def _chosen(found: Named) -> TrainJointlyArguments:
         from gazeworld.agents.runs.joint_run import read_joint_config
 
         usual = replace(usual, phases=read_joint_config(found.folder).phases)
-    return parsed(TrainJointlyArguments, found.words, f"gazeworld train-jointly {found.name}", usual)
+    return found.parsed("train-jointly", usual)
 
 
 def _folder(found: Named, chosen: TrainJointlyArguments) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fakes.archives import write_cifar100, write_tiny_imagenet
 from fakes.object_datasets import write_tree
+from PIL import Image
 from rich.console import Console
 
 from gazeworld.agents.runs import build, scenario, train_run
@@ -53,7 +54,17 @@ def packed(root: Path) -> None:
         file.rename(root / file.name)
 
 
+def folder(root: Path) -> None:
+    """Photographs of two classes, of different sizes."""
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        place = root / ("cats" if i % 2 else "dogs") / f"{i}.png"
+        place.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (60 + i, 90, 3), dtype=np.uint8)).save(place)
+
+
 MAKERS = {
+    "folder": folder,
     "stl10": stl10,
     "fashion-mnist": fashion,
     "packed": packed,
@@ -111,8 +122,10 @@ def shortened(name: str, folder: Path) -> scenario.Scenario:
     if one.world["source"] in SMALLER:
         world = {"source_options": SMALLER[one.world["source"]]}
     if one.world["source"] in MAKERS:
-        MAKERS[one.world["source"]](folder)
-        world = {"root": str(folder)}
+        root = folder / "data"
+        root.mkdir()
+        MAKERS[one.world["source"]](root)
+        world = {"root": str(root)}
     train = {"epochs": 0, "steps": 3, "batch": 4, "log_every": 1, "probe_every": 3, "save_every": 3}
     return one.changed(world=world, train={**train, "compile": False, "precision": "32-true"}, probe={"online": 12})
 
