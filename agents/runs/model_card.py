@@ -10,6 +10,7 @@ from typing import Any
 
 from gazeworld.envs.images import licence_of
 
+from ..file_schemas import unrecognised
 from ..run_folder import scores
 from .model_facts import ModelFacts
 
@@ -29,7 +30,7 @@ def card(
     licence = licence or licence_of(source) or UNKNOWN
     parts = [
         _head(facts, config, licence),
-        f"# {_line(str(config.get('run', name)))}",
+        f"# {_title(config, name)}",
         _about(facts, config, source),
         "## Use",
         _use(facts, name),
@@ -55,6 +56,11 @@ def _head(facts: ModelFacts, config: Mapping[str, Any], licence: str) -> str:
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in fields.items()), "---"])
 
 
+def _title(config: Mapping[str, Any], name: str) -> str:
+    learnt = config.get("learnt_policy") or {}
+    return _line("/".join(str(part) for part in (config.get("run", name), learnt.get("name")) if part))
+
+
 def _about(facts: ModelFacts, config: Mapping[str, Any], source: str) -> str:
     c, h, w = facts.spec.view_shape
     kind = {1: "grey", 3: "colour"}.get(c, f"{c}-channel")
@@ -64,12 +70,15 @@ def _about(facts: ModelFacts, config: Mapping[str, Any], source: str) -> str:
     text = (
         f"A world model of gazeworld, an active-vision laboratory: `{facts.method['name']}` in a world of "
         f"`{facts.world['name']}`, trained on {seen} (source `{_line(source)}`), {facts.observed} of them observed at "
-        f"a time, chosen by the policy `{_line(facts.policy['name'])}`."
+        f"a time, chosen by the policy `{_line(config['model']['policy']['name'])}`."
     )
     learnt = config.get("learnt_policy")
     if learnt is not None:
         algorithm = learnt.get("train_policy", {}).get("agent", {}).get("algorithm", "reinforcement learning")
-        text += f" With it comes a policy that learnt where to look in the frozen model (`{_line(str(algorithm))}`)."
+        text += (
+            f" With it comes a policy that learnt where to look in the frozen model (`{_line(str(algorithm))}`), by "
+            "which it looks now."
+        )
     return text + " What it makes of other images than those that it was trained on has not been measured."
 
 
@@ -109,17 +118,21 @@ def _measured(config: Mapping[str, Any], probes: Mapping[str, Any] | None) -> st
     trained, untrained = (scores(dict(probes), which) for which in ("trained", "untrained"))
     rows = ["| | trained | untrained |", "|---|---|---|"]
     for key, value in trained.items():
-        top1 = key.startswith("z_")
-        what = f"{'top-1' if top1 else 'R²'}, {_line(key)}"
-        form = ".1f" if top1 else ".3f"
-        unit = " %" if top1 else ""
-        rows.append(f"| {what} | {value:{form}}{unit} | {untrained[key]:{form}}{unit} |")
-    entry = probes["recognition"]["policy"]["aggregate"]
-    return (
-        "Read-outs of the frozen model, and of the same model before training, scored on the split "
-        f"`{_line(entry['scored on']['split'])}`: z_1 is the embedding of one view, z_AGG that of so many views. How "
-        "they were trained stands in probes.json.\n\n" + "\n".join(rows)
-    )
+        what, form, unit = ("top-1", ".1f", " %") if key.startswith("z_") else ("R²", ".3f", "")
+        rows.append(f"| {what}, {_line(key)} | {value:{form}}{unit} | {untrained[key]:{form}}{unit} |")
+    why = unrecognised(probes)
+    if why:
+        told = [f"Recognition was not measured: {_line(why)}."]
+    else:
+        own = probes["recognition"]["policy"]
+        split = _line(own["aggregate"]["scored on"]["split"])
+        but = ", not by the one that comes with the model" if config.get("learnt_policy") is not None else ""
+        told = [
+            f"Recognition is scored on the split `{split}`: z_1 is the embedding of one view, z_AGG of several, chosen "
+            f"by the policy `{_line(str(own['fixations'].get('name', UNKNOWN)))}`{but}."
+        ]
+    told += ["The untrained model is the same before training. How read-outs were trained stands in probes.json."]
+    return f"Linear and other read-outs of the frozen model. {' '.join(told)}\n\n" + "\n".join(rows)
 
 
 def _made(facts: ModelFacts, config: Mapping[str, Any], source: str, licence: str) -> str:
@@ -132,6 +145,7 @@ def _made(facts: ModelFacts, config: Mapping[str, Any], source: str, licence: st
         "data": f"source {source}, split {config['config'].get('world', {}).get('split', UNKNOWN)}",
         "fingerprint of the data": facts.fingerprint or UNKNOWN,
         "licence of the data": licence,
+        **_learnt(config.get("learnt_policy")),
         "versions": ", ".join(f"{key} {value}" for key, value in _pairs(made.get("versions"))) or UNKNOWN,
         "device": made.get("device", UNKNOWN),
         "time": made.get("time", UNKNOWN),
@@ -140,6 +154,17 @@ def _made(facts: ModelFacts, config: Mapping[str, Any], source: str, licence: st
     return (
         "\n".join(table) + "\n\nAll settings stand in config.json. The weights are safetensors; loading runs no code."
     )
+
+
+def _learnt(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What made the policy that comes with the model."""
+    if found is None:
+        return {}
+    made, plan = found.get("made_by", {}), found.get("train_policy", {})
+    return {
+        "command of the policy": made.get("command", UNKNOWN),
+        "steps and seed of the policy": f"{plan.get('steps', UNKNOWN)}, {plan.get('seed', UNKNOWN)}",
+    }
 
 
 def _pairs(found: Any) -> Iterator[tuple[str, Any]]:

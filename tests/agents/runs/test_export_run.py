@@ -143,6 +143,17 @@ def test_probes_of_another_step_are_not_those_of_the_model(run: Path, tmp_path: 
     assert "Not probed at step 2." in (done.folder / "README.md").read_text()
 
 
+def test_a_model_of_images_without_labels_says_what_was_not_measured(run: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(run, tmp_path / "tiny")
+    found = probes([0.5], {"relative position": 0.25}, step=2)
+    del found["recognition"], found["chance"]
+    (own / "probes.json").write_text(json.dumps({**found, "left out": {"recognition": "the images have no labels"}}))
+    text = (export(own, tmp_path / "out").folder / "README.md").read_text()
+    assert "Recognition was not measured: the images have no labels." in text
+    assert "| R², relative position | 0.250 | -0.500 |" in text
+    assert "top-1" not in text
+
+
 def test_folders_that_are_not_empty_are_left_alone(run: Path, exported: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"{exported}: is not empty, expected a new or an empty folder"):
         export(run, exported)
@@ -267,6 +278,10 @@ def test_a_learnt_policy_travels_with_its_model(run: Path, tmp_path: Path) -> No
     assert not torch.equal(there.scan(colour(), policy="uniform", seed=5).poses, seen.poses)
     text = (out / "README.md").read_text()
     assert f"a policy that learnt where to look in the frozen model (`{training.plan.agent.algorithm}`)" in text
+    assert "# tiny/mine\n" in text
+    assert "chosen by the policy `uniform`." in text, "the model did not learn by what was learnt in it"
+    assert "by the policy `saliency`, not by the one that comes with the model." in text
+    assert "| steps and seed of the policy | `8, 0` |" in text
     assert '"reinforcement-learning"' in text
     assert not list(out.rglob("*.zip")) + list(out.rglob("*.pkl")) + list(out.rglob("optimizer*"))
     (out / "policy" / "policy.safetensors").unlink()
