@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from .runs.joint_run import JointChoices, train_jointly
     from .runs.policy_run import PolicyChoices, train_policy_in_run
     from .runs.pretrained import from_pretrained, load
+    from .runs.record_run import RecordChoices, record_streams
     from .runs.scenario import Run, Scenario, open_run
     from .runs.train_run import train_run
     from .runs.trained_model import Scan, TrainedModel
     from .training.checkpoint import load_method
     from .training.loop import NonFiniteLossError, Session, collect, train
+    from .training.recorded_streams import Recorded, open_recorded
+    from .training.recording import Recording, record, replay
 
 __all__ = [
     "POLICIES",
@@ -72,6 +75,9 @@ __all__ = [
     "PolicyPlan",
     "PolicyTraining",
     "ProbeConfig",
+    "RecordChoices",
+    "Recorded",
+    "Recording",
     "Reward",
     "Run",
     "SB3VecEnv",
@@ -100,10 +106,14 @@ __all__ = [
     "make_policy",
     "make_reward",
     "make_sb3_env",
+    "open_recorded",
     "open_run",
     "plan",
     "push",
     "r2",
+    "record",
+    "record_streams",
+    "replay",
     "rollouts",
     "train",
     "train_jointly",
@@ -136,6 +146,15 @@ __getattr__, __dir__ = face(
             "Session",
             "collect",
             "train",
+        ),
+        "training.recording": (
+            "Recording",
+            "record",
+            "replay",
+        ),
+        "training.recorded_streams": (
+            "Recorded",
+            "open_recorded",
         ),
         "training.checkpoint": ("load_method",),
         "probes.features": (
@@ -197,6 +216,10 @@ __getattr__, __dir__ = face(
             "push",
         ),
         "runs.hub": ("HubError",),
+        "runs.record_run": (
+            "RecordChoices",
+            "record_streams",
+        ),
         "runs.evaluate_run": (
             "Evaluated",
             "evaluate_run",

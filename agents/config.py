@@ -43,6 +43,8 @@ class TrainConfig(Options, owner="train"):
     """streams per step over all processes; also the number of environments. Batch normalisation needs 2"""
     observed: Views = 4
     """M, the number of observed views; one more is predicted"""
+    streams: str = ""
+    """learn from the streams of a Minari dataset, its id or folder, instead of looking (see gazeworld data record)"""
     lr: PositiveAmount = 4e-4
     """learning rate after the warm-up"""
     lr_start: Amount = 1e-5

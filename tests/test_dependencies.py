@@ -30,6 +30,7 @@ OPTIONAL = {
     "wandb": r"agents/training/loggers\.py",
     "trackio": r"agents/training/loggers\.py",
     "report": r"agents/probes/umap_maps\.py|scenarios/reports/films\.py",
+    "minari": r"agents/training/record(ed_streams|ing)\.py",
 }
 """The extras, and the files that may need them."""
 

@@ -5,6 +5,7 @@ own_data            what somebody's own folder holds
 swapping            another world, source or method in a scenario's place
 build               from a scenario to live objects: worlds, environments, policies, methods, sessions
 train_run           train a run, or go on with one
+record_run          record what a scenario's policy sees
 evaluate_run        probe a run
 watching            where a policy looks in a run's scenes, as a stream and as a table
 policy_run          train a policy in the frozen world model of a run
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .policy_run import PolicyChoices, train_policy_in_run
     from .pretrained import from_pretrained, load
     from .processes import LostProcessError
+    from .record_run import RecordChoices, record_streams
     from .records import Record, record_of
     from .scenario import Run, Scenario, open_run
     from .trained_model import Scan, TrainedModel
@@ -53,6 +55,7 @@ __all__ = [
     "LostProcessError",
     "PolicyChoices",
     "Record",
+    "RecordChoices",
     "Run",
     "Scan",
     "Scenario",
@@ -67,6 +70,7 @@ __all__ = [
     "open_run",
     "push",
     "record_of",
+    "record_streams",
     "rollout_error_of_run",
     "saliency_of",
     "train_jointly",
@@ -79,6 +83,7 @@ __getattr__, __dir__ = face(
     __name__,
     {
         "scenario": ("Run", "Scenario", "open_run"),
+        "record_run": ("RecordChoices", "record_streams"),
         "evaluate_run": ("Evaluated",),
         "policy_run": ("PolicyChoices", "train_policy_in_run"),
         "watching": ("WatchChoices", "Watched", "saliency_of", "watch_run", "write_fixations"),

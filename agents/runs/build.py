@@ -29,6 +29,7 @@ from ..probes.online import Look, OnlineProbe
 from ..training.checkpoint import made_for
 from ..training.loop import Session, env_of
 from ..training.optimiser import make_optimiser
+from ..training.recorded_streams import StreamSource, open_recorded
 from .model_facts import facts_of, to_json
 from .scenario import Scenario
 
@@ -97,6 +98,7 @@ def check_shares(scenario: Scenario, world: World, processes: int) -> None:
     """Raise ValueError where several processes could not train, before there are any: each would say so."""
     if processes > 1:
         check_method(scenario, world)
+        recorded_of(scenario, world)
         place_of(scenario, world, share_of(scenario, processes)).policy.attach(method_of(scenario, world))
 
 
@@ -215,10 +217,25 @@ def session_of(scenario: Scenario, fabric: Fabric, world: World) -> Session:
     guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
     if scenario.probe.online and fabric.is_global_zero:
         guests = (online_probe(scenario, module, world.device),)
-    facts = to_json(facts_of(scenario, world))
-    return Session(
-        fabric, method, module, optimiser, place.env, place.policy, scenario.seed, first, guests, model=facts
-    )
+    more: dict[str, Any] = {
+        "model": to_json(facts_of(scenario, world)),
+        "streams": recorded_of(scenario, world, first, rows),
+    }
+    return Session(fabric, method, module, optimiser, place.env, place.policy, scenario.seed, first, guests, **more)
+
+
+def recorded_of(scenario: Scenario, world: World, first: int = 0, rows: int = 0) -> StreamSource | None:
+    """The streams that a process learns from, if they are recorded ones. Raises ValueError for those that do not fit.
+
+    `rows` of every batch from `first` on are its own (0: all).
+    """
+    config = scenario.train
+    if not config.streams:
+        return None
+    recorded, length = open_recorded(config.streams), config.observed + 1
+    found = StreamSource(recorded, config.batch, length, scenario.seed, world.device, first, rows)
+    found.require_fitting(world)
+    return found
 
 
 def share_of(scenario: Scenario, processes: int) -> int:

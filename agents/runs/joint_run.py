@@ -90,6 +90,11 @@ def _trained(
         run = _resumed(asked, usual)
     else:
         run = dataclasses.replace(asked, scenario=placed(settled_scenario(asked.scenario, usual, phases)))
+    if run.scenario.train.streams:
+        raise ValueError(
+            f"train.streams is {run.scenario.train.streams!r}, but a model that learns in turns with a policy learns "
+            "from what that sees; expected none"
+        )
     if run.scenario.train.threads:
         torch.set_num_threads(run.scenario.train.threads)
     fabric = build.fabric_of(run.scenario, device)

@@ -16,6 +16,7 @@ from ..run_folder import read_config
 from ..training import checkpoint
 from ..training.loggers import require_logger
 from ..training.loop import Session, restore, train
+from ..training.recorded_streams import settled
 from ..training.recorder import Recorder
 from . import build
 from .processes import together
@@ -49,6 +50,8 @@ def train_run(
     """
     require_logger(logger)
     console = Console(quiet=True) if console is None else console
+    streams = settled(run.scenario.train.streams)
+    run = replace(run, scenario=run.scenario.changed(train={"streams": streams}))
     with build.threads_given_back(), writing(run.folder, RUN, resume=resume):
         before = open_run(run.folder).scenario if resume else None
         run = _resumed(run, usual) if resume else replace(run, scenario=placed(run.scenario))
@@ -92,7 +95,7 @@ def _trained(
         if before != run.scenario and fabric.is_global_zero:
             rewrite_config(run, session.resumed[-1])
     elif fabric.is_global_zero:
-        write_config(run, made_by(fabric, world))
+        write_config(run, made_by(fabric, world) | _streams_of(session))
     console.print(
         f"{run.name}: {world.size} scenes, {sum(p.numel() for p in session.module.parameters()):,} parameters, "
         f"steps {start} → {steps}, on {fabric.device}",
@@ -110,6 +113,18 @@ def _trained(
     return run, done == steps
 
 
+def _streams_of(session: Session) -> dict[str, str]:
+    """What config.json says of the recorded streams that are learnt from, if they are."""
+    return {} if session.streams is None else {"streams": session.streams.recorded.fingerprint}
+
+
+def _require_same_streams(run: Run, session: Session) -> None:
+    """Raise ValueError unless a dataset of streams holds what the run began to learn from."""
+    written, found = read_config(run.folder)["made_by"].get("streams"), _streams_of(session).get("streams")
+    if written != found:
+        raise ValueError(f"{run.folder}: trained on streams {written}, but {run.scenario.train.streams} holds {found}")
+
+
 def _resumed(asked: Run, usual: Scenario | None) -> Run:
     """The run that lies in the folder, which must be what is asked for, with what may change as it is asked for."""
     there = open_run(asked.folder)
@@ -121,6 +136,7 @@ def _resumed(asked: Run, usual: Scenario | None) -> Run:
 def _restore(run: Run, session: Session, world: World, before: Scenario, console: Console) -> Session:
     """The session as it was saved last, or as it began; it notes from where, and with what, it goes on."""
     require_same_data(run.folder, world)
+    _require_same_streams(run, session)
     found = checkpoint.latest(run.files.checkpoints)
     past: list[dict[str, Any]] = []
     if found is not None:

@@ -3,6 +3,8 @@
 loop              the one loop: collect, update, log, probe, save; NonFiniteLossError
 optimiser         AdamW and the schedule of its learning rate
 checkpoint        weights and optimisers on disk, whole or not at all; world models of runs with their weights
+recording         streams written as a Minari dataset; a dataset replayed in its environment
+recorded_streams  the streams of a Minari dataset, to learn from
 recorder          metrics.jsonl, a logger's curves, a line on the terminal
 loggers           where numbers go beside it: TensorBoard, Weights & Biases, trackio or nowhere
 event_files       TensorBoard's files, as resumed runs need them
@@ -23,14 +25,20 @@ if TYPE_CHECKING:
     from .loggers import Logger, begin_logger
     from .loop import NonFiniteLossError, Session, collect, train
     from .optimiser import learning_rate, make_optimiser
+    from .recorded_streams import Recorded, StreamSource, open_recorded
     from .recorder import Recorder
+    from .recording import DiffersError, Recording, record, replay
 
 __all__ = [
+    "DiffersError",
     "EventWriter",
     "Logger",
     "NonFiniteLossError",
+    "Recorded",
     "Recorder",
+    "Recording",
     "Session",
+    "StreamSource",
     "begin_logger",
     "collect",
     "effective_rank",
@@ -38,6 +46,9 @@ __all__ = [
     "learning_rate",
     "load_method",
     "make_optimiser",
+    "open_recorded",
+    "record",
+    "replay",
     "train",
 ]
 
@@ -47,6 +58,8 @@ __getattr__, __dir__ = face(
         "loop": ("NonFiniteLossError", "Session", "collect", "train"),
         "optimiser": ("learning_rate", "make_optimiser"),
         "checkpoint": ("load_method",),
+        "recording": ("DiffersError", "Recording", "record", "replay"),
+        "recorded_streams": ("Recorded", "StreamSource", "open_recorded"),
         "recorder": ("Recorder",),
         "loggers": ("Logger", "begin_logger"),
         "event_files": ("EventWriter",),

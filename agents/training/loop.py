@@ -26,6 +26,7 @@ from . import checkpoint
 from .collapse_monitor import NonFiniteEmbeddingsError, effective_rank, spread
 from .interrupt import interruptible
 from .optimiser import set_learning_rate
+from .recorded_streams import StreamSource
 from .recorder import Recorder
 
 POLICY = -1
@@ -43,7 +44,8 @@ class Session:
     `method` and `optimiser` are as Fabric wrapped them; `module` is the bare method, `seed` the run's, `first_row` the
     number of rows that earlier processes have. `guests` are called as guest(module) -> metrics at the probe clock.
     `resumed` says of every resumption from which step on, and with what, the run went on. `model` is what checkpoints
-    say of the model, so that it can be used without the data (`runs.model_facts`; empty: nothing).
+    say of the model, so that it can be used without the data (`runs.model_facts`; empty: nothing). Recorded `streams`
+    are what the method learns from instead of what the policy sees now.
     """
 
     fabric: Fabric
@@ -56,6 +58,7 @@ class Session:
     first_row: int = 0
     guests: tuple[Callable[[Method], dict[str, float]], ...] = ()
     resumed: tuple[dict[str, Any], ...] = ()
+    streams: StreamSource | None = None
     model: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -109,8 +112,11 @@ def train(session: Session, config: TrainConfig, folder: Path, recorder: Recorde
     with interruptible() as stop:
         while step < config.steps and not together.any(stop.is_set()):
             progress = step / config.steps
-            rng = policy_rng.fold(step)
-            stream = collect(session.env, session.policy, config.observed + 1, rng, {"episode": step})
+            if session.streams is None:
+                rng = policy_rng.fold(step)
+                stream = collect(session.env, session.policy, config.observed + 1, rng, {"episode": step})
+            else:
+                stream = session.streams(step)
             loss = take_step(session, config, stream, step, progress)
             # The loss of the step before is looked at only now, when this step's work is queued: a GPU never waits.
             require_finite(pending, folder)

@@ -1,4 +1,4 @@
-"""`gazeworld data render|pack|download`: views of 3-D models drawn and packed, published data sets fetched."""
+"""`gazeworld data …`: views of 3-D models drawn and packed, published data sets fetched, streams recorded."""
 
 import dataclasses
 import math
@@ -21,6 +21,7 @@ from gazeworld.envs.downloads import DataSetName
 from gazeworld.envs.files import expanded, located, typed
 from gazeworld.envs.validation import Options, Seed
 
+from . import _data_recording
 from ._arguments import Size, parsed
 from ._console import fail, say
 from ._places import Folder
@@ -116,12 +117,16 @@ def run(words: list[str]) -> int:
         return pack(packed, Console())
     if kind == "download":
         return download(parsed(DownloadArguments, words[1:], "gazeworld data download"), Console())
+    if kind in ("record", "replay"):
+        return (_data_recording.record if kind == "record" else _data_recording.replay)(words[1:])
     if kind in ("-h", "--help"):
         print("usage: gazeworld data render [OPTIONS]")
         print("       gazeworld data pack ROOT [OPTIONS]")
         print("       gazeworld data download NAME [OPTIONS]")
+        print("       gazeworld data record SCENARIO [OPTIONS]")
+        print("       gazeworld data replay DATASET")
         return 0 if words else 2
-    return fail(f"unknown data command {kind!r}; there are: render, pack, download")
+    return fail(f"unknown data command {kind!r}; there are: render, pack, download, record, replay")
 
 
 def render(arguments: RenderArguments, console: Console) -> int:
