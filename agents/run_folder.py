@@ -93,6 +93,16 @@ class RunFolder:
         return self.path / "compare"
 
     @property
+    def goals(self) -> Path:
+        """How often places were found whose embedding was given."""
+        return self.path / "goal_reaching.json"
+
+    @property
+    def rollouts(self) -> Path:
+        """The error of imagined views."""
+        return self.path / "rollout_error.json"
+
+    @property
     def policies(self) -> Path:
         """Folder of the policies that look with the run's world model, each in a folder of its own."""
         return self.path / _POLICIES
@@ -188,15 +198,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         except registry.UnknownNameError as error:
             raise DataError(f"{file}: config.{part}.name: {error}") from error
     return data
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Everything that config.json in the folder of a run holds, as it stands there; nothing where there is none.
-
-    Raises DataError where it is no file of JSON.
-    """
-    file = RunFolder(folder).config
-    return read_json(file, "the configuration of a run") if file.is_file() else {}
 
 
 def read_fingerprint(folder: Path) -> str:

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-from gazeworld.envs.files import naming, one_line
+from gazeworld.envs.files import naming, one_line, read_json
 from gazeworld.envs.validation import OptionError, shown
 
 from ..config import LoggerName
 from ..file_schemas import LoggedRuns, read_fields
-from ..run_folder import RunFolder, read_settings, write_json
+from ..run_folder import RunFolder, write_json
 from .event_files import EventWriter
 
 PROJECT = "gazeworld"
@@ -116,7 +116,7 @@ class _WandB(Logger):
                 id=known,
                 resume=None if known is None else "allow",
                 dir=str(folder),
-                config=read_settings(folder),
+                config=_settings(folder),
                 settings=wandb.Settings(console="off"),  # it would take the terminal from the progress bar
             )
             self._run.define_metric("step", hidden=True)
@@ -137,7 +137,7 @@ class _Trackio(Logger):
         trackio: Any = importlib.import_module("trackio")
         name = _known(folder).get("trackio") or f"{_name(folder)}-{uuid.uuid4().hex[:6]}"
         with _refusing("trackio", "TRACKIO_SPACE_ID and TRACKIO_SERVER_URL, where set, say where it is to log"):
-            self._run = trackio.init(project=PROJECT, name=name, config=read_settings(folder), resume="allow")
+            self._run = trackio.init(project=PROJECT, name=name, config=_settings(folder), resume="allow")
         _note(folder, trackio=name)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
@@ -159,6 +159,12 @@ def _refusing(name: LoggerName, cure: str) -> Iterator[None]:
 
 def _name(folder: Path) -> str:
     return folder.resolve().name
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Everything that config.json in the folder of a run holds; nothing where there is none."""
+    file = RunFolder(folder).config
+    return read_json(file, "the configuration of a run") if file.is_file() else {}
 
 
 def _known(folder: Path) -> dict[str, str | None]:

@@ -15,6 +15,11 @@ Figures
     films              pictures one after the other, as GIF or MP4
 Pages
     html_page          runs as one HTML page that holds everything
+    page_template      its style, its slider and the places where contents go
+    page_sections      what it tells of a run, part by part
+    page_pictures      figures for light and dark pages
+    page_scan_path     scan paths whose fixations a slider lays bare
+    page_tables        tables of the terminal as those of a page
 """
 
 from typing import TYPE_CHECKING
@@ -29,6 +34,11 @@ if TYPE_CHECKING:
         fixation_density,
         heat_maps,
         html_page,
+        page_pictures,
+        page_scan_path,
+        page_sections,
+        page_tables,
+        page_template,
         paper_numbers,
         probe_figures,
         rows,
@@ -44,6 +54,11 @@ __all__ = [
     "fixation_density",
     "heat_maps",
     "html_page",
+    "page_pictures",
+    "page_scan_path",
+    "page_sections",
+    "page_tables",
+    "page_template",
     "paper_numbers",
     "probe_figures",
     "rows",
@@ -66,6 +81,11 @@ __getattr__, __dir__ = face(
         "comparison_report": (),
         "heat_maps": (),
         "scan_paths": (),
+        "page_tables": (),
+        "page_pictures": (),
+        "page_scan_path": (),
+        "page_sections": (),
+        "page_template": (),
         "html_page": (),
     },
 )

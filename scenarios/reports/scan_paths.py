@@ -126,7 +126,7 @@ def _draw_path(axes: Axes, world: World, stream: Stream, row: int, seen: int) ->
         arrow.set_path_effects(_outline(2.6))
         axes.add_patch(arrow)
     for i, (top, left, bottom, right) in enumerate(boxes):
-        colour = _colour(i, stream.length)
+        colour = colour_of(i, stream.length)
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, lw=1.6))
         box = {"boxstyle": "square,pad=0.12", "facecolor": colour, "edgecolor": "none"}
         ink = "white" if i < stream.length / 2 else "black"
@@ -142,7 +142,7 @@ def _draw_view(axes: Axes, stream: Stream, row: int, i: int, t: int) -> None:
     _bare(axes)
     axes.set_title(str(i + 1), fontsize=9, pad=2)
     for spine in axes.spines.values():
-        spine.set(visible=True, edgecolor=_colour(i, t), linewidth=2.5)
+        spine.set(visible=True, edgecolor=colour_of(i, t), linewidth=2.5)
 
 
 def _name(world: World, stream: Stream, row: int) -> str:
@@ -154,7 +154,7 @@ def _scene(stream: Stream) -> Scene:
     return Scene(stream.scenes, stream.labels, stream.poses[:, 0])
 
 
-def _colour(i: int, t: int) -> tuple[float, float, float, float]:
+def colour_of(i: int, t: int) -> tuple[float, float, float, float]:
     """From violet to yellow over the scan path, readable on dark and light scenes."""
     return colormaps["plasma"](0.25 + 0.7 * i / max(1, t - 1))
 
