@@ -2,6 +2,7 @@
 
 config       what may be set of training, probing, agents and phases
 policy       Policy, the contract: Memory in, Choice out; make_policy
+conformance  check_policy, check_reward: tests to run on one's own
 policies/    one file a way to choose where to look
 training/    the loop that collects streams and trains a world model on them; optimiser, checkpoints, records
 probes/      what frozen representations know: read-outs, measures, retrieval, generalisation
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .comparison.contest import Contest, Field, contest
     from .comparison.contestants import Contestant
     from .config import AgentConfig, Compared, EnsembleConfig, PhaseConfig, PolicyPlan, ProbeConfig, TrainConfig
+    from .conformance import check_policy, check_reward
     from .planning.cem_mppi import PlanConfig, plan
     from .planning.imagination import imagine
     from .planning.search import Search
@@ -89,6 +91,8 @@ __all__ = [
     "TrainedModel",
     "accuracy",
     "agent_config",
+    "check_policy",
+    "check_reward",
     "collect",
     "contest",
     "evaluate",
@@ -125,6 +129,10 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
+        "conformance": (
+            "check_policy",
+            "check_reward",
+        ),
         "config": (
             "AgentConfig",
             "Compared",

@@ -8,7 +8,7 @@ Environments
     single_env       ActiveVisionEnv: the same for one row; OneRow, of any such vector environment
     resets           what `reset(options=…)` may ask for
     render           frames for people
-    conformance      check_vector_env: is anybody's vector environment what Gymnasium says?
+    conformance/     tests to run on one's own world, source, renderer, or anybody's vector environment
 Worlds
     world            World, the contract, and make_world; what a world can do is asked here
     worlds/          one file a world: saccade, rotation, augmentation
@@ -46,7 +46,15 @@ from typing import TYPE_CHECKING
 from .registry import face, names
 
 if TYPE_CHECKING:
-    from .conformance import check_vector_env
+    from .conformance import (
+        ConformanceError,
+        check_images,
+        check_objects,
+        check_renderer,
+        check_source,
+        check_vector_env,
+        check_world,
+    )
     from .files import DataError
     from .fixation_prior import FixationPrior, make_prior
     from .fixations import Inhibition, Lattice
@@ -67,6 +75,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveVisionEnv",
     "ActiveVisionVectorEnv",
+    "ConformanceError",
     "DataError",
     "Draws",
     "FixationPrior",
@@ -83,7 +92,12 @@ __all__ = [
     "Stream",
     "World",
     "__version__",
+    "check_images",
+    "check_objects",
+    "check_renderer",
+    "check_source",
     "check_vector_env",
+    "check_world",
     "image_signature",
     "load_mesh",
     "load_source",
@@ -99,7 +113,15 @@ __getattr__, __dir__ = face(
     {
         "single_env": ("ActiveVisionEnv",),
         "vector_env": ("ActiveVisionVectorEnv",),
-        "conformance": ("check_vector_env",),
+        "conformance": (
+            "ConformanceError",
+            "check_images",
+            "check_objects",
+            "check_renderer",
+            "check_source",
+            "check_vector_env",
+            "check_world",
+        ),
         "world": ("Quantity", "Scene", "World", "make_world"),
         "stream": ("Stream",),
         "rng": ("Draws",),

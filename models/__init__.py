@@ -9,6 +9,7 @@ losses            losses as pure functions of embeddings
 momentum          targets that follow a network by an exponential moving average
 synchronised      batch normalisation over all processes
 published         the authors' checkpoints, read and written
+conformance       check_method: a test to run on one's own method
 """
 
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from gazeworld.envs.registry import face
 if TYPE_CHECKING:
     from . import losses, published
     from .aggregator import Aggregator
+    from .conformance import check_method
     from .encoders import ENCODERS, make_encoder
     from .joint_embedding import JointEmbedding
     from .method import (
@@ -45,6 +47,7 @@ __all__ = [
     "SeqJEPA",
     "ViewEncoder",
     "WorldSpec",
+    "check_method",
     "frozen",
     "losses",
     "make_encoder",
@@ -55,6 +58,7 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
+        "conformance": ("check_method",),
         "method": (
             "METHODS",
             "CheckpointError",

@@ -19,20 +19,29 @@ COMMANDS = "scenarios/commands"
 
 # From the ground up: a room imports rooms of the floors below its own. "." is what stands loose in a folder.
 FLOORS = {
-    "envs": [{"."}, {"meshes"}, {"objects"}, {"object_datasets", "renderers"}, {"sources"}, {"worlds"}],
-    "models": [{"."}, {"methods"}, {"published"}],
+    "envs": [
+        {"."},
+        {"meshes"},
+        {"objects"},
+        {"object_datasets", "renderers"},
+        {"sources"},
+        {"worlds"},
+        {"conformance"},
+    ],
+    "models": [{"."}, {"methods"}, {"published"}, {"conformance"}],
     "agents": [
         {"."},
         {"training"},
         {"probes"},
         {"planning", "rl"},
         {"policies", "rewards"},
+        {"conformance"},
         {"runs"},
         {"comparison"},
     ],
     "scenarios": [{"."}, {"reports"}, {"bench"}, {"commands"}],
 }
-ABOVE = {"published"}
+ABOVE = {"published", "conformance"}
 """Modules that stand loose and above the rooms of their folder."""
 SHOWS = {"matplotlib", "tyro", "jinja2", "rich.table"}
 """What only scenarios may use: agents measure, scenarios show."""
@@ -226,7 +235,7 @@ def test_the_great_faces_are_not_empty(package: str) -> None:
         assert not callable(made) or made.__doc__, one
 
 
-CONFORMANCE = [p for p in FILES if "conformance" in p.stem]
+CONFORMANCE = [p for p in FILES if "conformance" in str(p.relative_to(ROOT))]
 
 
 @pytest.mark.parametrize("file", CONFORMANCE, ids=name_of)

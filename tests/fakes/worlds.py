@@ -32,6 +32,7 @@ class CountingWorld(World):
     def __init__(self, size: int = 12, split: str = "train", device: str = "cpu", noise: float = 0.0) -> None:
         self.size, self.device, self.noise, self.split = size, torch.device(device), noise, split
         self.noisy = noise > 0
+        self.labels = torch.arange(size, device=self.device) % 3
 
     def scene(self, index: Tensor, rng: Draws) -> Scene:
         return Scene(index, index % 3, self._random(rng))
