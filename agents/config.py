@@ -101,7 +101,8 @@ class ProbeConfig(Options, owner="probe"):
     batch: Rows = 256
     """samples per step of a read-out"""
     noise: Amount = 0.05
-    """motor noise of the second path-integration experiment, in the world's units of action (0: leave it out)"""
+    """motor noise of the second path-integration experiment, in the world's units of action (0: leave it out; so do
+    worlds without the option noise)"""
     puzzle_epochs: MaybeEpochs = 60
     """epochs in which the aggregator is fine-tuned to find the odd one out (worlds of objects; 0: leave it out)"""
     regions: tuple[str, ...] = ()

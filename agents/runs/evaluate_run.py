@@ -1,6 +1,7 @@
 """A run is probed by one call: its representations are read out as its scenario, or whoever asks, says."""
 
 import dataclasses
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def evaluate_run(
     others = {name: arena_of(run.scenario, config, method, region=name) for name in config.regions}
     known = plain.visit(run.scenario.train.observed, dataclasses.replace(config, scenes=build.CALIBRATE), 1).train
     untrained = build.untrained_of(run.scenario, world, known)
-    noisy = arena_of(run.scenario, config, method, noise=config.noise) if config.noise else None
+    can = config.noise and "noise" in inspect.signature(type(world)).parameters  # a world of another package may not
+    noisy = arena_of(run.scenario, config, method, noise=config.noise) if can else None
     found = evaluate(method, untrained, plain, noisy, config, tick=tick)
     if has_stored_views(plain):
         found["objects"] = object_probes({"trained": method, "untrained": untrained}, plain, others, config, tick)

@@ -11,9 +11,13 @@ three folders are imported when they are first asked for, as `gazeworld.agents.m
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from gazeworld import envs
 from gazeworld.envs import __version__, register_envs
+
+if TYPE_CHECKING:
+    from gazeworld import agents, models, scenarios
 
 _FOLDERS = ("agents", "models", "scenarios")
 
