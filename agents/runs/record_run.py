@@ -1,5 +1,6 @@
 """A scenario recorded: what a policy sees in its world becomes a Minari dataset, in one call."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def record_streams(
     env = env_of(world, min(scenario.train.batch, choices.episodes), views - 1)
     env.spec = spec_of(scenario, world, views - 1)
     policy, options = build.named(scenario.policy)
-    found = choices.id or f"gazeworld/{name.replace(':', '-')}/{policy}-v0"
+    found = choices.id or "/".join(("gazeworld", *(re.sub(r"[^-\w]+", "-", part) for part in (name, policy)))) + "-v0"
     recording = Recording(choices.episodes, found, scenario.policy, scenario.seed)
     folder = (datasets_root() if out is None else out) / found
     return record(env, make_policy(policy, world, **options), folder, recording, tick)

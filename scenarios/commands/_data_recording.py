@@ -57,8 +57,7 @@ def record(words: list[str]) -> int:
     found = named(words, "data record")
     if found is None:
         return 0 if words else 2
-    name, default = found.name, RecordArguments(found.scenario)
-    chosen = parsed(RecordArguments, found.words, f"gazeworld data record {name}", default)
+    chosen = found.parsed("data record", RecordArguments(found.scenario))
     from gazeworld.agents.runs.record_run import RecordChoices, record_streams
 
     console = Console()
@@ -66,14 +65,15 @@ def record(words: list[str]) -> int:
     choices = RecordChoices(chosen.episodes, chosen.views, chosen.split, chosen.id)
     try:
         with Progress(console, "recording", lines=False) as told:
-            made = record_streams(name, scenario, choices, out=chosen.out, device=chosen.device, tick=told)
+            made = record_streams(found.name, scenario, choices, out=chosen.out, device=chosen.device, tick=told)
     except KeyboardInterrupt:
         say(console, "stopped; nothing was written")
         return STOPPED
     folder = Path(made.spec.data_path).parent
     say(console, f"written: {folder}: {made.total_episodes} episodes, {made.total_steps} actions, as {made.id}")
     say(console, f"to look into it: {typed('gazeworld', 'data', 'replay', folder)}")
-    say(console, f"to learn from it: {typed('gazeworld', 'train', name, '--train.streams', folder)}")
+    own = ("--data", found.own.data) if found.own is not None and found.own.data else ()
+    say(console, f"to learn from it: {typed('gazeworld', 'train', words[0], *own, '--train.streams', folder)}")
     return 0
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gazeworld.scenarios.commands._main import main
 
@@ -136,3 +137,17 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="0"):
             main(words)
     assert "--episodes" in capsys.readouterr().out
+
+
+def test_own_data_are_recorded_under_their_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my cats").mkdir()
+    for i in range(8):
+        Image.new("RGB", (40, 30), (i, 0, 0)).save(tmp_path / "my cats" / f"{i}.png")
+    words = ["data", "record", "saccade", "--data", str(tmp_path / "my cats"), "--policy", "uniform", *SMALL]
+    assert main([*words, "--episodes", "4", "--out", str(tmp_path / "out")]) == 0
+    assert "to learn from it: gazeworld train saccade --data" in " ".join(capsys.readouterr().out.split())
+    assert main(["data", "replay", str(tmp_path / "out")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "no labels" in out
+    assert "of all 4 episodes are the same, bit for bit" in out
+    assert [one.parent.name for one in (tmp_path / "out").rglob("uniform-v0")] == ["saccade-my-cats"]
