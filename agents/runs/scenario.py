@@ -77,7 +77,9 @@ def placed(scenario: Scenario) -> Scenario:
         f"{name}={_absolute(root, 'probe.regions')}" if root else name
         for name, _, root in (region.partition("=") for region in scenario.probe.regions)
     )
-    return scenario.changed(world=world, policy=policy, probe={"regions": regions})
+    streams = scenario.train.streams  # the id of a data set, or a folder
+    streams = _absolute(streams, "train.streams") if nameable(streams) and os.path.isdir(streams) else streams
+    return scenario.changed(world=world, policy=policy, probe={"regions": regions}, train={"streams": streams})
 
 
 def _absolute(path: Any, what: str) -> Any:

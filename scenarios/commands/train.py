@@ -31,7 +31,7 @@ class TrainArguments(Options):
     scenario: Scenario = field(metadata=BARE)
     """what is trained and probed, and how"""
     name: Name = ""
-    """name of the run (empty: scenario and seed)"""
+    """name of the run (empty: scenario, with its data where it takes them, and seed)"""
     runs: Folder = Path("runs")
     """folder of all runs"""
     device: str = "auto"

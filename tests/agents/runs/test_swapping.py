@@ -67,5 +67,8 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert found.world["root"] == str(tmp_path / "data")
     assert (found.policy["path"], found.policy["model"]) == (str(tmp_path / "p"), "")
     assert found.probe.regions == ("ood", f"far={tmp_path / 'd/e'}")
+    (tmp_path / "recorded").mkdir()
+    for given, settled in (("recorded", str(tmp_path / "recorded")), ("an/id-v0", "an/id-v0")):
+        assert placed(asked.changed(train={"streams": given})).train.streams == settled
     assert placed(found) == found
     assert placed(DIGITS) == DIGITS
