@@ -42,10 +42,13 @@ def require_logger(name: str) -> None:
     if name not in get_args(LoggerName):
         raise OptionError(f"logger is {shown(name)}, expected one of {', '.join(get_args(LoggerName))}")
     try:
+        found: Any = None
         if name == "wandb":
-            importlib.import_module("wandb")
+            found = importlib.import_module("wandb")
         elif name == "trackio":
-            importlib.import_module("trackio")
+            found = importlib.import_module("trackio")
+        if found is not None and "init" not in vars(found):  # a folder of that name, as its own runs may lie in
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
         why = "which is not installed" if missing else f"which cannot be imported ({one_line(str(error))})"

@@ -23,6 +23,8 @@ WORDS = {"figures", "policies", "ensemble", "heads", "compare"}
 """Names as well, but words besides: only what is joined to a path, or a glob, is looked at."""
 EXCEPT = {
     ROOT / "scenarios/commands/sweep.py": "a folder of figures of many runs, beside them",
+    ROOT / "agents/runs/export_folder.py": "what lies in the folder of an exported model, which is none of a run",
+    ROOT / "agents/runs/hub.py": "what a model on the hub must have",
     ROOT / "agents/config.py": "TensorBoard as the name of a logger",
     ROOT / "agents/training/loggers.py": "TensorBoard as the name of a logger",
 }

@@ -1,5 +1,6 @@
 """Where numbers go beside metrics.jsonl, with modules in the place of the services that are not installed."""
 
+import importlib
 import json
 import sys
 from io import StringIO
@@ -130,6 +131,16 @@ def test_what_is_not_installed_is_said_before_anything_is_done(
         assert main(command) == 2
         assert sentence in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_that_name_is_not_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trackio").mkdir()
+    monkeypatch.delitem(sys.modules, "trackio", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    importlib.invalidate_caches()
+    with pytest.raises(ValueError, match="logger is 'trackio', which is not installed"):
+        require_logger("trackio")
+    sys.modules.pop("trackio", None)
 
 
 def test_what_is_no_logger_is_named() -> None:

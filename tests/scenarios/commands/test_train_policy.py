@@ -7,6 +7,7 @@ import shutil
 import signal
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -155,10 +156,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     stretches = []
     train = training.stretch
 
-    def once(live: training.PolicyTraining, steps: int) -> dict[str, float]:
+    def once(live: training.PolicyTraining, steps: int, *bar: Any) -> dict[str, float]:
         stretches.append(steps)
         os.kill(os.getpid(), signal.SIGINT)
-        return train(live, steps)
+        return train(live, steps, *bar)
 
     monkeypatch.setattr(training, "stretch", once)
     assert main(["train-policy", str(copied), "--name", "p", "--steps", "480", *SMALL]) == 130
