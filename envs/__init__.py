@@ -157,8 +157,9 @@ def register_envs() -> None:
     packages offer have ids, too.
 
     Gymnasium 1.x loads no plug-ins: with nothing imported it says "Namespace gazeworld not found", and an environment
-    is named with its module, `gymnasium.make("gazeworld:gazeworld/Saccade-v0")`. Versions before 1.0, and other
-    libraries that read the entry points `gymnasium.envs`, call this function themselves.
+    is named with its module, `gymnasium.make("gazeworld:gazeworld/Saccade-v0")`. So it is where another library makes
+    it in processes of its own, as Stable-Baselines3's SubprocVecEnv does. Versions before 1.0, and other libraries that
+    read the entry points `gymnasium.envs`, call this function themselves.
     """
     # Imported here, not above: a Gymnasium that does load plug-ins may be importing us at this very moment.
     from gymnasium.envs import registration
