@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted(
     p for folder in ("envs", "models", "agents", "scenarios", "scripts") for p in (ROOT / folder).rglob("*.py")
 )
-OTHERS = {"Image", "os", "webbrowser", "zipfile", "tarfile"}
+OTHERS = {"av", "Image", "os", "webbrowser", "zipfile", "tarfile"}
 """Their `open` opens no text."""
 
 
