@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.runs import trained
 from gazeworld.scenarios.commands import _main
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +121,8 @@ def helped(words: list[str]) -> str:
             return usage(command, "saccade-digits" if run else scenario)
         case ["bench", "step", scenario, *_]:
             return usage("bench", "step", scenario.replace("SCENARIO", "saccade-digits"))
+        case ["data", "record" as kind, scenario, *_]:
+            return usage("data", kind, scenario.replace("SCENARIO", "saccade-digits"))
         case ["bench" | "data" as command, kind, *_]:
             return usage(command, kind)
         case _:
@@ -168,5 +171,15 @@ def test_environments_run_as_pasted(tmp_path: Path) -> None:
     python(
         tmp_path,
         block,
-        "assert observation['view'].shape == (512, 16, 16, 1) and observation['pose'].shape == (512, 2)",
+        "assert observation['view'].shape == (512, 36, 36, 1) and observation['pose'].shape == (512, 2)",
     )
+
+
+def test_what_other_people_bring_runs_as_pasted(tmp_path: Path) -> None:
+    """A run and images in place of the reader's own, and fewer steps."""
+    (block,) = blocks(section(README.read_text(encoding="utf-8"), "Your own data, models and tools"), "python")
+    run = trained(tmp_path / "tiny", policy={"name": "saliency"})
+    lines = block.replace("runs/saccade-digits-1", str(run)).replace("10_000", "1024")
+    images = "import numpy; images = numpy.zeros((3, 90, 120), numpy.uint8)"
+    told = python(tmp_path, images, lines, "print(len(env.reset()))")
+    assert told.strip() == "2"
