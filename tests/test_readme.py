@@ -11,8 +11,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-
 from fakes.runs import trained
+
 from gazeworld.scenarios.commands import _main
 
 ROOT = Path(__file__).parent.parent
