@@ -19,7 +19,7 @@ from ..policy import Choice, Memory, Policy
 from ..run_folder import PolicyFolder
 from ..training.checkpoint import NonFiniteWeightsError
 from . import missing_sb3
-from .algorithms import ALGORITHMS, BaseAlgorithm, decoded, policy_name, seeded
+from .algorithms import ALGORITHMS, BaseAlgorithm, checked_distributions, decoded, policy_name, seeded
 from .discrete_actions import make_discrete_actions
 from .memory import MomentCache
 from .observations import flat, pixels, space_of, with_model
@@ -111,7 +111,8 @@ class Actor:
         training = self.network.training
         self.network.set_training_mode(False)
         try:
-            return self._act(method if with_model(self.kind) else None, memory, rng, deterministic)
+            with checked_distributions():
+                return self._act(method if with_model(self.kind) else None, memory, rng, deterministic)
         except ValueError as error:
             if "invalid values" in str(error):  # how torch's distributions refuse parameters that are not finite
                 raise ValueError(self._damaged) from error

@@ -11,6 +11,7 @@ import torch
 from gymnasium.spaces import Dict
 from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from gazeworld.envs.validation import OptionError, Seed, Width, shown, validated
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
@@ -243,6 +244,20 @@ def encoded(policy_kwargs: dict[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
+
+
+@contextmanager
+def checked_distributions() -> Iterator[None]:
+    """In the `with` block torch's distributions refuse parameters that are not finite, as they do unless told not to.
+
+    Other libraries tell them, for the whole process: TorchRL does when it is imported.
+    """
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(True)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(before)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ from ..training.interrupt import interruptible
 from ..training.loop import env_of, rows_for
 from ..training.progress import Bar, clock
 from .acting import AgentPolicy
-from .algorithms import PPO, BaseAlgorithm, MaskablePPO, agent_config, agent_for, seeded
+from .algorithms import PPO, BaseAlgorithm, MaskablePPO, agent_config, agent_for, checked_distributions, seeded
 from .reward import restore_rewards, rewards_of, save_rewards
 from .saving import adapter_of, restore_agent, save_agent, save_policy
 from .vec_env import NonFiniteRewardError
@@ -368,7 +368,7 @@ def learn(
     """
     env = agent.get_env()
     assert env is not None
-    with seeded(seed, agent.device):
+    with seeded(seed, agent.device), checked_distributions():
         agent.action_space.seed(seed)
         env.seed(seed)
         agent._last_obs = None  # begin new episodes: what is remembered of the old ones may be of an older world model

@@ -13,6 +13,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file, save_file
+from torch.distributions import Distribution
 
 from gazeworld.agents.config import PolicyPlan
 from gazeworld.agents.policy import make_policy
@@ -329,13 +330,19 @@ def test_a_reward_that_is_not_finite(
     assert not (copied / "policies").exists()
 
 
-def test_a_policy_that_is_not_finite(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("checks", [True, False])
+def test_a_policy_that_is_not_finite(
+    checks: bool, copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another library told torch's distributions to check nothing, too."""
+    monkeypatch.setattr(Distribution, "_validate_args", checks)
     words = [*SMALL, "learning_rate=1e30"]
     assert main(["train-policy", str(copied), "--name", "p", "--steps", "480", *words]) == 1
     said = capsys.readouterr().err
     assert "the policy" in said
     assert "last good policy: none yet" in said
     assert said.count("\n") == 1
+    assert Distribution._validate_args is checks
 
 
 def test_watch_with_other_policies(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
