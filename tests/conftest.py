@@ -31,6 +31,19 @@ def _self_checked(kind: type, /, *given: Any, **options: Any) -> Any:
 Options.__new__ = _self_checked
 
 
+_LONG = (
+    "test_readme", "test_processes", "test_locks", "test_train", "test_sweep", "test_kills", "test_locales",
+    "test_default_dtype", "test_3diebench", "test_scenarios", "test_train_jointly", "test_compare", "test_export_run",
+)  # fmt: skip
+"""Files that take half a minute or more. They begin first, so that no core has one left when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; `scripts/test` has pytest-xdist keep that order."""
+    place = {name: i for i, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(_LONG)))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _threads() -> None:
     torch.set_num_threads(2)

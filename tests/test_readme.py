@@ -154,9 +154,11 @@ def python(tmp_path: Path, *lines: str) -> str:
 
 
 def test_the_sixty_seconds_and_the_policy_run_as_pasted(tmp_path: Path) -> None:
+    """The policy learns for fewer steps."""
     text = README.read_text(encoding="utf-8")
     (tour,), (policy,) = (blocks(section(text, head), "python") for head in ("Sixty seconds", "Learn where to look"))
-    told = python(tmp_path, tour, policy)
+    assert "steps=16_384, every=4096" in policy
+    told = python(tmp_path, tour, policy.replace("steps=16_384, every=4096", "steps=2048, every=1024"))
     found = re.search(r"R² of the displacement between two views: (\d\.\d\d)", told)
     assert found
     assert float(found[1]) > 0.66  # that of an untrained encoder is about 0.6

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from annotated_types import Interval
 from jaxtyping import Float, Float32, Int64
-from sklearn.metrics import silhouette_score
 from torch import Tensor
 
 from gazeworld.envs.objects import rotations
@@ -134,6 +133,8 @@ def _different(stream: Stream) -> Int64[Tensor, " k"]:
 
 
 def _map(vectors: Float[Tensor, "n d"], labels: Int64[Tensor, " n"], seed: int, maps: MapConfig) -> dict[str, Any]:
+    from sklearn.metrics import silhouette_score  # half a second that no probe without maps needs
+
     points = project(vectors, seed, maps).round(3).astype(float)
     spread = None
     if 1 < len(labels.unique()) < len(labels):
