@@ -6,7 +6,8 @@ Imports no torch, so that the command line can note its words before it knows wh
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,9 +26,14 @@ _PACKAGES = ("gazeworld", "torch", "torchvision", "gymnasium", "numpy", "lightni
 _WORDS: ContextVar[tuple[str, ...] | None] = ContextVar("words", default=None)
 
 
-def begin(words: Sequence[str]) -> None:
-    """Note the words that follow `gazeworld`, wherever they came from."""
-    _WORDS.set(tuple(words))
+@contextmanager
+def begun(words: Sequence[str]) -> Iterator[None]:
+    """In the `with` block the words are those that follow `gazeworld`, wherever they came from."""
+    before = _WORDS.set(tuple(words))
+    try:
+        yield
+    finally:
+        _WORDS.reset(before)  # a program that calls the command line, too, goes on in its own name
 
 
 def words() -> tuple[str, ...] | None:

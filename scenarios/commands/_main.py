@@ -26,10 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads of torch that wait should sleep: while they spin, a busy machine does nothing else. Read at its import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    provenance.begin(words)
     if os.path.isdir(os.curdir):  # it may be gone
         plugins.search(os.getcwd())
-    with guarded() as outlets:
+    with provenance.begun(words), guarded() as outlets:
         try:
             code = _carried_out(words)
         except SystemExit:  # how help ends

@@ -4,10 +4,12 @@ import dataclasses
 from pathlib import Path
 
 from gazeworld.agents.config import AgentConfig, PolicyPlan
+from gazeworld.agents.runs import provenance
 from gazeworld.agents.runs.policy_run import PolicyChoices
 from gazeworld.envs.object_datasets.render_tree import StudioConfig
 from gazeworld.scenarios.commands import data
 from gazeworld.scenarios.commands._arguments import AgentArguments
+from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.commands.train_policy import TrainPolicyArguments
 
 
@@ -32,3 +34,9 @@ def test_a_policy_in_words_is_the_usual_plan() -> None:
 def test_a_set_in_words_is_the_usual_set() -> None:
     said = data.config_of(data.RenderArguments(Path("set")))
     assert said == dataclasses.replace(StudioConfig(), source="furniture")
+
+
+def test_a_program_that_calls_the_command_line_goes_on_in_its_own_name() -> None:
+    assert main(["list", "too much"]) == 2
+    assert provenance.words() is None
+    assert not provenance.command().startswith("gazeworld ")
