@@ -46,7 +46,6 @@ ABOVE = {"published", "conformance"}
 SHOWS = {"matplotlib", "tyro", "jinja2", "rich.table"}
 """What only scenarios may use: agents measure, scenarios show."""
 SHORT = {
-    "agents/runs/provenance.py": "the command line notes its words in it before anything that needs torch is imported",
     "agents/training/collapse_monitor.py": "the loop and online probes ask it; neither is a home for it",
     "agents/training/optimiser.py": "everything of appendix A.2 and nothing else",
     "envs/meshes/solids.py": "the list of families, which the files of families may not import",
