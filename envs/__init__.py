@@ -16,10 +16,12 @@ Worlds
     rng              Draws: random numbers that depend on seed, row and episode alone
     fixations        where glimpses may lie, and inhibition of return
     saliency         saliency maps of images
+    prior            Prior, the contract of where somebody may look next
     fixation_prior   distributions over fixations
     alias_tables     draws from many distributions at once
 Data
     images           Images, still pictures with labels, and load_source
+    map_sets         saliency maps that were computed before
     given_images     images that a caller holds: arrays, tensors, Pillow's
     sources/         one file a kind of data
     downloads        published data sets fetched, verified and unpacked

@@ -20,8 +20,9 @@ from .cache import cached
 from .files import DataError
 from .fixations import Inhibition, Lattice
 from .images import Images
+from .map_sets import require_mass
 from .rng import Draws
-from .saliency import base_kind, check_kind, chunks, maps_key, require_mass, saliency_maps, shift_of
+from .saliency import base_kind, check_kind, chunks, maps_key, saliency_maps, shift_of
 
 # Candidates drawn where something is inhibited: FEW, and as many again for every two visited places (but never more
 # than MANY); then MANY for rows that lost them all. Any numbers are exact. With these, on digit scenes, one row in a

@@ -2,15 +2,16 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
@@ -19,24 +20,72 @@ from torch import Tensor
 from . import registry
 from .cache import cached
 from .files import DataError, opened
-from .threads import LONG
+from .threads import LONG, every
 from .validation import OptionError, shown, validated
 
+if TYPE_CHECKING:
+    from .map_sets import MapSet
+
 SOURCES = "gazeworld.envs.sources"
+Masks: TypeAlias = Callable[[Int64[Tensor, " b"]], Bool[Tensor, "b h w"]]
+"""Which pixels of the images at these indices show the object that the label names."""
 
 
 class Split:
     """What a source gives: one split of its data, still images (`Images`) or views of objects (`Objects`)."""
 
 
+class StillImages(Split, ABC):
+    """Square images of one split, wherever their pixels are: in memory or a mapped file, or made when looked at.
+
+    `labels` are -1 where there are none. `mean` and `std` per channel, in [0, 1], always those of the training data.
+    `fingerprint` changes when the images do; it is empty for images that nothing on disk is to remember. `masks`, where
+    they are known, say which pixels of each image show what the label names.
+    """
+
+    name: str
+    split: str
+    labels: Int64[Tensor, " n"]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+    masks: Masks | None
+
+    @property
+    @abstractmethod
+    def side(self) -> int:
+        """Height and width in pixels."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+
+    @abstractmethod
+    def batch(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w c"]:
+        """The images at these indices, on the CPU. Raises DataError naming one that cannot be had."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def _check(self) -> None:
+        """Raise DataError where the parts do not fit."""
+        where = f"{self.name}/{self.split}"
+        if len(self) == 0:
+            raise DataError(f"{where}: no image found, expected at least one")
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise DataError(f"{where}: mean and std need {self.channels} numbers, found {self.mean}, {self.std}")
+        if self.labels.max() >= len(self.classes) or self.labels.min() < -1:
+            raise DataError(f"{where}: label {int(self.labels.max())} out of range for {len(self.classes)} classes")
+
+
 @dataclass(frozen=True)
-class Images(Split):
-    """Square images of one split.
+class Images(StillImages):
+    """Square images whose pixels are at hand.
 
     `pixels` are n h w c, possibly a strided view of a memory-mapped file (then nothing is read until it is looked at).
-    `labels` are -1 where there are none. `mean` and `std` per channel, in [0, 1], always those of the training data.
-    `fingerprint` changes when the images do; it is empty for images that nothing on disk is to remember. `maps` are
-    saliency maps that came with the images, n h w, or None.
+    `maps` are saliency maps that came with the images, n h w, or None. All else as in StillImages.
     """
 
     name: str
@@ -48,21 +97,17 @@ class Images(Split):
     std: tuple[float, ...]
     fingerprint: str
     maps: Float[Tensor, "n h w"] | None = None
+    masks: Masks | None = None
 
     def __post_init__(self) -> None:
-        n, h, w, c = self.pixels.shape
+        n, h, w, _ = self.pixels.shape
         if h != w:
             raise DataError(f"{self.name}/{self.split}: images are {h} x {w}, expected square ones")
         if n == 0:
             raise DataError(f"{self.name}/{self.split}: no image found, expected at least one")
         if len(self.labels) != n:
             raise DataError(f"{self.name}/{self.split}: {len(self.labels)} labels for {n} images")
-        if len(self.mean) != c or len(self.std) != c:
-            raise DataError(f"{self.name}/{self.split}: mean and std need {c} numbers, found {self.mean}, {self.std}")
-        if self.labels.max() >= len(self.classes) or self.labels.min() < -1:
-            raise DataError(
-                f"{self.name}/{self.split}: label {int(self.labels.max())} out of range for {len(self.classes)} classes"
-            )
+        self._check()
         if self.maps is not None and tuple(self.maps.shape) != (n, h, w):
             raise DataError(
                 f"{self.name}/{self.split}: saliency maps of shape {tuple(self.maps.shape)}, expected {(n, h, w)}"
@@ -73,8 +118,64 @@ class Images(Split):
         """Height and width in pixels."""
         return self.pixels.shape[1]
 
-    def __len__(self) -> int:
-        return self.pixels.shape[0]
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return self.pixels.shape[3]
+
+    def batch(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w c"]:
+        """The images at these indices."""
+        return self.pixels[index]
+
+
+@dataclass(frozen=True)
+class LazyImages(StillImages):
+    """Square images that are made when somebody looks at them: decoded from files too many for memory, or composed.
+
+    `read` gives image i, h w c, and is called from several threads at once; the same number always gives the same
+    image. `size` is the side in pixels, `maps` the saliency maps that lie beside the images, or None. All else as in
+    StillImages.
+    """
+
+    name: str
+    split: str
+    read: Callable[[int], UInt8[np.ndarray, "h w c"]]
+    size: int
+    labels: Int64[Tensor, " n"]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+    maps: "MapSet | None" = None
+    masks: Masks | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
+        if self.maps is not None and (len(self.maps), self.maps.side) != (len(self), self.side):
+            raise DataError(
+                f"{self.name}/{self.split}: {len(self.maps)} saliency maps of {self.maps.side} px for {len(self)} "
+                f"images of {self.side} px"
+            )
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return self.size
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return len(self.mean)
+
+    def batch(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w c"]:
+        """The images at these indices, read by threads."""
+        pixels = np.stack(every(self.read, index.tolist()))
+        if pixels.shape[1:] != (self.side, self.side, self.channels):
+            raise DataError(
+                f"{self.name}/{self.split}: images of shape {pixels.shape[1:]}, expected "
+                f"{(self.side, self.side, self.channels)}"
+            )
+        return torch.from_numpy(pixels)
 
 
 @validated

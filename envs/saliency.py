@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from .cache import cached
 from .files import DataError
 from .images import Images
+from .map_sets import require_mass
 
 VERSION = 1  # of the maps on disk: raise it whenever the code below gives other numbers
 _SIDE, _BLUR = 64, 3.0  # largest working size, and the blur in its pixels
@@ -207,21 +208,6 @@ def chunks(n: int, what: str, size: int = 256) -> Iterator[slice]:
     """The rows 0 … n - 1 in pieces of `size`, with a progress bar that says `what` if there are very many."""
     for start in track(range(0, n, size), description=what, disable=n < _LONG, transient=True):
         yield slice(start, min(start + size, n))
-
-
-def require_mass(maps: Float[Tensor, "m ..."], where: str, index: Tensor) -> None:
-    """Raise DataError naming the first map that is not finite, negative somewhere, or zero everywhere."""
-    flat = maps.flatten(1)
-    low, total = flat.amin(1), flat.sum(1)
-    complaints = {
-        "holds NaN or infinite values": ~torch.isfinite(total),
-        "has negative values": low < 0,
-        "is zero everywhere": total == 0,
-    }
-    for what, bad in complaints.items():
-        if bad.any():
-            image = int(index[bad.nonzero()[0, 0]])
-            raise DataError(f"{where}: the saliency map of image {image} {what}; expected non-negative mass")
 
 
 def _densities(images: Images) -> bool:

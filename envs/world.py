@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import registry
 from .fixations import Lattice
-from .images import Images
+from .images import StillImages
 from .rng import Draws
 from .validation import OptionError, Validated, validated
 
@@ -135,7 +135,7 @@ class World(Validated, ABC):
     # What only some worlds can do is asked here, never of a concrete world: None says that this one cannot.
 
     @property
-    def images(self) -> Images | None:
+    def images(self) -> StillImages | None:
         """The still images that are looked at."""
         return None
 
@@ -158,6 +158,15 @@ class World(Validated, ABC):
         """The whole scenes at these indices as the corner of an eye sees them."""
         del index
         return None
+
+    def masks(self, index: Int64[Tensor, " b"]) -> Bool[Tensor, "b H W"] | None:
+        """Which pixels of the scenes at these indices show what the label names, where that is known."""
+        del index
+        return None
+
+    def expect(self, index: Int64[Tensor, " b"]) -> None:
+        """Be told which scenes will be looked at next: worlds that read them from a disk begin to do so meanwhile."""
+        del index
 
     def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior | None":
         """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` sides if > 0."""
@@ -230,7 +239,7 @@ def make_world(name: str, **options: Any) -> World:
     return registry.built(f"world {name!r}", kind, **options)
 
 
-def make_world_over(name: str, images: Images, **options: Any) -> World:
+def make_world_over(name: str, images: StillImages, **options: Any) -> World:
     """The world called `name` over images that are at hand; options that would name a source are left out.
 
     Raises OptionError as `make_world` does, also for a world that does not look at images.

@@ -128,4 +128,4 @@ def _once(world: World, contestant: Contestant) -> float:
     kind = contestant.policy.get("map", "uniform")
     if world.images is None or base_kind(kind) != "image-signature":
         return 0.0
-    return _counted(partial(image_signature, world.images.pixels[:1]))[1]
+    return _counted(partial(image_signature, world.images.batch(torch.zeros(1, dtype=torch.int64))))[1]
