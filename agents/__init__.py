@@ -12,6 +12,7 @@ rewards/     one file a reward
 runs/        scenarios as data, the folders of runs, one call for whatever a command does; trained models as objects
 comparison/  fixation policies swapped in one frozen world model
 
+What policies say of the next fixation is brought to the legal ones by fixation_density.
 What lies where in the folder of a run is said in run_folder, what its files hold in file_schemas, and how older ones
 are read in old_files.
 """

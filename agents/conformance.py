@@ -13,9 +13,10 @@ from gazeworld.envs.conformance import check_tensor, fail
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
-from gazeworld.envs.world import World
+from gazeworld.envs.world import Scene, World
 from gazeworld.models.method import Method
 
+from .fixation_density import log_at
 from .policy import Choice, Memory, Policy, begun, make_policy, stepped
 from .rl.memory import Remember
 from .rl.reward import Reward, make_reward
@@ -38,7 +39,8 @@ def check_policy(
 
     It is made for `world` with `options` and looks around in it; `method` is the world model that it is attached to,
     if it needs one. Checked are that actions are of the right shape and within bounds; that they repeat, take all
-    their randomness from `rng`, change nothing in the memory, and do not depend on the rows beside them; that learning
+    their randomness from `rng`, change nothing in the memory, and do not depend on the rows beside them; that what the
+    policy says of the next fixation, where it does, is a distribution in which what it does is possible; that learning
     gives numbers; and that `collect` takes the policy. Raises ConformanceError.
     """
     name = policy if isinstance(policy, str) else getattr(policy, "__name__", repr(policy))
@@ -51,6 +53,7 @@ def check_policy(
     for views in range(1, _STEPS + 1):
         memory = _looked(world, seed, views)
         _check_choice(made, world, memory, Draws.rows(seed + 1, _ROWS, device=world.device).fold(views), name)
+        _check_density(made, world, memory, Draws.rows(seed + 1, _ROWS, device=world.device).fold(views), name)
     unknown = torch.full_like(memory.scenes, -1)
     told = made.learn(Stream(memory.views, memory.actions, memory.poses, unknown, memory.scenes))
     _check_numbers(told, f"{name}.learn()")
@@ -138,6 +141,22 @@ def _check_choice(policy: Policy, world: World, memory: Memory, rng: Draws, name
     part = policy.act(Memory(*(one[few] for one in _parts(memory))), rng[few])
     if not torch.allclose(part.action, choice.action[few], atol=_CLOSE):
         fail(f"{name}.act chooses something else for a row when other rows are beside it")
+
+
+def _check_density(policy: Policy, world: World, memory: Memory, rng: Draws, name: str) -> None:
+    """What the policy says of the next fixation: a distribution, and one in which what it does can happen."""
+    if (lattice := world.lattice) is None or type(policy).log_density is Policy.log_density:
+        return
+    log_p = policy.log_density(memory)
+    check_tensor(log_p, f"{name}.log_density()", (len(rng), lattice.count, lattice.count), "float32")
+    if bool(log_p.isnan().any()) or float(log_p.flatten(1).logsumexp(1).abs().max()) > _CLOSE:
+        fail(f"{name}.log_density gives no log-probabilities whose exponentials sum to 1 over the legal fixations")
+    here = memory.poses[:, -1]
+    scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), here)
+    places = lattice.places(world.move(scene, here, policy.act(memory, rng).action))
+    done = log_at(log_p, places)
+    if not policy.tempered and bool((done == -torch.inf).any()):
+        fail(f"{name}.log_density says that what {name}.act does is impossible")
 
 
 def _parts(memory: Memory) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float32, Int64, UInt8
@@ -63,6 +63,21 @@ class Policy(Validated, ABC):
     @abstractmethod
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The next action of every episode; all randomness comes from `rng`, one stream per episode."""
+
+    tempered: ClassVar[bool] = False
+    """Whether `log_density` is a softmax over what places are worth, so that any power of it is as good a choice."""
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """How likely each legal fixation of a world of fixations is to be the next one: logarithms over its lattice.
+
+        It is what `act` draws from, given the same memory: logsumexp is 0, and -inf stands where the policy never
+        looks. A policy that draws nothing but always takes the same place has all mass there; one that takes the best
+        of many by what a model foresees has a softmax over what they are worth, at temperature 1, and is `tempered`:
+        `log_softmax(log_density / temperature)` is the same at another temperature. Nothing is drawn or changed.
+        Raises ValueError for a policy that says no distribution, which is the default, and outside worlds of fixations.
+        """
+        del memory
+        raise ValueError(f"{type(self).__name__} says no distribution over the next fixation")
 
     def attach(self, method: Method) -> None:
         """Be given the world model that is being trained or probed; policies that need none ignore it."""

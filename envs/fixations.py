@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
 from .alias_tables import UNIT
@@ -53,6 +53,14 @@ class Lattice(Options):
     def poses(self, tops: Int64[Tensor, "*b 2"]) -> Float32[Tensor, "*b 2"]:
         """Patch centres, in units of the side, of crops with these top and left edges."""
         return (tops.float() + self.glimpse / 2) / self.side
+
+    @property
+    def borders(self) -> Float64[Tensor, " e"]:
+        """Where one legal place ends and the next begins, along an axis, in poses; count - 1 of them, on the CPU.
+
+        A pose belongs to the nearest place, and whatever lies beyond the outermost belongs to those.
+        """
+        return (torch.arange(1, self.count, dtype=torch.float64) - 0.5 + self.glimpse / 2 + self.low) / self.side
 
     def spread(self, side: int) -> Int64[Tensor, "k 2"]:
         """Top and left edges of `side` × `side` crops, row by row, evenly spread over the legal ones.

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from jaxtyping import Float32
+from torch import Tensor
+
 from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
@@ -90,6 +93,10 @@ class Apart(Policy):
         """What the policy does."""
         return self._policy.act(memory, rng.fold(self._number))
 
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """What the policy draws from."""
+        return self._policy.log_density(memory)
+
 
 class Elsewhere(Policy):
     """A policy that takes each scene for the one half the source away: it has the map of another image."""
@@ -101,9 +108,15 @@ class Elsewhere(Policy):
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """What the policy would do in the other scene."""
+        return self._policy.act(self._other(memory), rng)
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """What the policy would draw from in the other scene."""
+        return self._policy.log_density(self._other(memory))
+
+    def _other(self, memory: Memory) -> Memory:
         size = self._world.size
-        other = (memory.scenes + size // 2) % size
-        return self._policy.act(Memory(memory.views, memory.actions, memory.poses, other), rng)
+        return Memory(memory.views, memory.actions, memory.poses, (memory.scenes + size // 2) % size)
 
 
 def standard(gaze: Gaze, grid: int) -> dict[str, Contestant]:

@@ -17,7 +17,7 @@ from ..run_folder import RunFolder
 from ..training.checkpoint import signature
 from .ensemble import Ensemble, load_ensemble
 from .lookahead import Foresight, Past
-from .search import Grid, search_of
+from .search import Grid, Worth, search_of
 
 
 class EnsembleOf:
@@ -71,6 +71,7 @@ class EnsemblePolicy(Policy, ABC):
     """
 
     name: ClassVar[str]
+    tempered = True
 
     def __init__(
         self,
@@ -101,9 +102,16 @@ class EnsemblePolicy(Policy, ABC):
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to the view of the greatest worth."""
+        return self._search.best(memory, self._worth(memory), rng)
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """A softmax over what all places are worth; see `Search.log_density`."""
+        return self._search.log_density(memory, self._worth(memory))
+
+    def _worth(self, memory: Memory) -> Worth:
         past, ensemble = self._foresight.past(memory), self._ensemble.get()
 
         def worth(actions: Float32[Tensor, "b k a"]) -> Float[Tensor, "b k"]:
             return self.worth(ensemble, past, ensemble.foresee(self._foresight.method, past.aggregate, actions))
 
-        return self._search.best(memory, worth, rng)
+        return worth

@@ -17,7 +17,7 @@ from torch import Tensor
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import validated
-from gazeworld.envs.world import Scene, World
+from gazeworld.envs.world import Scene, World, require_lattice, spread_poses
 
 from ..policy import Choice, Memory
 
@@ -100,12 +100,30 @@ def pick(
 
     What keeps nothing is no candidate; where no legal one keeps anything, inhibition is ignored.
     """
-    legal = torch.ones_like(kept, dtype=torch.bool) if legal is None else legal
-    free = legal & (kept > 0)
-    inhibited = torch.where(free, worth.clamp_min(0) * kept, -torch.inf)
-    value = torch.where(free.any(1, keepdim=True), inhibited, torch.where(legal, worth, -torch.inf))
+    value = inhibited(worth, kept, torch.ones_like(kept, dtype=torch.bool) if legal is None else legal)
     best = value >= value.amax(1, keepdim=True) - _TIE
     return Picked(rng.uniform64(worth.shape[1]).masked_fill(~best, -1.0).argmax(1), best.sum(1))
+
+
+def inhibited(
+    worth: Float[Tensor, "b k"], kept: Float32[Tensor, "b k"], legal: Bool[Tensor, "b k"]
+) -> Float[Tensor, "b k"]:
+    """Worth after inhibition, -inf for what is no candidate."""
+    free = legal & (kept > 0)
+    left = torch.where(free, worth.clamp_min(0) * kept, -torch.inf)
+    return torch.where(free.any(1, keepdim=True), left, torch.where(legal, worth, -torch.inf))
+
+
+def tents(knots: Int64[Tensor, "b s"], n: int) -> Float32[Tensor, "b n s"]:
+    """Weights by which values at ascending knots are interpolated linearly at 0 … n - 1; constant beyond the knots."""
+    at = torch.arange(n, device=knots.device).expand(len(knots), -1).contiguous()
+    right = torch.searchsorted(knots.contiguous(), at).clamp(min(1, knots.shape[1] - 1), knots.shape[1] - 1)
+    left = (right - 1).clamp_min(0)
+    low, high = knots.gather(1, left), knots.gather(1, right)
+    share = ((at - low) / (high - low).clamp_min(1)).clamp(0, 1).float()  # b n
+    found = torch.zeros(*at.shape, knots.shape[1], dtype=torch.float32, device=knots.device)
+    found.scatter_add_(2, left[..., None], (1 - share)[..., None])
+    return found.scatter_add_(2, right[..., None], share[..., None])
 
 
 class Search:
@@ -133,6 +151,31 @@ class Search:
         rows = torch.arange(len(poses), device=poses.device)
         action = self._ground.world.difference(memory.poses[:, -1], poses[rows, found.index])
         return Choice(action, -found.ties.float().log())
+
+    def log_density(self, memory: Memory, worth: Worth) -> Float32[Tensor, "b n n"]:
+        """A softmax, at temperature 1, over what all legal fixations are worth that one action can reach.
+
+        Worth is asked at the candidates of the grid, as `best` does first, and interpolated bilinearly between them;
+        inhibition of return holds for every place of the lattice. Rounds of `refine` are left aside. -inf stands where
+        no action leads and where inhibition keeps nothing; where it keeps nothing anywhere, it is ignored.
+        Raises ValueError outside worlds of fixations.
+        """
+        world, here = self._ground.world, memory.poses[:, -1]
+        lattice = require_lattice(world, f"the density of policy {self._ground.policy!r}")
+        first, last = self._window(here, lattice).unbind(1)
+        shares = torch.linspace(0, 1, min(self._grid, lattice.count), dtype=torch.float32, device=here.device)
+        along = first[:, None] + (shares[:, None] * (last - first)[:, None]).round().long()  # b s 2
+        places = torch.stack(torch.broadcast_tensors(along[:, :, None, 0], along[:, None, :, 1]), -1).flatten(1, 2)
+        values = worth(self._ground.actions(here, lattice.poses(places + lattice.low))).to(here.device)
+        self._ground.require_finite(values)
+        rows, columns = (tents(along[..., i], lattice.count) for i in (0, 1))  # b n s
+        whole = rows @ values.float().unflatten(1, (len(shares), -1)) @ columns.transpose(1, 2)  # b n n
+        steps = torch.arange(lattice.count, device=here.device)
+        each = torch.cartesian_prod(steps, steps)
+        legal = ((each >= first[:, None]) & (each <= last[:, None])).all(-1)  # b nn
+        poses = spread_poses(lattice, lattice.count, here.device).expand(len(here), -1, -1)
+        value = inhibited(whole.flatten(1), self._ground.kept(memory.poses, poses), legal)
+        return value.log_softmax(1).unflatten(1, (lattice.count, -1))
 
     def _pick(
         self,

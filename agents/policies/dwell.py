@@ -4,11 +4,14 @@ from typing import Annotated
 
 import torch
 from annotated_types import Interval
+from jaxtyping import Float32, Float64
+from torch import Tensor
 
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Amount, Share
 from gazeworld.envs.world import World, require_prior
 
+from ..fixation_density import by_axes, mixed
 from ..policy import Choice, Memory, Policy
 
 _JUMPS, _PLACE, _STEP = range(3)  # numbers folded into the random stream of a step
@@ -48,3 +51,13 @@ class DwellPolicy(Policy):
         target = torch.where(rng.fold(_JUMPS).uniform(1) < self._stay, near, far)
         action = self._world.difference(pose, target)
         return Choice(action, action.new_full((len(action),), torch.nan))
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """A mixture of the normal deviate, brought to the legal fixations, and of the map."""
+        pose = memory.poses[:, -1].double()
+
+        def below(borders: Float64[Tensor, " e"]) -> Float64[Tensor, "b 2 e"]:
+            return torch.special.ndtr((borders.to(pose.device) - pose[..., None]) / self._reach)
+
+        far = self._prior.probabilities(memory.scenes).log()
+        return mixed([(self._stay, by_axes(self._lattice, below)), (1 - self._stay, far)])

@@ -1,6 +1,6 @@
 """Looking for a view that is given: planning in the world model's own latent space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -16,7 +16,7 @@ from gazeworld.models.method import Method
 
 from ..planning.cem_mppi import KINDS, PlanConfig, plan
 from ..planning.lookahead import Foresight
-from ..planning.search import Grid, Ground, Search
+from ..planning.search import Grid, Ground, Search, Worth
 from ..policy import Choice, Memory, Policy
 
 Planner = Literal["grid", "cem", "mppi"]
@@ -36,6 +36,8 @@ class GoalPolicy(Policy):
     to be the goal are left alone, and a goal that was reached is left again.
     Raises ValueError for bad options, in `act` without model or goal, and where what is foreseen is not finite.
     """
+
+    tempered = True
 
     def __init__(
         self,
@@ -71,25 +73,38 @@ class GoalPolicy(Policy):
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The first action of the best plan."""
-        past = self._foresight.past(memory)
-        goal = F.normalize(self._foresight.goals(self._wanted(memory)[:, None]), dim=-1)  # b 1 d
-
-        def likeness(foreseen: Float[Tensor, "b k d"]) -> Float[Tensor, "b k"]:
-            return 1 + (F.normalize(foreseen, dim=-1) * goal).sum(-1)
-
-        def worth(actions: Float32[Tensor, "b k a"]) -> Float[Tensor, "b k"]:
-            return likeness(self._foresight.foresee(past, actions))
+        if self._planner == "grid":
+            return self._search.best(memory, self._worth(memory), rng)
+        past, likeness = self._foresight.past(memory), self._likeness(memory)
 
         def along(actions: Float32[Tensor, "b n s a"]) -> Float[Tensor, "b n"]:
             foreseen = self._foresight.imagine(past, actions)
             return likeness(foreseen.flatten(1, 2)).unflatten(1, actions.shape[1:3]).mean(-1)
 
-        if self._planner == "grid":
-            return self._search.best(memory, worth, rng)
         if self._plan.horizon > 1:
             self._foresight.require_agreement(past, memory.views)
         actions = plan(self._planner, self._ground, memory, along, self._plan, rng)[:, 0]
         return Choice(actions, torch.full_like(actions[:, 0], torch.nan))
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """A softmax over the likeness to the goal of what would be seen next; see `Search.log_density`.
+
+        Also with the planners "cem" and "mppi", whose later steps it leaves aside.
+        """
+        return self._search.log_density(memory, self._worth(memory))
+
+    def _worth(self, memory: Memory) -> Worth:
+        past, likeness = self._foresight.past(memory), self._likeness(memory)
+
+        def worth(actions: Float32[Tensor, "b k a"]) -> Float[Tensor, "b k"]:
+            return likeness(self._foresight.foresee(past, actions))
+
+        return worth
+
+    def _likeness(self, memory: Memory) -> Callable[[Float[Tensor, "b k d"]], Float[Tensor, "b k"]]:
+        """1 + the cosine of what is foreseen and the goal of each episode."""
+        goal = F.normalize(self._foresight.goals(self._wanted(memory)[:, None]), dim=-1)  # b 1 d
+        return lambda foreseen: 1 + (F.normalize(foreseen, dim=-1) * goal).sum(-1)
 
     def _wanted(self, memory: Memory) -> UInt8[Tensor, "b c h w"]:
         """The view that each episode looks for."""

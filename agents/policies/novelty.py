@@ -13,7 +13,7 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..planning.lookahead import Foresight
-from ..planning.search import Grid, search_of
+from ..planning.search import Grid, Worth, search_of
 from ..policy import Choice, Memory, Policy
 
 
@@ -26,6 +26,8 @@ class NoveltyPolicy(Policy):
     whose options are those of `gazeworld.envs.fixations.Inhibition`.
     Raises ValueError for bad options, in `act` without a model, and where what is foreseen is not finite.
     """
+
+    tempered = True
 
     def __init__(
         self,
@@ -45,6 +47,13 @@ class NoveltyPolicy(Policy):
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The action that leads to the most novel view."""
+        return self._search.best(memory, self._worth(memory), rng)
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """A softmax over the novelty of all places; see `Search.log_density`."""
+        return self._search.log_density(memory, self._worth(memory))
+
+    def _worth(self, memory: Memory) -> Worth:
         past = self._foresight.past(memory)
         seen = F.normalize(self._foresight.goals(memory.views), dim=-1)  # b t d
 
@@ -52,4 +61,4 @@ class NoveltyPolicy(Policy):
             foreseen = F.normalize(self._foresight.foresee(past, actions), dim=-1)  # b k d
             return 1 - torch.einsum("bkd,btd->bkt", foreseen, seen).amax(-1)
 
-        return self._search.best(memory, worth, rng)
+        return worth

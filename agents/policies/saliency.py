@@ -3,6 +3,8 @@
 from typing import Any
 
 import torch
+from jaxtyping import Float32
+from torch import Tensor
 
 from gazeworld.envs.fixation_prior import Inhibition
 from gazeworld.envs.rng import Draws
@@ -45,3 +47,7 @@ class SaliencyPolicy(Policy):
         if self._log_prob:
             return Choice(action, self._prior.log_prob(memory.scenes, target, visited, self._inhibition))
         return Choice(action, action.new_full((len(action),), torch.nan))
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """The map of each scene under inhibition of return."""
+        return self._prior.probabilities(memory.scenes, memory.poses, self._inhibition).log()

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from jaxtyping import Float32
+from torch import Tensor
+
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import PathText
 from gazeworld.envs.world import World
@@ -49,3 +52,7 @@ class SB3Policy(Policy):
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The next action of every episode."""
         return self._actor.act(self._method, memory, rng, deterministic=self._deterministic)
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """Where the next action leads: see `gazeworld.agents.rl.acting.Actor.log_density`."""
+        return self._actor.log_density(self._method, memory, deterministic=self._deterministic)

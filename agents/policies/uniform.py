@@ -1,10 +1,13 @@
 """Looking anywhere: every legal pose is equally likely, whatever has been seen."""
 
 import torch
+from jaxtyping import Float32
+from torch import Tensor
 
 from gazeworld.envs.rng import Draws
-from gazeworld.envs.world import Scene, World
+from gazeworld.envs.world import Scene, World, require_lattice
 
+from ..fixation_density import even
 from ..policy import Choice, Memory, Policy
 
 
@@ -24,3 +27,8 @@ class UniformPolicy(Policy):
         scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), pose)
         action = self._world.difference(pose, self._world.random_pose(scene, rng))
         return Choice(action, action.new_full((len(action),), torch.nan))
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """The same everywhere."""
+        lattice = require_lattice(self._world, "the density of policy 'uniform'")
+        return even(lattice, len(memory.scenes), memory.poses.device)

@@ -1,20 +1,22 @@
 """How policies of Stable-Baselines3 act in gazeworld: from what is remembered of an episode to the next action."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from gymnasium.spaces import Box, Dict, Discrete, Space
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
-from gazeworld.envs.world import World
+from gazeworld.envs.world import Scene, World, require_lattice
 from gazeworld.models.encoders import SinglePrecision
 from gazeworld.models.method import CheckpointError, Method
 
+from ..fixation_density import at, by_axes, on_places
 from ..policy import Choice, Memory, Policy
 from ..run_folder import PolicyFolder
 from ..training.checkpoint import NonFiniteWeightsError
@@ -36,6 +38,15 @@ except ImportError as error:
 
 
 _WIDEST = 2**15  # units of a layer, and whatever else is counted in the options of a network
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a network says of the next action: logits of choices, or mean and deviation of a normal, squashed or not."""
+
+    kind: Literal["choices", "normal", "squashed"]
+    centre: Float[Tensor, "b k"]
+    std: Float[Tensor, "b k"]
 
 
 class Actor:
@@ -101,18 +112,60 @@ class Actor:
                 f"and this world model gives {method.aggregate_dim}"
             )
 
-    @torch.no_grad()
     def act(self, method: Method | None, memory: Memory, rng: Draws, *, deterministic: bool = False) -> Choice:
         """The next action of every episode.
 
         Raises ValueError as `require_model` does, and for a network that gives NaN.
         """
+        found = self._said(method, memory)
+        match found.kind:
+            case "choices":
+                return self._listed(found.centre, memory, rng, deterministic)
+            case "normal":
+                return self._normal(found.centre, found.std, rng, deterministic)
+            case "squashed":
+                return self._squashed(found.centre, found.std, rng, deterministic)
+
+    def log_density(
+        self, method: Method | None, memory: Memory, *, deterministic: bool = False
+    ) -> Float32[Tensor, "b k k"]:
+        """How likely each legal fixation is to be where the next action leads, over the lattice.
+
+        Of discrete actions: the probabilities of the places that can be chosen. Of continuous actions: the integral of
+        the (squashed) normal over the actions that lead to each place; what is clipped, at the bounds of actions or at
+        the border of the image, is counted where it ends. `deterministic`: all mass where the likeliest action leads.
+        Errors as of `act`, and ValueError outside worlds of fixations.
+        """
+        lattice = require_lattice(self.world, "the density of policy 'sb3'")
+        found, here = self._said(method, memory), memory.poses[:, -1]
+        if deterministic:
+            nothing = Draws.rows(0, len(here), device=here.device)
+            action = self.act(method, memory, nothing, deterministic=True).action
+            scene = Scene(memory.scenes, torch.full_like(memory.scenes, -1), here)
+            return at(lattice, self.world.move(scene, here, action))
+        if found.kind == "choices":
+            assert self.discrete is not None
+            return on_places(lattice, self.discrete.targets(memory.scenes), found.centre.log_softmax(1))
+        return by_axes(lattice, lambda borders: self._below(found, borders.to(here.device) - here.double()[..., None]))
+
+    def _below(self, found: "_Said", action: Float64[Tensor, "b 2 e"]) -> Float64[Tensor, "b 2 e"]:
+        """How likely each component of an action is below these values, after clipping or squashing to its bounds."""
+        low, high = self.world.action_bounds
+        raw = action
+        if found.kind == "squashed":
+            raw = (2 * (action - low) / (high - low) - 1).clamp(-1, 1).atanh()
+        share = torch.special.ndtr((raw - found.centre.double()[..., None]) / found.std.double()[..., None])
+        return torch.where(action <= low, 0.0, torch.where(action > high, 1.0, share))
+
+    @torch.no_grad()
+    def _said(self, method: Method | None, memory: Memory) -> "_Said":
+        """What the network says of the next action."""
         self.require_model(method)
         training = self.network.training
         self.network.set_training_mode(False)
         try:
             with checked_distributions():
-                return self._act(method if with_model(self.kind) else None, memory, rng, deterministic)
+                return self._asked(method if with_model(self.kind) else None, memory)
         except ValueError as error:
             if "invalid values" in str(error):  # how torch's distributions refuse parameters that are not finite
                 raise ValueError(self._damaged) from error
@@ -120,14 +173,14 @@ class Actor:
         finally:
             self.network.set_training_mode(training)
 
-    def _act(self, method: Method | None, memory: Memory, rng: Draws, deterministic: bool) -> Choice:
+    def _asked(self, method: Method | None, memory: Memory) -> "_Said":
         network, world = self.network, self.world
         first = 0 if isinstance(network, RecurrentActorCriticPolicy) else memory.views.shape[1] - 1
         seen = self._observations(method, memory, first)
         if not isinstance(network, ActorCriticPolicy | MaskableActorCriticPolicy):  # SAC, CrossQ: squashed normal
             actor: Any = network.get_submodule("actor")
             mean, log_std, _ = actor.get_action_dist_params(seen[-1])
-            return self._squashed(self._sound(mean), log_std.to(world.device).exp(), rng, deterministic)
+            return _Said("squashed", self._sound(mean), log_std.to(world.device).exp())
         found: Any
         if isinstance(network, RecurrentActorCriticPolicy):
             found = _recurrent(network, seen)
@@ -138,8 +191,9 @@ class Actor:
             found = network.get_distribution(seen[-1])
         if self.discrete is None:
             mean, std = found.distribution.mean, found.distribution.stddev
-            return self._normal(self._sound(mean), std.to(world.device), rng, deterministic)
-        return self._listed(self._sound(found.distribution.logits), memory, rng, deterministic)
+            return _Said("normal", self._sound(mean), std.to(world.device))
+        logits = self._sound(found.distribution.logits)
+        return _Said("choices", logits, torch.zeros_like(logits))
 
     def _observations(self, method: Method | None, memory: Memory, first: int) -> list[Any]:
         """What the network observes after each view from the one numbered `first` on."""
@@ -220,6 +274,10 @@ class AgentPolicy(Policy):
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """The next action of every episode."""
         return self._actor.act(self._method, memory, rng)
+
+    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
+        """Where the next action leads."""
+        return self._actor.log_density(self._method, memory)
 
 
 def _log_density(noise: Tensor, std: Tensor) -> Tensor:

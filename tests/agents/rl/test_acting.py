@@ -26,6 +26,7 @@ from gazeworld.agents.training.loop import collect
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.stream import Stream
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
+from gazeworld.envs.world import Scene
 from gazeworld.envs.worlds.saccade import SaccadeWorld
 from gazeworld.models.method import CheckpointError, Method
 
@@ -304,3 +305,33 @@ def test_what_cannot_be_written_down_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"policy_kwargs\['activation_fn'\] is Own, which is on no list"):
         save_agent(agent, tmp_path)
     assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize(("algorithm", "kind", "discrete", "options"), KINDS)
+def test_what_is_said_of_the_next_fixation_is_what_is_done(
+    algorithm: str, kind: str, discrete: Any, options: dict[str, Any]
+) -> None:
+    of, draws = world(), 3000
+    method = model(of)
+    actor = Actor.of(agent_of(algorithm, kind, discrete, options, method, steps=0), of)
+    stream = memory_of(streams(make_policy("uniform", of), 2))
+    memory = Memory(*(one[:1] for one in vars(stream).values()))
+    log_p = actor.log_density(method, memory)
+    assert log_p.exp().sum() == pytest.approx(1, abs=1e-5)
+    again = Memory(*(one.repeat_interleave(draws, 0) for one in vars(memory).values()))
+    action = actor.act(method, again, Draws.rows(5, draws)).action
+    places = of.lattice.places(of.move(Scene(again.scenes, again.scenes, again.poses[:, -1]), again.poses[:, -1], action))
+    met = torch.zeros_like(log_p[0]).index_put(tuple(places.unbind(1)), torch.tensor(1.0), accumulate=True)
+    p = log_p[0].exp()
+    assert (met[p == 0] == 0).all()
+    assert ((met - draws * p).abs() / (draws * p * (1 - p)).clamp_min(1).sqrt()).max() < 5
+    fixed = actor.log_density(method, memory, deterministic=True)
+    here = memory.poses[:, -1]
+    sure = of.move(
+        Scene(memory.scenes, memory.scenes, here),
+        here,
+        actor.act(method, memory, Draws.rows(0, 1), deterministic=True).action,
+    )
+    row, column = of.lattice.places(sure)[0].tolist()
+    assert fixed[0, row, column] == 0
+    assert torch.isinf(fixed).sum() == fixed.numel() - 1
