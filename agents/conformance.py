@@ -148,7 +148,9 @@ def _check_density(policy: Policy, world: World, memory: Memory, rng: Draws, nam
     if (lattice := world.lattice) is None or type(policy).log_density is Policy.log_density:
         return
     log_p = policy.log_density(memory)
-    check_tensor(log_p, f"{name}.log_density()", (len(rng), lattice.count, lattice.count), "float32")
+    shape = (len(rng), lattice.count, lattice.count)
+    if not isinstance(log_p, Tensor) or tuple(log_p.shape) != shape or log_p.dtype != torch.float32:
+        fail(f"{name}.log_density gave no float32 tensor of shape {shape}")
     if bool(log_p.isnan().any()) or float(log_p.flatten(1).logsumexp(1).abs().max()) > _CLOSE:
         fail(f"{name}.log_density gives no log-probabilities whose exponentials sum to 1 over the legal fixations")
     here = memory.poses[:, -1]

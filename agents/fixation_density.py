@@ -13,7 +13,7 @@ from torch import Tensor
 from gazeworld.envs.fixations import Lattice
 
 Below = Callable[[Float64[Tensor, " e"]], Float64[Tensor, "b 2 e"]]
-"""The probability that a coordinate (row, col) of the next fixation is below each of e borders, in units of the side."""
+"""The probability that a coordinate (row, col) of the next fixation is below each of e borders, in poses."""
 
 
 def even(lattice: Lattice, rows: int, device: torch.device) -> Float32[Tensor, "b k k"]:

@@ -1,5 +1,6 @@
 """Every policy and reward keeps its contract, and the checks say in one sentence what breaks it."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,24 @@ def test_what_needs_a_model_says_so() -> None:
         check_reward("recognition", CountingWorld())
     with pytest.raises(ValueError, match="predicts"):
         check_reward("prediction-error", CountingWorld(), method=Seeing())
+
+
+class Overconfident(UniformPolicy):
+    """Looks anywhere, and says that it never leaves one corner; or says what is no distribution."""
+
+    def __init__(self, world, total=1.0):
+        super().__init__(world)
+        self.total = total
+
+    def log_density(self, memory):
+        found = torch.full_like(super().log_density(memory), -torch.inf)
+        found[:, 0, 0] = math.log(self.total)
+        return found
+
+
+def test_a_density_that_is_none_is_told() -> None:
+    world = make_world("saccade", source=noise(), glimpse=8)
+    with pytest.raises(ConformanceError, match=r"Overconfident\.log_density says that what Overconfident\.act does is"):
+        check_policy(Overconfident, world)
+    with pytest.raises(ConformanceError, match=r"Overconfident\.log_density gives no log-probabilities whose expon"):
+        check_policy(Overconfident, world, total=2.0)

@@ -90,7 +90,7 @@ def test_what_says_nothing_is_told() -> None:
         def act(self, memory, rng):
             raise NotImplementedError
 
-    with pytest.raises(ValueError, match="^Still says no distribution over the next fixation$"):
+    with pytest.raises(ValueError, match=r"^Still says no distribution over the next fixation$"):
         Still().log_density(wander(of, 2, 1))
 
 

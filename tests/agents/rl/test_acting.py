@@ -320,7 +320,9 @@ def test_what_is_said_of_the_next_fixation_is_what_is_done(
     assert log_p.exp().sum() == pytest.approx(1, abs=1e-5)
     again = Memory(*(one.repeat_interleave(draws, 0) for one in vars(memory).values()))
     action = actor.act(method, again, Draws.rows(5, draws)).action
-    places = of.lattice.places(of.move(Scene(again.scenes, again.scenes, again.poses[:, -1]), again.poses[:, -1], action))
+    places = of.lattice.places(
+        of.move(Scene(again.scenes, again.scenes, again.poses[:, -1]), again.poses[:, -1], action)
+    )
     met = torch.zeros_like(log_p[0]).index_put(tuple(places.unbind(1)), torch.tensor(1.0), accumulate=True)
     p = log_p[0].exp()
     assert (met[p == 0] == 0).all()
