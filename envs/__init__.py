@@ -21,7 +21,9 @@ Worlds
     alias_tables     draws from many distributions at once
 Data
     images           Images, still pictures with labels, and load_source
+    image_files      the files that images were made from, and where a place in a file lies in its image
     map_sets         saliency maps that were computed before
+    gaze/            people's fixations on the images of a source
     given_images     images that a caller holds: arrays, tensors, Pillow's
     sources/         one file a kind of data
     downloads        published data sets fetched, verified and unpacked

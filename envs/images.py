@@ -20,6 +20,7 @@ from torch import Tensor
 from . import registry
 from .cache import cached
 from .files import DataError, opened
+from .image_files import ImageFiles
 from .threads import LONG, every
 from .validation import OptionError, shown, validated
 
@@ -51,6 +52,8 @@ class StillImages(Split, ABC):
     std: tuple[float, ...]
     fingerprint: str
     masks: Masks | None
+    files: ImageFiles | None = None
+    """The files that the images were made from, where they were."""
 
     @property
     @abstractmethod
@@ -98,6 +101,7 @@ class Images(StillImages):
     fingerprint: str
     maps: Float[Tensor, "n h w"] | None = None
     masks: Masks | None = None
+    files: ImageFiles | None = None
 
     def __post_init__(self) -> None:
         n, h, w, _ = self.pixels.shape
@@ -148,6 +152,7 @@ class LazyImages(StillImages):
     fingerprint: str
     maps: "MapSet | None" = None
     masks: Masks | None = None
+    files: ImageFiles | None = None
 
     def __post_init__(self) -> None:
         self._check()

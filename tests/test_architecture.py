@@ -24,7 +24,7 @@ FLOORS = {
         {"meshes"},
         {"objects"},
         {"object_datasets", "renderers"},
-        {"sources"},
+        {"sources", "gaze"},
         {"worlds"},
         {"conformance"},
     ],

@@ -1,0 +1,78 @@
+"""Which files images were made from, and where a place in a file lies in the square image that came of it.
+
+Whoever measured something on the files (people's fixations, boxes) brings it to the images by this.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from .files import DataError
+
+_SOME = 3  # names of images that a message shows
+
+
+class ImageFiles(ABC):
+    """The files of a split, one for each image.
+
+    `names` are their paths below the root of the source, with forward slashes, in the order of the images.
+    """
+
+    names: Sequence[str]
+
+    @abstractmethod
+    def size(self, index: int) -> tuple[int, int]:
+        """Width and height of the file of image `index` in pixels, as people see it: rotated as its EXIF says.
+
+        Raises DataError naming a file that cannot be read.
+        """
+
+    @abstractmethod
+    def places(self, index: int, points: Float64[np.ndarray, "k 2"]) -> Float64[np.ndarray, "k 2"]:
+        """Where points of the file lie in its image, (row, col) in units of the side: outside [0, 1) if cut off.
+
+        Points are (x, y) in pixels from the upper left corner of the file's image, which is (0, 0): the first pixel
+        reaches from 0 to 1. Raises DataError naming a file that cannot be read.
+        """
+
+
+def squared_places(
+    points: Float64[np.ndarray, "k 2"], size: tuple[int, int], fit: Literal["crop", "resize"]
+) -> Float64[np.ndarray, "k 2"]:
+    """What becomes of points (x, y) where the middle square is cut out of a w × h image, or all of it is squeezed."""
+    w, h = size
+    edge = min(w, h)
+    if fit == "crop":
+        return (points - np.array([(w - edge) / 2, (h - edge) / 2]))[:, ::-1] / edge
+    return (points / np.array([w, h]))[:, ::-1].copy()
+
+
+class Named:
+    """Finds images by what somebody else calls their files: the whole path below the root, or its last part.
+
+    Where several files end in the same name, the one in a folder called `folder` is meant, if there is just one.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._whole = {name: i for i, name in enumerate(names)}
+        self._last: dict[str, list[int]] = {}
+        for i, name in enumerate(names):
+            self._last.setdefault(name.rpartition("/")[2], []).append(i)
+
+    def find(self, name: str, folder: str = "") -> int | None:
+        """The number of the image, None where there is none. Raises DataError for a name of several images."""
+        path = name.replace("\\", "/").removeprefix("./")
+        if path in self._whole:
+            return self._whole[path]
+        found = [i for i in self._last.get(path.rpartition("/")[2], ()) if f"/{self._names[i]}".endswith(f"/{path}")]
+        if len(found) > 1 and folder:
+            wanted = folder.replace(" ", "_")
+            found = [i for i in found if wanted in (part.replace(" ", "_") for part in self._names[i].split("/"))] or found
+        if len(found) > 1:
+            several = ", ".join(self._names[i] for i in found[:_SOME]) + (" …" if len(found) > _SOME else "")
+            raise DataError(f"{name!r} is the name of {len(found)} images ({several}), expected that of one")
+        return found[0] if found else None
