@@ -71,7 +71,9 @@ class Named:
         found = [i for i in self._last.get(path.rpartition("/")[2], ()) if f"/{self._names[i]}".endswith(f"/{path}")]
         if len(found) > 1 and folder:
             wanted = folder.replace(" ", "_")
-            found = [i for i in found if wanted in (part.replace(" ", "_") for part in self._names[i].split("/"))] or found
+            found = [
+                i for i in found if wanted in (part.replace(" ", "_") for part in self._names[i].split("/"))
+            ] or found
         if len(found) > 1:
             several = ", ".join(self._names[i] for i in found[:_SOME]) + (" …" if len(found) > _SOME else "")
             raise DataError(f"{name!r} is the name of {len(found)} images ({several}), expected that of one")

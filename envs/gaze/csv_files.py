@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +68,9 @@ def _decoded(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}, line {line}: is not text in UTF-8 ({error.reason}), expected a table of fixations") from (
-            error
-        )
+        raise DataError(
+            f"{path}, line {line}: is not text in UTF-8 ({error.reason}), expected a table of fixations"
+        ) from (error)
 
 
 def _delimiter(path: Path, head: str) -> str:
@@ -106,8 +107,8 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, dict[str
                 continue
             if len(cells) != len(names):
                 raise DataError(
-                    f"{path}, line {lines.line_num}: {len(cells)} columns, expected {len(names)} as in line 1, parted by "
-                    f"{_DELIMITERS[delimiter]}"
+                    f"{path}, line {lines.line_num}: {len(cells)} columns, expected {len(names)} as in line 1, parted "
+                    f"by {_DELIMITERS[delimiter]}"
                 )
             yield lines.line_num, {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
     except csv.Error as error:
@@ -132,12 +133,13 @@ def _path(path: Path, key: tuple[str, str, str], fixations: list[_Fixation]) -> 
     who, first = described(image, subject, task), ordered[0]
     if first.order not in (0, 1):
         raise DataError(f"{path}, line {first.line}: {who}: order begins with {first.order}, expected 0 or 1")
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if after.order == before.order:
             raise DataError(f"{path}, line {after.line}: {who}: order {after.order} stands in line {before.line}, too")
         if after.order != before.order + 1:
             raise DataError(
-                f"{path}, line {after.line}: {who}: order {after.order} follows {before.order}, expected {before.order + 1}"
+                f"{path}, line {after.line}: {who}: order {after.order} follows {before.order}, expected "
+                f"{before.order + 1}"
             )
     points = np.array([[one.x, one.y] for one in ordered], np.float64)
     durations = np.array([one.duration for one in ordered], np.float64)

@@ -60,9 +60,7 @@ COCO_SCREEN = Size(1680, 1050)
 in data collection were resized to 1680x1050 with zero padding and aspect ratio kept")."""
 
 
-def on_image(
-    points: Float64[np.ndarray, "k 2"], screen: Size, size: tuple[int, int]
-) -> Float64[np.ndarray, "k 2"]:
+def on_image(points: Float64[np.ndarray, "k 2"], screen: Size, size: tuple[int, int]) -> Float64[np.ndarray, "k 2"]:
     """Points of a screen, in pixels of an image of this size that was shown on it as large as it fits, in its middle.
 
     For an image of the screen's own size they stay as they are. Points on the margin come to lie outside the image.

@@ -90,7 +90,9 @@ def human_gaze(path: str | Path, images: StillImages, options: FixationOptions |
     if not chosen:
         raise DataError(f"{file}: {_missing(recorded, options)}")
     index = _indices(file, chosen, images, options.unknown)
-    counts = Counter({"fixations in the file": sum(len(one.points) for one in chosen), "paths in the file": len(chosen)})
+    counts = Counter(
+        {"fixations in the file": sum(len(one.points) for one in chosen), "paths in the file": len(chosen)}
+    )
     paths = []
     for one in chosen:
         if (image := index[one.image, one.task]) is None:
@@ -127,7 +129,7 @@ def _missing(recorded: list[RecordedPath], options: FixationOptions) -> str:
 def _indices(
     file: Path, recorded: list[RecordedPath], images: StillImages, unknown: str
 ) -> dict[tuple[str, str], int | None]:
-    """The number of every image that is named. Raises DataError for names that there are not, unless they are dropped."""
+    """The number of every image that is named. Raises DataError for unknown ones, unless they are to be dropped."""
     found: dict[tuple[str, str], int | None] = {}
     named = None if images.files is None else Named(images.files.names)
     for one in recorded:

@@ -78,11 +78,11 @@ def test_what_is_wrong_is_told_with_its_record(tmp_path: Path, change: dict[str,
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="record 3: image '000000000042.jpg', subject '7' stands in record 2, too"):
+    with pytest.raises(DataError, match=r"record 3: image '000000000042.jpg', subject '7' stands in record 2, too"):
         read_coco(written(tmp_path, [SEARCH, VIEW, VIEW]))
     lacking = copy.deepcopy(VIEW)
     del lacking["Y"], lacking["subject"]
-    with pytest.raises(DataError, match="record 1: has no Y, subject, expected X, Y, name, subject"):
+    with pytest.raises(DataError, match=r"record 1: has no Y, subject, expected X, Y, name, subject"):
         read_coco(written(tmp_path, [lacking]))
     for records, said in (
         ({"images": []}, "holds an object, expected fixations as COCO-Search18"),
@@ -101,7 +101,9 @@ def test_pixels_of_the_screen_become_those_of_the_image() -> None:
     np.testing.assert_allclose(on_image(corners, COCO_SCREEN, (640, 480)), [[0, 0], [640, 480], [320, 240], [-64, 240]])
     # 640 x 400 has the form of the screen, 800 x 400 is wider: 105 rows of margin above and below.
     np.testing.assert_allclose(on_image(corners, COCO_SCREEN, (640, 400))[2], [320, 200])
-    np.testing.assert_allclose(on_image(np.array([[0.0, 105], [1680, 945]]), COCO_SCREEN, (800, 400)), [[0, 0], [800, 400]])
+    np.testing.assert_allclose(
+        on_image(np.array([[0.0, 105], [1680, 945]]), COCO_SCREEN, (800, 400)), [[0, 0], [800, 400]]
+    )
     # The published images are the screen already.
     np.testing.assert_array_equal(on_image(corners, COCO_SCREEN, (1680, 1050)), corners)
     assert Size.parsed("800X600") == Size(800, 600)

@@ -62,9 +62,7 @@ def test_points_of_a_file_are_moved_as_its_image_was(tmp_path: Path) -> None:
 
 def test_the_first_fixation_can_be_dropped_and_pixels_counted_from_one(tmp_path: Path) -> None:
     text = HEAD + "d.jpg,x,1,31,21\nd.jpg,x,2,21,11\nd.jpg,x,3,11,1"
-    found = human_gaze(
-        file_of(tmp_path, text), photographs(), FixationOptions(initial="drop", first_pixel=1)
-    )
+    found = human_gaze(file_of(tmp_path, text), photographs(), FixationOptions(initial="drop", first_pixel=1))
     np.testing.assert_allclose(found.paths[0].poses, [[0.25, 0.25], [0, 0]])
     assert found.counts["initial fixations dropped"] == 1
 
@@ -76,20 +74,24 @@ def test_images_without_names_go_by_numbers(tmp_path: Path) -> None:
     assert found.paths[0].image == 2
     assert found.counts["outside the image"] == 2
     for name in ("3", "-1", "x.png", "1.0", "٣"):
-        with pytest.raises(DataError, match="line 2: fixations of 1 unknown images .*; expected numbers from 0 to 2: the"):
+        with pytest.raises(
+            DataError, match=r"line 2: fixations of 1 unknown images .*; expected numbers from 0 to 2: the"
+        ):
             human_gaze(file_of(tmp_path, f"{HEAD}{name},1,0,5,10\n{name},1,1,5,10"), images)
 
 
 def test_unknown_images_are_refused_or_counted(tmp_path: Path) -> None:
     lines = "z.jpg,1,0,30,20\nz.jpg,1,1,30,20\nb.jpg,1,0,30,20\nb.jpg,1,1,30,20"
     file = file_of(tmp_path, HEAD + lines)
-    said = r"gaze.csv, line 2: fixations of 1 unknown images \('z.jpg'\); expected names of the 4 images of .*'cat/a.jpg'"
+    said = (
+        r"gaze.csv, line 2: fixations of 1 unknown images \('z.jpg'\); expected names of the 4 images of .*'cat/a.jpg'"
+    )
     with pytest.raises(DataError, match=said):
         human_gaze(file, photographs())
     found = human_gaze(file, photographs(), FixationOptions(unknown="drop"))
     assert len(found.paths) == 1
     assert found.counts["on unknown images"] == 2
-    with pytest.raises(DataError, match="fixations of 1 unknown images"):  # nothing would be left
+    with pytest.raises(DataError, match=r"fixations of 1 unknown images"):  # nothing would be left
         human_gaze(file_of(tmp_path, HEAD + lines[:32]), photographs(), FixationOptions(unknown="drop"))
     with pytest.raises(DataError, match=r"line 2: 'a.jpg' is the name of 2 images \(cat/a.jpg, dog/a.jpg\), expected"):
         human_gaze(file_of(tmp_path, HEAD + "a.jpg,1,0,30,20\na.jpg,1,1,30,20"), photographs())
@@ -106,7 +108,9 @@ def test_names_are_whole_paths_or_their_ends() -> None:
 def test_screens_of_coco_and_others(tmp_path: Path) -> None:
     # 60 x 40 on 1680 x 1050 is 1575 x 1050 with 52.5 columns of margin; on 120 x 100 it is 120 x 80 with 10 rows.
     record = {"name": "b.jpg", "subject": 1, "X": [840, 840], "Y": [525, 262.5], "T": [1, 2], "length": 2}
-    coco = file_of(tmp_path, json.dumps([record | {"split": "train"}, record | {"subject": 2, "split": "valid"}]), ".json")
+    coco = file_of(
+        tmp_path, json.dumps([record | {"split": "train"}, record | {"subject": 2, "split": "valid"}]), ".json"
+    )
     found = human_gaze(coco, photographs(), FixationOptions(part="valid"))
     assert [path.subject for path in found.paths] == ["2"]
     np.testing.assert_allclose(found.paths[0].poses, [[0.5, 0.5], [0.25, 0.5]])
@@ -114,11 +118,11 @@ def test_screens_of_coco_and_others(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         human_gaze(table, photographs(), FixationOptions(screen="120x100")).paths[0].poses, [[0.5, 0.5], [0.25, 0.5]]
     )
-    with pytest.raises(DataError, match="no path with two fixations or more within the images .*outside the image: 4"):
+    with pytest.raises(DataError, match=r"no path with two fixations or more within the images .*outside the image: 4"):
         human_gaze(coco, photographs(), FixationOptions(screen="image"))
-    with pytest.raises(DataError, match="no fixations of split 'test'; there are: train, valid"):
+    with pytest.raises(DataError, match=r"no fixations of split 'test'; there are: train, valid"):
         human_gaze(coco, photographs(), FixationOptions(part="test"))
-    with pytest.raises(DataError, match="no fixations of task 'cup'; there are: none with a task"):
+    with pytest.raises(DataError, match=r"no fixations of task 'cup'; there are: none with a task"):
         human_gaze(coco, photographs(), FixationOptions(task="cup"))
 
 
