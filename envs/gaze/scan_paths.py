@@ -177,7 +177,8 @@ def _placed(
     if screen is not None:
         points = on_image(points, screen, (images.side, images.side) if files is None else files.size(image))
     poses = points[:, ::-1] / images.side if files is None else files.places(image, points)
-    keep = ((poses >= 0) & (poses < 1)).all(1)
+    rows, columns = poses[:, 0], poses[:, 1]
+    keep = (rows >= 0) & (rows < 1) & (columns >= 0) & (columns < 1)
     if options.initial == "drop":
         counts["initial fixations dropped"] += 1
         keep, poses = keep[1:], poses[1:]
