@@ -3,6 +3,7 @@
 Images
     digits          handwritten digits as scenes, which need no file
     search          scenes in which looking matters, of the same digits
+    stamps          photographic cut-outs before noise or photographs, composed when looked at
     stl10           STL-10
     cifar100        CIFAR-100
     tiny_imagenet   Tiny ImageNet
