@@ -27,7 +27,9 @@ VERSION = 1  # of photographs on disk
 _SHARE = Path("/usr/share")
 _PACKAGES = "lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds palapeli-data plasma-workspace-wallpapers"
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-_FULL = 3  # short sides of reduced photographs in sides of a scene: the widest view shows all of it, three times reduced
+_FULL = (
+    3  # short sides of reduced photographs in sides of a scene: the widest view shows all of it, three times reduced
+)
 _TURNS = 2**12  # phases that noise has
 # Chosen by looking at all of them: photographs, none of which shows something large that is a class of stamps.
 _KNOWN = (
@@ -92,7 +94,7 @@ class Noise(Ground):
         words = rng.fold(0).bits(side * side // 2 + 1)[0].numpy().view(np.uint16)[: 2 * side * side]
         spectra = _phasors()[words & (_TURNS - 1)].reshape(2, side, side) * _amplitudes(side, self.slope)
         # Real and imaginary part of each are fields of their own: no symmetry is asked of the spectrum.
-        fields = scipy.fft.ifft2(spectra, workers=1, overwrite_x=True)
+        fields = np.asarray(scipy.fft.ifft2(spectra, workers=1, overwrite_x=True))
         grey = self.contrast * fields[0].real + 0.5 + self.level * (2 * float(rng.fold(1).uniform(1)) - 1)
         warm, green = self.colour * fields[0].imag, self.colour * fields[1].real
         scene = np.stack((grey + warm, grey + green, grey - warm - green), -1)
@@ -136,8 +138,8 @@ class Photographs(Ground):
 def photographs(split: str, folders: Sequence[str], side: int) -> Photographs:
     """The photographs of one split from folders, or, without any, those that Debian's packages have installed.
 
-    The fifth with the smallest SHA-256 of their names is the test split. Raises DataError for folders that are not there
-    or hold no images, for fewer than two photographs, and for a damaged one.
+    The fifth with the smallest SHA-256 of their names is the test split. Raises DataError for folders that are not
+    there or hold no images, for fewer than two photographs, and for a damaged one.
     """
     named = _in_folders(folders) if folders else _installed()
     ranked = sorted(named, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
@@ -168,7 +170,9 @@ def _in_folders(folders: Sequence[str]) -> dict[str, Path]:
     for number, text in enumerate(folders):
         folder = expanded(text, "backgrounds of source 'stamps'")
         if not folder.is_dir():
-            raise DataError(f"{folder}: no folder, expected one with photographs (option backgrounds of source 'stamps')")
+            raise DataError(
+                f"{folder}: no folder, expected one with photographs (option backgrounds of source 'stamps')"
+            )
         images = {p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file()}
         if not images:
             raise DataError(f"{folder}: no image found, expected photographs ({', '.join(_SUFFIXES)}) in it or below")

@@ -1,8 +1,8 @@
 """Photographic cut-outs from Tux Paint's stamps: which ones, in which class and split, and how they are read.
 
-The folders of the package tuxpaint-stamps-default say what a stamp shows. Drawings, silhouettes and renderings are left
-out, by the names of folders and by a list made by looking at all stamps. Photographs of the same thing, such as mirrored
-copies, are one object and stay on one side of the split.
+The folders of the package tuxpaint-stamps-default say what a stamp shows. Drawings, silhouettes and renderings are
+left out, by the names of folders and by a list made by looking at all stamps. Photographs of the same thing, such as
+mirrored copies, are one object and stay on one side of the split.
 """
 
 import functools

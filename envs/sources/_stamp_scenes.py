@@ -1,4 +1,4 @@
-"""Scenes of photographic cut-outs: where the object stands, how it is put before its ground, and where it is exactly."""
+"""Scenes of photographic cut-outs: where the object stands, how it is put before its ground, and its exact mask."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -34,17 +34,17 @@ _SPLITS = ("train", "test")
 class Layout(Options, owner="stamps"):
     """How scenes are composed: these are the options of the source.
 
-    `side` is the scene's, in pixels. The longer edge of the object is between `smallest` and `largest` shares of it, and
-    the object stands anywhere inside. With `mirror` half of the objects are mirrored; `light` is by how much, as a share
-    of what they are, they get brighter or darker at most.
+    `side` is the scene's, in pixels. The longer edge of the object is between `smallest` and `largest` shares of it,
+    and the object stands anywhere inside. With `mirror` half of the objects are mirrored; `light` is by how much, as
+    a share of what they are, they get brighter or darker at most.
 
-    `behind` them is even grey ("plain"), coloured "noise" whose amplitude falls with frequency f as f^-`slope`, or parts
-    of "photos": of those that Debian's packages of wallpapers have, or of all images in the folders `backgrounds` and
-    below. `contrast` is the standard deviation of the noise's intensity, `colour` that of its opponent channels, `level`
-    by how much a scene's mean intensity differs from a half at most: as shares of white.
+    `behind` them is even grey ("plain"), coloured "noise" whose amplitude falls with frequency f as f^-`slope`, or
+    parts of "photos": of those that Debian's packages of wallpapers have, or of all images in the folders
+    `backgrounds` and below. `contrast` is the standard deviation of the noise's intensity, `colour` that of its
+    opponent channels, `level` by how much a scene's mean intensity differs from a half at most: as shares of white.
 
-    `scenes` is the number of scenes of each split, which costs nothing but memory for their labels; `seed` chooses among
-    all such data sets.
+    `scenes` is the number of scenes of each split, which costs nothing but memory for their labels; `seed` chooses
+    among all such data sets.
     """
 
     side: SceneSide = 96
