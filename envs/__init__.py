@@ -31,6 +31,7 @@ Data
     meshes/          objects from files of any kind, and parametric ones
     renderers/       one file a way to draw meshes
     object_datasets/ data sets of objects on disk: rendered, read, packed
+    image_datasets/  data sets of images on disk: read when looked at
 What all of them use
     registry         names: registries of files, lazy faces of packages
     plugins          things of other packages, by entry points or as MODULE:NAME

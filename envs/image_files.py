@@ -5,6 +5,7 @@ Whoever measured something on the files (people's fixations, boxes) brings it to
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,9 +19,10 @@ _SOME = 3  # names of images that a message shows
 class ImageFiles(ABC):
     """The files of a split, one for each image.
 
-    `names` are their paths below the root of the source, with forward slashes, in the order of the images.
+    `names` are their paths below `root`, that of the source, with forward slashes, in the order of the images.
     """
 
+    root: Path
     names: Sequence[str]
 
     @abstractmethod

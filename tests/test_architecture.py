@@ -23,7 +23,7 @@ FLOORS = {
         {"."},
         {"meshes"},
         {"objects"},
-        {"object_datasets", "renderers"},
+        {"image_datasets", "object_datasets", "renderers"},
         {"sources", "gaze"},
         {"worlds"},
         {"conformance"},
