@@ -13,8 +13,8 @@ runs/        scenarios as data, the folders of runs, one call for whatever a com
 comparison/  fixation policies swapped in one frozen world model
 
 What policies say of the next fixation is brought to the legal ones by fixation_density.
-What lies where in the folder of a run is said in run_folder, what its files hold in file_schemas, and how older ones
-are read in old_files.
+What lies where in the folder of a run is said in run_folder, how its numbers are read and written line by line in
+metric_lines, what its files hold in file_schemas, and how older ones are read in old_files.
 """
 
 from typing import TYPE_CHECKING

@@ -6,7 +6,6 @@ named by its place, in the same form, wherever a name goes. Nothing is imported 
 is asked for is code like any other that is installed, and runs as such. A name of ours always means ours.
 """
 
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -14,12 +13,12 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, get_origin
 
 from .files import one_line
-from .validation import OptionError
+from .validation import OptionError, meant
 
 KINDS = {
     "worlds": "world",
@@ -138,7 +137,7 @@ def loaded(what: str, place: str, default: str = "") -> Any:
             found = getattr(found, name)
         except AttributeError as error:
             where = ".".join((module, *names[:i]))
-            raise PluginError(f"{what}: {where} has no {name!r}{_near(name, dir(found))}") from error
+            raise PluginError(f"{what}: {where} has no {name!r}{_near(name, found)}") from error
     return found
 
 
@@ -182,9 +181,8 @@ def _missing(what: str, module: str, error: ModuleNotFoundError) -> str:
     return f"{what}: {module} needs the module {lost!r}, which is not installed"
 
 
-def _near(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, [one for one in known if not one.startswith("_")], 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _near(name: str, place: Any) -> str:
+    return meant(name, [one for one in dir(place) if not one.startswith("_")])
 
 
 def _article(name: str) -> str:

@@ -5,7 +5,6 @@ A registry is a folder in which every file is one interchangeable thing: `saccad
 are named beside them, by entry points or as MODULE:NAME (see `plugins`); a name of a file always means that file.
 """
 
-import difflib
 import importlib
 import pkgutil
 import re
@@ -16,7 +15,7 @@ from typing import Any, TypeVar, get_origin
 
 from . import plugins
 from .plugins import UnknownNameError
-from .validation import OptionError, checked_call
+from .validation import OptionError, checked_call, meant
 
 Made = TypeVar("Made")
 
@@ -80,9 +79,8 @@ def require(registry: str, name: str) -> None:
 
 def unknown(kind: str, name: str, known: Sequence[str], more: Sequence[str] = (), others: str = "") -> UnknownNameError:
     """The error for a name that is not among those that there are; it ends with the nearest of them, and of `more`."""
-    near = difflib.get_close_matches(name.replace("_", "-"), (*known, *more), 1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    return UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}{others}{meant}")
+    near = meant(name.replace("_", "-"), (*known, *more))
+    return UnknownNameError(f"unknown {kind} {name!r}; there are: {', '.join(known)}{others}{near}")
 
 
 def place(registry: str, name: str) -> tuple[str, str]:

@@ -161,7 +161,7 @@ def checked_call(function: Callable[..., Any], /, *given: Any, **options: Any) -
         bound = signature.bind(*given, **options)
     except TypeError as error:
         name = function.__name__ if isinstance(function, type) else function.__qualname__
-        raise OptionError(f"{name}() {error}{_meant(signature, options)}") from error
+        raise OptionError(f"{name}() {error}{_instead(signature, options)}") from error
     hints = _hints(function.__init__ if isinstance(function, type) else function)
     for name, value in bound.arguments.items():
         if name in hints and signature.parameters[name].kind not in _VARIADIC:
@@ -218,6 +218,17 @@ def shown(value: Any, most: int = 80) -> str:
         text = f"an object of type {type(value).__name__}"
     text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
     return text if len(text) <= most else f"{text[: most - 2]} …"
+
+
+def nearest(name: str, known: Sequence[str], *, cutoff: float = 0.6) -> str:
+    """The name that a slip may have been meant for; "" where none is as like it as `cutoff` (difflib's ratio)."""
+    return next(iter(difflib.get_close_matches(name, known, 1, cutoff)), "")
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """The end of a sentence about an unknown name: which of those that there are it may stand for, "" if none."""
+    near = nearest(name, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def expectation(hint: Any) -> str:
@@ -302,14 +313,13 @@ def _plain(value: Any, hint: Any) -> Any:
     return tuple(value) if isinstance(value, list) and tuple in kinds else value
 
 
-def _meant(signature: inspect.Signature, options: Mapping[str, Any]) -> str:
+def _instead(signature: inspect.Signature, options: Mapping[str, Any]) -> str:
     """What there is in place of the first keyword that the signature does not know."""
     known = [name for name, one in signature.parameters.items() if one.kind not in _VARIADIC]
     strange = [name for name in options if name not in known]
     if not strange or not known:
         return ""
-    near = difflib.get_close_matches(strange[0], known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(n for n in known if n != 'self')}"
+    return meant(strange[0], known) or f"; there are: {', '.join(n for n in known if n != 'self')}"
 
 
 _signature = functools.cache(inspect.signature)

@@ -25,17 +25,10 @@ from gazeworld.envs.world import World
 from gazeworld.models.method import Method
 
 from ..config import PolicyPlan
+from ..metric_lines import line_of, read_lines, write_lines
 from ..policy import make_policy
 from ..probes.features import joined, rollouts
-from ..run_folder import (
-    PolicyFolder,
-    line_of,
-    read_lines,
-    read_policy_config,
-    require_policy_config,
-    write_json,
-    write_lines,
-)
+from ..run_folder import PolicyFolder, read_policy_config, require_policy_config, write_json
 from ..training import checkpoint
 from ..training.interrupt import interruptible
 from ..training.loop import env_of, rows_for

@@ -4,7 +4,6 @@ A scenario for one's own data takes its defaults from it. Nothing is decoded but
 wrong with files is said by the source that reads them.
 """
 
-import difflib
 import re
 import statistics
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from gazeworld.envs.object_datasets.packed_store import MANIFEST_FILE, read_mani
 from gazeworld.envs.object_datasets.tree import read_tree
 from gazeworld.envs.objects.gallery import Objects
 from gazeworld.envs.sources.folder import EXTENSIONS as PICTURES
-from gazeworld.envs.validation import shown
+from gazeworld.envs.validation import meant, shown
 
 from .swapping import SOURCES, WORLDS, can_look
 
@@ -107,10 +106,9 @@ def _of_source(text: str) -> OwnData:
         named, rest = registry.split(SOURCES, text)  # perhaps one of another package, MODULE:FUNCTION
         name, root = (named, rest) if "/" not in named else (name, root)
     if ":" not in name and registry.plain(name) not in known:
-        near = [] if "/" in name else difflib.get_close_matches(name, known, 1)
         raise ValueError(
             f"data is {shown(text)}, and there is no such folder; expected {_FORMS}, or SOURCE:FOLDER with one of "
-            f"{', '.join(known)}{f'; did you mean {near[0]!r}?' if near else ''}"
+            f"{', '.join(known)}{'' if '/' in name else meant(name, known)}"
         )
     name, root = registry.plain(name), str(expanded(root, "data").absolute()) if root else ""
     found: Any = load_source(name, "train", root)

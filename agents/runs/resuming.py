@@ -19,6 +19,7 @@ from gazeworld.envs.files import DRAFT, OLD
 from gazeworld.envs.world import World
 from gazeworld.models.method import CheckpointError
 
+from ..metric_lines import read_numbers
 from ..run_folder import (
     POLICY_BEGINS,
     RUN_BEGINS,
@@ -27,7 +28,6 @@ from ..run_folder import (
     of_something_else,
     read_config,
     read_fingerprint,
-    read_numbers,
     require_policy_config,
 )
 from ..training import checkpoint

@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ..config import LOGGER, LoggerName
-from ..run_folder import Lines, RunFolder
+from ..metric_lines import Lines
+from ..run_folder import RunFolder
 from .loggers import begin_logger
 from .progress import Bar, clock, plain
 

@@ -5,7 +5,6 @@ refused becomes one sentence. Policies are named in one way everywhere: NAME, or
 """
 
 import dataclasses
-import difflib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Str
 from gazeworld.agents.config import AgentConfig, Algorithm, Observation
 from gazeworld.agents.runs.scenario import POLICIES, Scenario
 from gazeworld.envs import registry
-from gazeworld.envs.validation import COMMAS, INNER, Options, Rows, limits, shown
+from gazeworld.envs.validation import COMMAS, INNER, Options, Rows, limits, meant, nearest, shown
 
 from ._places import require_path, settled
 from ._scenario import fields_of, parts_of
@@ -70,11 +69,12 @@ def _unknown(word: str, known: Sequence[str]) -> str:
     option = word.partition("=")[0]
     if not option.startswith("-"):
         return f"unexpected word {shown(word)}; expected options, which begin with --"
-    near = difflib.get_close_matches(option.replace("_", "-"), known, 1, cutoff=0.75)
+    near = nearest(option.replace("_", "-"), known, cutoff=0.75)
     last = option.rpartition(".")[2].strip("-").replace("_", "-")
     same = [one for one in known if one.rpartition(".")[2].strip("-") == last]  # right but for what it belongs to
-    meant = f"; did you mean {(same or near)[0]}?" if same or near else "; --help lists what there is"
-    return f"unknown option {shown(option)[1:-1]}{meant}"
+    likely = same[0] if same else near
+    cure = f"did you mean {likely}?" if likely else "--help lists what there is"
+    return f"unknown option {shown(option)[1:-1]}; {cure}"
 
 
 def _told_bounds() -> ConstructorRegistry:
@@ -239,9 +239,7 @@ def policy_of(text: str, found: Scenario, run: Path) -> dict[str, Any]:
         require_path("policy", folder)
         if folder.is_dir():
             return {"name": "sb3", "path": str(folder.resolve())}
-    near = difflib.get_close_matches(name, registry.names(POLICIES), 1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(
         f"{text!r} is neither a policy of the registry ({', '.join(registry.names(POLICIES))}), nor one in "
-        f"{own.parent}, nor the folder of one{meant}"
+        f"{own.parent}, nor the folder of one{meant(name, registry.names(POLICIES))}"
     )

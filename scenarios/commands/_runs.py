@@ -10,6 +10,7 @@ from gazeworld.agents.probes import umap_maps
 from gazeworld.agents.probes.features import Tick, quiet
 from gazeworld.agents.run_folder import RunFolder
 from gazeworld.agents.runs.evaluate_run import Evaluated, evaluate_run
+from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Run
 from gazeworld.envs.files import typed
 
@@ -24,6 +25,23 @@ def trained(run: Run, finished: bool, console: Console, command: str = "train") 
     save_curves(run, console)
     if not finished:
         say(console, f"to go on: {typed('gazeworld', command, run.folder, '--resume')}")
+
+
+def ended(
+    run: Run, finished: bool, console: Console, *, command: str = "train", device: str, evaluate: bool, look: str = ""
+) -> int:
+    """Draw what training recorded, say how to go on or how to `look` with what was learnt, and probe if it is asked.
+
+    Of several processes the first does it all. Returns the exit code: 0 done, 130 stopped by Ctrl-C.
+    """
+    trained(run, finished, console, command)
+    if rank_zero_only.rank:  # type: ignore[attr-defined]
+        return 0
+    if not finished:
+        return STOPPED
+    if look:
+        say(console, f"to look with the learnt policy: {look}")
+    return probe(run.folder, run.scenario.probe, device, console) if evaluate else 0
 
 
 def save_curves(run: Run, console: Console) -> None:

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from gazeworld.agents.config import LOGGER, LoggerName
 from gazeworld.agents.runs.processes import LostProcessError
-from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.validation import Options
 
@@ -75,8 +74,6 @@ def _folder(found: Named, chosen: TrainArguments) -> Path:
 
 def _trained(found: Named, chosen: TrainArguments, console: Console) -> int:
     """Train or resume, then probe unless told not to; the exit code: 0 done, 130 stopped by Ctrl-C."""
-    from lightning_fabric.utilities.rank_zero import rank_zero_only
-
     from gazeworld.agents.runs import build
     from gazeworld.agents.runs.scenario import Run
     from gazeworld.agents.runs.train_run import train_run
@@ -98,9 +95,4 @@ def _trained(found: Named, chosen: TrainArguments, console: Console) -> int:
         usual=found.usual,
         logger=chosen.logger,
     )
-    _runs.trained(run, finished, console)
-    if rank_zero_only.rank:  # type: ignore[attr-defined]
-        return 0  # one process draws and probes
-    if not finished:
-        return STOPPED
-    return _runs.probe(run.folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
+    return _runs.ended(run, finished, console, device=chosen.device, evaluate=chosen.evaluate)

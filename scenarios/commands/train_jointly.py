@@ -6,13 +6,12 @@ from pathlib import Path
 from rich.console import Console
 
 from gazeworld.agents.config import LOGGER, LoggerName, PhaseConfig
-from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs.files import typed
 from gazeworld.envs.validation import Options
 
 from ._arguments import BARE, AgentArguments, with_policy
-from ._console import fail, say
+from ._console import fail
 from ._named import Named, going_on, named, settled
 from ._places import Folder, Name
 
@@ -101,9 +100,7 @@ def _trained(found: Named, chosen: TrainJointlyArguments, console: Console) -> i
         usual=found.usual,
         logger=chosen.logger,
     )
-    _runs.trained(run, finished, console, "train-jointly")
-    if not finished:
-        return STOPPED
     look = typed("gazeworld", "watch", folder, "--policy", LEARNT)
-    say(console, f"to look with the learnt policy: {look}")
-    return _runs.probe(folder, run.scenario.probe, chosen.device, console) if chosen.evaluate else 0
+    return _runs.ended(
+        run, finished, console, command="train-jointly", device=chosen.device, evaluate=chosen.evaluate, look=look
+    )

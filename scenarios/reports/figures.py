@@ -11,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from gazeworld.agents.metric_lines import Point, read_numbers
 from gazeworld.agents.probes.features import FULL, NO_ACTIONS, NO_VISION
-from gazeworld.agents.run_folder import Point, aggregate, read_numbers
+from gazeworld.agents.run_folder import aggregate
 from gazeworld.agents.runs.records import NONE
 
 from .rows import Row

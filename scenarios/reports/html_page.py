@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gazeworld.agents.run_folder import RunFolder, aggregate, read_numbers
+from gazeworld.agents.metric_lines import read_numbers
+from gazeworld.agents.run_folder import RunFolder, aggregate
 from gazeworld.agents.runs.records import Record
 from gazeworld.agents.runs.scenario import flat
 from gazeworld.agents.runs.watching import Watched

@@ -11,15 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gazeworld.agents.file_schemas import require_shallow
-from gazeworld.agents.run_folder import (
-    PolicyFolder,
-    RunFolder,
-    aggregate,
-    read_lines,
-    read_numbers,
-    read_policy_config,
-    scores,
-)
+from gazeworld.agents.metric_lines import read_lines, read_numbers
+from gazeworld.agents.run_folder import PolicyFolder, RunFolder, aggregate, read_policy_config, scores
 from gazeworld.agents.runs.records import Record
 from gazeworld.envs.files import DataError, one_line, read_json
 from gazeworld.envs.validation import shown

@@ -14,10 +14,11 @@ from fakes.runs import leave, probes
 from fakes.worlds import CountingWorld
 
 from gazeworld.agents.config import EnsembleConfig
+from gazeworld.agents.metric_lines import keep_until, read_lines, read_numbers
 from gazeworld.agents.planning import ensemble
 from gazeworld.agents.planning.ensemble import Ensemble, Sizes
 from gazeworld.agents.rl.saving import AGENT, POLICY, read
-from gazeworld.agents.run_folder import RunFolder, keep_until, read_lines, read_numbers
+from gazeworld.agents.run_folder import RunFolder
 from gazeworld.agents.runs.model_facts import ModelFacts, to_json
 from gazeworld.agents.runs.pretrained import from_pretrained, load
 from gazeworld.agents.runs.records import record_of

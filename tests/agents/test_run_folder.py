@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from fakes.runs import leave, probes
 
-from gazeworld.agents.run_folder import Lines, PolicyFolder, RunFolder, line_of, read_lines, runs_in, write_probes
+from gazeworld.agents.metric_lines import Lines, line_of, read_lines
+from gazeworld.agents.run_folder import PolicyFolder, RunFolder, runs_in, write_probes
 from gazeworld.envs.files import DataError
 from gazeworld.scenarios.commands import _catalogue
 

@@ -9,7 +9,8 @@ from PIL import Image
 from rich.console import Console
 
 from gazeworld.agents.file_schemas import unrecognised
-from gazeworld.agents.run_folder import RunFolder, read_lines, read_probes, scores
+from gazeworld.agents.metric_lines import read_lines
+from gazeworld.agents.run_folder import RunFolder, read_probes, scores
 from gazeworld.agents.runs.scenario import Run
 from gazeworld.agents.runs.train_run import train_run
 from gazeworld.scenarios.commands import _catalogue

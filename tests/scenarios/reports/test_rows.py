@@ -13,7 +13,8 @@ import pytest
 from fakes.runs import leave, probes
 from rich.console import Console
 
-from gazeworld.agents.run_folder import Point, RunFolder, aggregate, read_numbers, read_probes, scores
+from gazeworld.agents.metric_lines import Point, read_numbers
+from gazeworld.agents.run_folder import RunFolder, aggregate, read_probes, scores
 from gazeworld.agents.runs.records import Record, training_seconds
 from gazeworld.scenarios.commands import _catalogue
 from gazeworld.scenarios.reports import heat_maps, table_files
