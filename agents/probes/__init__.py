@@ -13,6 +13,7 @@ One question each
     retrieval        does the predictor foresee the right view? MRR, Hit@1, Hit@5
     neighbours       are the nearest views of the same class, in the same rotation?
     odd_one_out      which of K views shows another object?
+    on_object        do glimpses, and maps, find what the label names?
     generalisation   what is left where the model was never trained?
     umap_maps        two-dimensional maps of embeddings
 """
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
-    from . import generalisation, measures, neighbours, odd_one_out, retrieval, umap_maps
+    from . import generalisation, measures, neighbours, odd_one_out, on_object, retrieval, umap_maps
     from .evaluate import Arena, object_probes
     from .features import Features, rollouts
     from .online import OnlineProbe
@@ -44,6 +45,7 @@ __all__ = [
     "neighbours",
     "object_probes",
     "odd_one_out",
+    "on_object",
     "retrieval",
     "rollouts",
     "umap_maps",
@@ -61,6 +63,7 @@ __getattr__, __dir__ = face(
         "retrieval": (),
         "neighbours": (),
         "odd_one_out": (),
+        "on_object": (),
         "generalisation": (),
         "umap_maps": (),
     },

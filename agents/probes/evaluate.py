@@ -16,6 +16,7 @@ from .generalisation import elsewhere, generalisation
 from .measures import Pair, Pairs, chance, nothing_to_recognise, path_integration, position, recognition
 from .neighbours import Search, neighbours
 from .odd_one_out import Puzzle, odd_one_out
+from .on_object import on_object
 from .retrieval import retrieval
 
 FEW = 16
@@ -117,15 +118,18 @@ def evaluate(
     """Recognition, position and path integration of a method beside an untrained one of the same shape and baselines.
 
     `arena` is the scenario's world without motor noise, `noisy` the same world with `noise=config.noise`, or None.
-    The result is JSON-able; `measures` says what its entries hold. Where there are no labels, or one class,
-    "chance" and "recognition" are missing and "left out" says why. Neither method is changed. Raises ValueError where
-    an episode is too short.
+    The result is JSON-able; `measures` says what its entries hold. Where there are no labels, or one class, "chance"
+    and "recognition" are missing and "left out" says why; "on_object" is there where masks are known. Neither method
+    is changed. Raises ValueError where an episode is too short.
     """
     methods = {"trained": method, "untrained": untrained}
     tick("looking around", 0, 1)
     seen = arena.visit(config.views + 1, config, config.repeats)
     pairs = seen.pairs(methods, config.views, tick)
     known = _recognised(arena, seen, pairs, methods, config, tick)
+    shares = on_object(arena.test.world, seen.test)
+    if shares is not None:
+        known["on_object"] = {"scored on": {"split": arena.test_split}, **shares}
     tick("position", 0, 1)
     quantities = arena.test.world.quantities()
     where = position(pairs, quantities, config)

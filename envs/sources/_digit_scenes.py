@@ -9,13 +9,13 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from ..cache import cached
@@ -68,15 +68,17 @@ def digits_of(split: str) -> Digits:
 class Drawing:
     """A data source whose scenes are drawn from the digits: its name, its options and how it draws.
 
-    `layout` is the dataclass of its options, with `side` in pixels, `variants` (scenes of each digit) and `seed` among
-    them. `draw` gives the scenes of a split that have these numbers; scene i is about digit i modulo the number of
-    digits. `version` goes up whenever the same options would draw something else.
+    `layout` is the dataclass of its options, with `side` in pixels, `variants` (scenes of each digit) and `seed`
+    among them. `draw` gives the scenes of a split that have these numbers; scene i is about digit i modulo the number
+    of digits. `ink` gives how strongly the ink of that digit covers each pixel, from 0 to 1. `version` goes up
+    whenever the same options would draw something else.
     """
 
     name: str
     version: int
     layout: Callable[..., Any]
     draw: Callable[[str, Int64[Tensor, " n"], Any], UInt8[Tensor, "n h w"]]
+    ink: Callable[[str, Int64[Tensor, " n"], Any], Float32[Tensor, "n h w"]]
 
     def load(self, split: str, root: str, options: dict[str, Any]) -> Images:
         """All scenes of a split. Raises ValueError for an unknown split, for any root and for impossible options."""
@@ -99,7 +101,12 @@ class Drawing:
             mean=mean,
             std=std,
             fingerprint=digest(**self.facts(split, layout)),
+            masks=partial(self._masks, split, layout),
         )
+
+    def _masks(self, split: str, layout: Any, index: Int64[Tensor, " b"]) -> Bool[Tensor, "b h w"]:
+        """Which pixels of these scenes are covered by the ink of the digit that counts, by half or more."""
+        return self.ink(split, index, layout) >= 0.5
 
     def facts(self, split: str, layout: Any) -> dict[str, Any]:
         """Everything that the scenes of a split depend on."""

@@ -83,13 +83,18 @@ def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor
     scene = _GREY + _ground(rng.fold(_GROUND), layout)  # n h w
     for i in range(layout.clutter):
         scene = scene + _scrap(digits, rng.fold(_CLUTTER + i), layout)
-    u = rng.fold(_PLACE).uniform(5)
+    boldness = rng.fold(_PLACE).uniform(5)[:, 4, None, None]
+    scene = scene + (layout.faintest + (layout.boldest - layout.faintest) * boldness) * _ink(split, rows, layout)
+    return grey(scene, layout.noise, rng.fold(_NOISE))
+
+
+def _ink(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> Float32[Tensor, "n h w"]:
+    """How strongly the ink of the digits of these scenes covers each pixel."""
+    digits, u = digits_of(split), streams(split, rows, layout.seed).fold(_PLACE).uniform(5)
     size = layout.smallest + (layout.largest - layout.smallest) * u[:, 0]
     at = u[:, 1:3] if layout.place == "uniform" else (1 - torch.cos(math.pi * u[:, 1:3])) / 2
     centre = 0.5 + layout.jitter * (1 - size[:, None]) * (at - 0.5)
-    ink = pasted(digits.ink[rows % len(digits.labels)], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
-    scene = scene + (layout.faintest + (layout.boldest - layout.faintest) * u[:, 4, None, None]) * ink
-    return grey(scene, layout.noise, rng.fold(_NOISE))
+    return pasted(digits.ink[rows % len(digits.labels)], centre, size, layout.tilt * (2 * u[:, 3] - 1), layout.side)
 
 
 def _scrap(digits: Digits, rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
@@ -110,5 +115,5 @@ def _ground(rng: Draws, layout: Layout) -> Float32[Tensor, "n h w"]:
     return layout.background * smooth + layout.level * (rng.fold(1).uniform(1)[:, :, None] - 0.5)
 
 
-DRAWING = Drawing("digits", 1, Layout, _draw)
+DRAWING = Drawing("digits", 1, Layout, _draw, _ink)
 """This source, version 1."""

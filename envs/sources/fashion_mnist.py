@@ -4,6 +4,7 @@ The four IDX files are read where torchvision puts them (`<root>/FashionMNIST/ra
 dataset-fashion-mnist does (`/usr/share/datasets/fashion-mnist`) or in `root` itself, plain or gzipped.
 """
 
+import functools
 import gzip
 import hashlib
 import math
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from .. import cache
@@ -61,6 +62,7 @@ def load(split: str = "train", root: str = "", side: Side = 96) -> Images:
         mean=mean,
         std=std,
         fingerprint=digest(**facts, labels=labels.tolist()),
+        masks=functools.partial(_garments, small, side),
     )
 
 
@@ -150,6 +152,11 @@ def _kept(small: np.ndarray, side: int, facts: dict[str, object]) -> UInt8[Tenso
             out[start : start + chunk] = _enlarged(small[start : start + chunk], side).numpy()
 
     return torch.from_numpy(cache.cached(facts, (len(small), side, side, 1), np.uint8, fill))
+
+
+def _garments(small: np.ndarray, side: int, index: Int64[Tensor, " b"]) -> Bool[Tensor, "b h w"]:
+    """Where the garments are: what is not black in the original, enlarged as the images are."""
+    return _enlarged(255 * (small[index.numpy()] > 0).astype(np.uint8), side)[..., 0] >= 128
 
 
 def _enlarged(small: np.ndarray, side: int) -> UInt8[Tensor, "n h w 1"]:

@@ -144,16 +144,28 @@ def _angles(rng: Draws, layout: Layout) -> Float32[Tensor, "n k"]:
 
 
 def _draw(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> UInt8[Tensor, "n h w"]:
-    known, found, rng = digits_of(split), plan(split, rows, layout), streams(split, rows, layout.seed)
-    tilts = layout.tilt * (2 * rng.fold(_TILTS).uniform(layout.items) - 1)
-    small, large = (torch.full((len(rows),), size, dtype=torch.float32) for size in (layout.cue, layout.size))
+    found, rng = plan(split, rows, layout), streams(split, rows, layout.seed)
+    small = torch.full((len(rows),), layout.cue, dtype=torch.float32)
     drawn = pasted(_arrow().expand(len(rows), -1, -1), found.cue, small, found.direction, layout.side)
     for i in range(layout.items):
-        whole = i == 0 or layout.decoys == "digits"
-        ink = known.ink[found.which[:, i]] if whole else _chimera(known, rng.fold(_PIECES + i))
-        drawn = torch.maximum(drawn, pasted(ink, found.places[:, i], large, tilts[:, i], layout.side))
+        drawn = torch.maximum(drawn, _thing(split, rows, layout, found, i))
     scene = _GREY + layout.ink * drawn + layout.background * uneven_light(rng.fold(_LIGHT), layout.side)
     return grey(scene, layout.noise, rng.fold(_GRAIN))
+
+
+def _thing(split: str, rows: Int64[Tensor, " n"], layout: Layout, found: Plan, i: int) -> Float32[Tensor, "n h w"]:
+    """The ink of thing i of these scenes, alone in them; thing 0 counts."""
+    known, rng = digits_of(split), streams(split, rows, layout.seed)
+    whole = i == 0 or layout.decoys == "digits"
+    ink = known.ink[found.which[:, i]] if whole else _chimera(known, rng.fold(_PIECES + i))
+    tilts = layout.tilt * (2 * rng.fold(_TILTS).uniform(layout.items)[:, i] - 1)
+    size = torch.full((len(rows),), layout.size, dtype=torch.float32)
+    return pasted(ink, found.places[:, i], size, tilts, layout.side)
+
+
+def _ink(split: str, rows: Int64[Tensor, " n"], layout: Layout) -> Float32[Tensor, "n h w"]:
+    """The ink of the digits that count."""
+    return _thing(split, rows, layout, plan(split, rows, layout), 0)
 
 
 def _chimera(known: Digits, rng: Draws) -> Float32[Tensor, "n 8 8"]:
@@ -169,5 +181,5 @@ def _arrow() -> Float32[Tensor, "k k"]:
     return torch.tensor([[float(cell == "#") for cell in row] for row in _ARROW], dtype=torch.float32)
 
 
-DRAWING = Drawing("search", 2, Layout, _draw)
+DRAWING = Drawing("search", 2, Layout, _draw, _ink)
 """This source, version 2: decoys are chimeras unless asked otherwise."""

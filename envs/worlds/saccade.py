@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from ..alias_tables import pick
@@ -94,6 +94,10 @@ class SaccadeWorld(World):
     def images(self) -> Images:
         """What is looked at."""
         return self._images
+
+    def masks(self, index: Int64[Tensor, " b"]) -> Bool[Tensor, "b H W"] | None:
+        """Which pixels of these images show what the label names, where the source knows."""
+        return None if self.images.masks is None else self.images.masks(index.cpu()).to(self.device)
 
     @property
     def lattice(self) -> Lattice:

@@ -102,3 +102,12 @@ def test_jitter_moves_digits_over_the_free_room_and_borders_do_it_more() -> None
 def test_impossible_options_are_named(options: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         load_source("digits", **options)
+
+
+def test_masks_are_where_the_ink_is() -> None:
+    images, rows = load_source("digits", side=48, variants=2, background=0.0, noise=0.0), torch.arange(0, 2800, 31)
+    assert images.masks is not None
+    pixels, masks = images.batch(rows)[..., 0], images.masks(rows)
+    half = round(255 * (0.35 + 0.6 / 2))  # the ground is 0.35, ink 0.6 brighter
+    assert bool(masks[pixels > half].all())
+    assert bool((pixels[masks] >= half).all())

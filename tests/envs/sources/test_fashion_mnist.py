@@ -119,3 +119,16 @@ def test_impossible_options_are_named(tmp_path: Path, options: dict[str, object]
     write(tmp_path, zipped=False)
     with pytest.raises(ValueError, match=next(iter(options.values())) if "split" in options else next(iter(options))):
         load_source("fashion-mnist", root=str(tmp_path), **options)
+
+
+def test_masks_are_where_garments_are(tmp_path: Path) -> None:
+    write(tmp_path, zipped=False)
+    images = load_source("fashion-mnist", root=str(tmp_path), side=28)
+    assert images.masks is not None
+    some = torch.tensor([4, 0])
+    assert torch.equal(images.masks(some), images.batch(some)[..., 0] > 0), "at its own side nothing is enlarged"
+    large = load_source("fashion-mnist", root=str(tmp_path), side=56)
+    assert large.masks is not None
+    masks = large.masks(torch.arange(len(large)))
+    assert masks.shape == (len(large), 56, 56)
+    assert bool((large.batch(torch.arange(len(large)))[..., 0][masks] > 0).all())

@@ -185,3 +185,17 @@ def test_variants_do_not_depend_on_how_many_there_are() -> None:
 def test_impossible_options_are_named(options: dict[str, object], says: str) -> None:
     with pytest.raises((ValueError, TypeError), match=says):
         load_source("search", **options)
+
+
+@pytest.mark.parametrize("decoys", ["chimeras", "digits"])
+def test_masks_are_the_ink_of_the_digit_that_counts(decoys: str) -> None:
+    options = {**CLEAN, "side": 64, "variants": 1, "decoys": decoys, "ink": 0.6}
+    images, rows = load_source("search", **options), torch.arange(0, 1000, 7)
+    assert images.masks is not None
+    masks, pixels = images.masks(rows), images.batch(rows)[..., 0]
+    assert bool((pixels[masks] >= round(255 * (0.35 + 0.3)) - 1).all())
+    found = search.plan("train", rows, search.Layout(**options))
+    at = (torch.arange(64) + 0.5) / 64
+    weight = masks.float()
+    middle = torch.stack(((weight.sum(2) * at).sum(1), (weight.sum(1) * at).sum(1)), 1) / weight.sum((1, 2))[:, None]
+    assert (middle - found.places[:, 0]).abs().max() < 0.13, "half of a digit's frame"
