@@ -16,8 +16,12 @@ Worlds
     rng              Draws: random numbers that depend on seed, row and episode alone
     fixations        where glimpses may lie, and inhibition of return
     saliency         saliency maps of images
-    prior            Prior, the contract of where somebody may look next
-    fixation_prior   distributions over fixations
+    prior            Prior, the contract of where somebody may look next, and make_prior
+    priors/          one file a prior: from pixels, stored maps, networks, and controls
+    fixation_prior   FixationPrior: a prior brought to legal fixations, with inhibition of return
+    tabled_prior     the same drawn from tables of all scenes' maps
+    dense_prior      the same drawn by a pass over a scene's own map
+    scene_priors     which of the two a world draws from
     alias_tables     draws from many distributions at once
 Data
     images           Images, still pictures with labels, and load_source
@@ -61,7 +65,7 @@ if TYPE_CHECKING:
         check_world,
     )
     from .files import DataError
-    from .fixation_prior import FixationPrior, make_prior
+    from .fixation_prior import FixationPrior
     from .fixations import Inhibition, Lattice
     from .images import Images, load_source
     from .meshes.mesh import Mesh
@@ -69,8 +73,10 @@ if TYPE_CHECKING:
     from .objects.gallery import Objects
     from .objects.renderer import Renderer, make_renderer
     from .objects.rotations import Region
+    from .prior import Prior, make_prior
     from .rng import Draws
     from .saliency import image_signature, saliency_maps
+    from .scene_priors import fixation_prior_of
     from .single_env import ActiveVisionEnv
     from .stream import Stream
     from .validation import OptionError
@@ -90,6 +96,7 @@ __all__ = [
     "Mesh",
     "Objects",
     "OptionError",
+    "Prior",
     "Quantity",
     "Region",
     "Renderer",
@@ -103,6 +110,7 @@ __all__ = [
     "check_source",
     "check_vector_env",
     "check_world",
+    "fixation_prior_of",
     "image_signature",
     "load_mesh",
     "load_source",
@@ -132,7 +140,9 @@ __getattr__, __dir__ = face(
         "rng": ("Draws",),
         "fixations": ("Inhibition", "Lattice"),
         "saliency": ("image_signature", "saliency_maps"),
-        "fixation_prior": ("FixationPrior", "make_prior"),
+        "prior": ("Prior", "make_prior"),
+        "fixation_prior": ("FixationPrior",),
+        "scene_priors": ("fixation_prior_of",),
         "images": ("Images", "load_source"),
         "files": ("DataError",),
         "validation": ("OptionError",),

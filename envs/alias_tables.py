@@ -20,18 +20,23 @@ def entry_type(cells: int) -> torch.dtype:
     return torch.int32 if cells <= 1 << 16 else torch.int64
 
 
-def build(mass: Float[Tensor, "m cells"]) -> Integer[Tensor, "m cells"]:
-    """Tables of m distributions; an entry packs a cell's own share and the cell that gets the rest of the unit.
-
-    The masses (non-negative, each row with a positive sum) are rounded to integers that sum to cells * UNIT; a cell
-    of mass zero stays at zero. In place of Vose's two stacks this is the sweep of Hübschle-Schneider and Sanders
-    (2019) in closed form: with running sums of what light cells lack and heavy cells have over, who fills whom is a
-    binary search, so that all rows are built at once.
-    """
+def rounded(mass: Float[Tensor, "m cells"]) -> Int64[Tensor, "m cells"]:
+    """Masses (non-negative, each row with a positive sum) as integers that sum to cells * UNIT; none stays none."""
     m, cells = mass.shape
     running = mass.double().cumsum(1)
     edges = torch.round(running / running[:, -1:] * (cells << UNIT_BITS)).long()
-    weight = torch.diff(edges, dim=1, prepend=edges.new_zeros(m, 1))
+    return torch.diff(edges, dim=1, prepend=edges.new_zeros(m, 1))
+
+
+def build(mass: Float[Tensor, "m cells"]) -> Integer[Tensor, "m cells"]:
+    """Tables of m distributions; an entry packs a cell's own share and the cell that gets the rest of the unit.
+
+    The masses are `rounded` to integers; a cell of mass zero stays at zero. In place of Vose's two stacks this is the
+    sweep of Hübschle-Schneider and Sanders (2019) in closed form: with running sums of what light cells lack and heavy
+    cells have over, who fills whom is a binary search, so that all rows are built at once.
+    """
+    cells = mass.shape[1]
+    weight = rounded(mass)
     lack, over = (UNIT - weight).clamp_min(0), (weight - UNIT).clamp_min(0).cumsum(1)
     lacking, heavy = lack.cumsum(1), weight > UNIT
     # A light cell is filled by the first heavy cell that is not used up; a heavy cell, once used up, by the next.

@@ -1,9 +1,10 @@
 """Things of other packages: what they offer by entry points, and what is named by where it stands, MODULE:NAME.
 
 A package offers a method by the entry point `my-method = my_package.my_file:MyMethod` in the group `gazeworld.methods`;
-the other groups are `gazeworld.worlds`, `.sources`, `.renderers`, `.policies` and `.rewards`. What is not offered is
-named by its place, in the same form, wherever a name goes. Nothing is imported before it is asked for by its name; what
-is asked for is code like any other that is installed, and runs as such. A name of ours always means ours.
+the other groups are `gazeworld.worlds`, `.sources`, `.renderers`, `.priors`, `.policies` and `.rewards`. What is not
+offered is named by its place, in the same form, wherever a name goes. Nothing is imported before it is asked for by
+its name; what is asked for is code like any other that is installed, and runs as such. A name of ours always means
+ours.
 """
 
 import functools
@@ -24,6 +25,7 @@ KINDS = {
     "worlds": "world",
     "sources": "source",
     "renderers": "renderer",
+    "priors": "prior",
     "methods": "method",
     "policies": "policy",
     "rewards": "reward",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,15 +20,24 @@ from .cache import cached
 from .files import DataError
 from .images import Images
 from .map_sets import require_mass
+from .prior import parsed, partners
 
+CENTRE_SIGMA = 0.25
+"""Width of the centre prior, in units of the image side."""
 VERSION = 1  # of the maps on disk: raise it whenever the code below gives other numbers
 _SIDE, _BLUR = 64, 3.0  # largest working size, and the blur in its pixels
-_CENTRE_SIGMA = 0.25  # in units of the image side
 _LONG = 20_000  # from this many images on, a progress bar is shown
 
-KINDS = ("uniform", "centre", "image-signature", "contrast", "precomputed", "mismatched", "mismatched-precomputed")
-"""What `saliency_maps` can give. `mismatched` maps are the image signature (or the precomputed map) of the image n // 2
-places further on: the control that tells what is due to looking at salient places of *this* image."""
+KINDS = (
+    *("uniform", "centre", "image-signature", "contrast", "precomputed"),
+    *("mismatched", "mismatched-contrast", "mismatched-precomputed"),
+    *("transposed", "transposed-contrast", "transposed-precomputed"),
+)
+"""What `saliency_maps` can give. The mismatched are maps of an image of another label, the transposed have rows and
+columns exchanged: controls that tell what is due to looking at salient places of *this* image. `mismatched` alone is
+the image signature's, as `mismatched-image-signature` is. Other priors are in the registry (see `prior`)."""
+SAME_FOR_ALL = ("uniform", "centre")
+"""The kinds that look at no image."""
 
 
 def image_signature(pixels: UInt8[Tensor, "n h w c"]) -> Float32[Tensor, "n h w"]:
@@ -105,7 +114,7 @@ def _resize(old: int, new: int) -> Float[Tensor, "{new} {old}"]:
     return F.interpolate(eye, size=(new, old), mode="bilinear", antialias=True)[0, 0]
 
 
-def centre_gaussian(side: int, sigma: float = _CENTRE_SIGMA) -> Float32[Tensor, "h w"]:
+def centre_gaussian(side: int, sigma: float = CENTRE_SIGMA) -> Float32[Tensor, "h w"]:
     """A round Gaussian in the middle of the image, summing to 1; `sigma` in units of the side."""
     if not sigma > 0:
         raise ValueError(f"sigma of the centre Gaussian is {sigma}, expected more than 0 (units of the image side)")
@@ -122,12 +131,11 @@ def saliency_maps(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tens
     Raises ValueError for an unknown kind and DataError, naming source and image, for bad or missing maps.
     """
     check_kind(images, kind, sigma)
+    control, base = control_of(kind)
     side = images.side
-    if kind == "centre" or (kind == "uniform" and sigma > 0):
-        return centre_gaussian(side, sigma or _CENTRE_SIGMA)[None]
-    if kind == "uniform":
-        return torch.full((1, side, side), 1.0 / side**2, dtype=torch.float32)
-    if kind == "precomputed" and sigma == 0 and _densities(images):
+    if base in SAME_FOR_ALL:
+        return same_for_all(side, base, sigma)
+    if not control and base == "precomputed" and sigma == 0 and _densities(images):
         return given(images)
     key = maps_key(images, kind, sigma)
     return torch.from_numpy(
@@ -135,10 +143,18 @@ def saliency_maps(images: Images, kind: str, sigma: float = 0.0) -> Float32[Tens
     )
 
 
+def same_for_all(side: int, kind: str, sigma: float = 0.0) -> Float32[Tensor, "1 h w"]:
+    """The one map of a kind that is the same for every image of this side."""
+    if kind == "centre" or sigma > 0:
+        return centre_gaussian(side, sigma or CENTRE_SIGMA)[None]
+    return torch.full((1, side, side), 1.0 / side**2, dtype=torch.float32)
+
+
 def maps_key(images: Images, kind: str, sigma: float = 0.0) -> dict[str, Any] | None:
     """Everything that the maps depend on, JSON-able; None for images without a fingerprint, of which none is kept."""
     if not images.fingerprint:
         return None
+    control, base = control_of(kind)
     key = {
         "what": "saliency maps",
         "version": VERSION,
@@ -146,36 +162,49 @@ def maps_key(images: Images, kind: str, sigma: float = 0.0) -> dict[str, Any] | 
         "split": images.split,
         "fingerprint": images.fingerprint,
         "shape": list(images.pixels.shape),
-        "kind": kind,
+        "kind": base if not control else "-".join(control_of(kind)),
         "sigma": float(sigma),
     }
-    if base_kind(kind) == "image-signature":
+    if base == "image-signature":
         key |= {"side": _SIDE, "blur": _BLUR}
-    elif base_kind(kind) == "precomputed":
+    elif base == "precomputed":
         key |= {"maps": _digest(images)}
-    return key
+    other = rows_of(images, kind)
+    return key if other is None else key | {"partners": hashlib.sha256(other.numpy().tobytes()).hexdigest()}
 
 
-def base_kind(kind: str) -> str:
-    """The kind of map of which a mismatched kind takes another image's; other kinds are their own."""
-    return {"mismatched": "image-signature", "mismatched-precomputed": "precomputed"}.get(kind, kind)
+def control_of(kind: str) -> tuple[str, str]:
+    """The control and the kind of map that it is made of; the control of any other kind is ""."""
+    return parsed(kind)
 
 
-def shift_of(images: Images, kind: str) -> int:
-    """How many images further on an image's map comes from: 0, but for the mismatched kinds."""
-    return len(images) // 2 if kind != base_kind(kind) else 0
+def rows_of(images: Images, kind: str) -> Int64[Tensor, " n"] | None:
+    """Which image's map each image has, where it is not its own: of the mismatched kinds."""
+    control, base = control_of(kind)
+    if control != "mismatched" or base in SAME_FOR_ALL:
+        return None
+    return partners(images.labels, f"{images.name}/{images.split}")
+
+
+def tabled(kind: str) -> bool:
+    """Whether `saliency_maps` can give maps of a kind."""
+    return control_of(kind)[1] in KINDS
+
+
+def require_sigma(sigma: float) -> None:
+    """Raise ValueError for a width that no centre Gaussian has; 0 is none."""
+    if not 0 <= sigma < float("inf"):
+        raise ValueError(f"sigma of the centre Gaussian is {sigma}, expected 0 (none) or more")
 
 
 def check_kind(images: Images, kind: str, sigma: float) -> None:
     """Raise one sentence if these images have no maps of this kind."""
     where = f"{images.name}/{images.split}"
-    if kind not in KINDS:
+    if not tabled(kind):
         raise ValueError(f"unknown saliency map {kind!r}; there are: {', '.join(KINDS)}")
-    if not 0 <= sigma < float("inf"):
-        raise ValueError(f"sigma of the centre Gaussian is {sigma}, expected 0 (none) or more")
-    if kind != base_kind(kind) and len(images) < 2:
-        raise DataError(f"{where}: {kind!r} maps are those of another image, but there is only {len(images)}")
-    if base_kind(kind) != "precomputed":
+    require_sigma(sigma)
+    rows_of(images, kind)
+    if control_of(kind)[1] != "precomputed":
         return
     if images.maps is None:
         raise DataError(f"{where}: no saliency maps came with the images, but {kind!r} maps were asked for")
@@ -187,17 +216,21 @@ def check_kind(images: Images, kind: str, sigma: float) -> None:
 def _fill(out: np.ndarray, images: Images, kind: str, sigma: float) -> None:
     """Compute all maps of a kind, chunk by chunk, into `out` (n h w)."""
     n, where = len(images), f"{images.name}/{images.split}"
+    control, base = control_of(kind)
+    other = rows_of(images, kind)
     for rows in chunks(n, f"{kind} maps of {where}"):
-        index = (torch.arange(rows.start, rows.stop) + shift_of(images, kind)) % n
-        if base_kind(kind) == "precomputed":
+        index = torch.arange(rows.start, rows.stop) if other is None else other[rows]
+        if base == "precomputed":
             maps = given(images)[index].to(torch.float32)
             require_mass(maps, where, index)
-        elif kind == "image-signature" and sigma == 0:
+        elif not control and base == "image-signature" and sigma == 0:
             maps = image_signature(images.pixels[index])
-        elif kind == "contrast" and sigma == 0:
+        elif not control and base == "contrast" and sigma == 0:
             maps = local_contrast(images.pixels[index])
         else:
-            maps = saliency_maps(images, base_kind(kind))[index]
+            maps = saliency_maps(images, base)[index]
+        if control == "transposed":
+            maps = maps.transpose(1, 2)
         if sigma > 0:
             maps = maps * centre_gaussian(images.side, sigma)
             require_mass(maps, f"{where}, times a centre Gaussian of sigma {sigma}", index)

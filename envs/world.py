@@ -1,7 +1,7 @@
 """What can be looked at: a sensor with a pose, a scene, and the geometry of the moves between poses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -168,9 +168,12 @@ class World(Validated, ABC):
         """Be told which scenes will be looked at next: worlds that read them from a disk begin to do so meanwhile."""
         del index
 
-    def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior | None":
-        """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` sides if > 0."""
-        del kind, sigma
+    def prior(self, kind: str, sigma: float = 0.0, options: Mapping[str, Any] | None = None) -> "FixationPrior | None":
+        """Where to look next by one kind of map (`prior.make_prior`, with options of its own), brought to the lattice.
+
+        It is multiplied by a centre Gaussian of `sigma` sides if that is not 0.
+        """
+        del kind, sigma, options
         return None
 
     def picture(self, scene: Scene, row: int) -> UInt8[Tensor, "H W 3"] | None:
@@ -192,9 +195,11 @@ def require_lattice(world: World, who: str) -> Lattice:
     return _required(world.lattice, world, who)
 
 
-def require_prior(world: World, who: str, kind: str, sigma: float = 0.0) -> "FixationPrior":
+def require_prior(
+    world: World, who: str, kind: str, sigma: float = 0.0, options: Mapping[str, Any] | None = None
+) -> "FixationPrior":
     """Its prior over fixations, see `World.prior`; the same errors, and ValueError for a map that cannot be had."""
-    return _required(world.prior(kind, sigma), world, who)
+    return _required(world.prior(kind, sigma, options), world, who)
 
 
 def _required(found: Made | None, world: World, who: str) -> Made:

@@ -14,14 +14,22 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ["envs", "models", "agents", "scenarios"]
 FILES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
 PACKAGES = sorted({file.parent for file in FILES})
-REGISTRIES = ["envs/worlds", "envs/sources", "envs/renderers", "models/methods", "agents/policies", "agents/rewards"]
+REGISTRIES = [
+    "envs/worlds",
+    "envs/sources",
+    "envs/priors",
+    "envs/renderers",
+    "models/methods",
+    "agents/policies",
+    "agents/rewards",
+]
 COMMANDS = "scenarios/commands"
 
 # From the ground up: a room imports rooms of the floors below its own. "." is what stands loose in a folder.
 FLOORS = {
     "envs": [
         {"."},
-        {"meshes"},
+        {"meshes", "priors"},
         {"objects"},
         {"image_datasets", "object_datasets", "renderers"},
         {"sources", "gaze"},

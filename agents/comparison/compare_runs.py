@@ -8,6 +8,7 @@ from typing import Any
 
 from gazeworld.envs.files import DataError
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.prior import parsed
 from gazeworld.envs.validation import nameable, shown
 from gazeworld.envs.world import require_lattice
 from gazeworld.models.method import CheckpointError, Method
@@ -139,11 +140,12 @@ def _require_alike(sides: Sequence[Side], first: int) -> None:
 def gaze_of(run: Run) -> Gaze:
     """The map and the inhibition of a run's scenario: those of its policy if that is saliency, else of its world."""
     policy, world = run.scenario.policy, run.scenario.world
-    kind = str(policy.get("map", "")) if policy["name"] == "saliency" else ""
-    if kind in ("", "uniform", "centre") or kind.startswith("mismatched"):
-        kind = str(world.get("saliency", "image-signature"))
+    kind, options = (policy.get("map", ""), policy.get("map_options")) if policy["name"] == "saliency" else ("", None)
+    if kind in ("", "uniform", "centre") or parsed(str(kind))[0]:
+        kind, options = world.get("saliency", "image-signature"), world.get("map_options")
     fields = {field.name for field in dataclasses.fields(Inhibition)}
-    return Gaze(kind, Inhibition(**{name: value for name, value in policy.items() if name in fields}))
+    inhibition = Inhibition(**{name: value for name, value in policy.items() if name in fields})
+    return Gaze(str(kind), inhibition, dict(options or {}))
 
 
 def _plan(

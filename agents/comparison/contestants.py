@@ -12,6 +12,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from gazeworld.envs.fixations import Inhibition
+from gazeworld.envs.prior import partners
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method
@@ -44,17 +45,19 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Gaze:
-    """What a scenario says of fixations: its own kind of map, and inhibition of return for everybody."""
+    """What a scenario says of fixations: its kind of map, with options, and inhibition of return for everybody."""
 
     map: str = "image-signature"
     inhibition: Inhibition = field(default_factory=Inhibition)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Contestant:
     """A policy in a comparison: its name and kind, and the name and options that `make_policy` builds it from.
 
-    `elsewhere` shows it the map of another image, half the source away. The oracle has no options: it needs a probe.
+    `elsewhere` shows it the map of an image of another label (`gazeworld.envs.prior.partners`). The oracle has no
+    options: it needs a probe.
     """
 
     name: str
@@ -74,7 +77,7 @@ class Contestant:
 
     def key(self) -> dict[str, Any]:
         """Everything that its fixations depend on, JSON-able; the weights of what was learnt by their digest."""
-        found: dict[str, Any] = {"policy": self.policy, "elsewhere": self.elsewhere}
+        found: dict[str, Any] = {"policy": self.policy, "elsewhere": "another label" if self.elsewhere else ""}
         if self.kind == "learned":
             found["weights"] = digest(Path(self.policy["path"]))
         return found
@@ -99,36 +102,35 @@ class Apart(Policy):
 
 
 class Elsewhere(Policy):
-    """A policy that takes each scene for the one half the source away: it has the map of another image."""
+    """A policy that takes each scene for one of another label: it has the map of another image."""
 
     def __init__(self, policy: Policy, world: World) -> None:
-        if world.size < 2:
-            raise ValueError("another image's map was asked for, but there is only one image")
-        self._policy, self._world = policy, world
+        self._policy = policy
+        self._other = partners(world.labels, f"another image's map of {world.split}").to(world.device)
 
     def act(self, memory: Memory, rng: Draws) -> Choice:
         """What the policy would do in the other scene."""
-        return self._policy.act(self._other(memory), rng)
+        return self._policy.act(self._elsewhere(memory), rng)
 
     def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
         """What the policy would draw from in the other scene."""
-        return self._policy.log_density(self._other(memory))
+        return self._policy.log_density(self._elsewhere(memory))
 
-    def _other(self, memory: Memory) -> Memory:
-        size = self._world.size
-        return Memory(memory.views, memory.actions, memory.poses, (memory.scenes + size // 2) % size)
+    def _elsewhere(self, memory: Memory) -> Memory:
+        return Memory(memory.views, memory.actions, memory.poses, self._other[memory.scenes])
 
 
 def standard(gaze: Gaze, grid: int) -> dict[str, Contestant]:
     """Controls, planners and the oracle, by name, for a scenario's map and inhibition of return."""
     inhibition = asdict(gaze.inhibition)
-    maps = {"uniform": "uniform", "centre": "centre", "other-map": gaze.map, SALIENCY: gaze.map}
+    own: dict[str, Any] = {"map": gaze.map, **({"map_options": gaze.options} if gaze.options else {})}
+    maps = {"uniform": {"map": "uniform"}, "centre": {"map": "centre"}, "other-map": own, SALIENCY: own}
     found = {
         name: Contestant(
             name,
             _LABELS[name],
             "control",
-            {"name": "saliency", "map": kind, **inhibition},
+            {"name": "saliency", **kind, **inhibition},
             elsewhere=name == "other-map",
         )
         for name, kind in maps.items()

@@ -14,8 +14,8 @@ from typing import TypeVar
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from gazeworld.envs.prior import make_prior, parsed
 from gazeworld.envs.rng import Draws
-from gazeworld.envs.saliency import base_kind, image_signature
 from gazeworld.envs.vector_env import ActiveVisionVectorEnv
 from gazeworld.envs.world import World
 from gazeworld.models.method import Method, frozen
@@ -121,11 +121,12 @@ def _beside(world: World, contestant: Contestant, config: Compared) -> int:
 
 
 def _reads_images(contestant: Contestant) -> bool:
-    return contestant.policy.get("map", "uniform") not in ("uniform", "centre")
+    return parsed(contestant.policy.get("map", "uniform"))[1] not in ("uniform", "centre")
 
 
 def _once(world: World, contestant: Contestant) -> float:
-    kind = contestant.policy.get("map", "uniform")
-    if world.images is None or base_kind(kind) != "image-signature":
+    prior = make_prior(parsed(contestant.policy.get("map", "uniform"))[1], **contestant.policy.get("map_options", {}))
+    if world.images is None or prior.stored:
         return 0.0
-    return _counted(partial(image_signature, world.images.batch(torch.zeros(1, dtype=torch.int64))))[1]
+    first = world.images.batch(torch.zeros(1, dtype=torch.int64))
+    return _counted(partial(prior.log_density, first.to(world.device)))[1]

@@ -1,6 +1,7 @@
 """Looking around where one looks, and now and then jumping to another salient place."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Interval
@@ -23,8 +24,8 @@ class DwellPolicy(Policy):
     With probability `stay` the next fixation is the present one plus a normal deviate of standard deviation `reach`
     per axis (units of the image side); otherwise it is drawn from the map, wherever that leads. There is no inhibition
     of return: where several things stand in a scene, glimpses that overlap are what a world model learns their shapes
-    from. `map` is one of `gazeworld.envs.saliency.KINDS`, `sigma` > 0 multiplies it by a centre Gaussian of that width.
-    Log-probabilities are NaN.
+    from. `map` is a prior of `gazeworld.envs.prior.make_prior`, whose own options are `map_options`, `sigma` > 0
+    multiplies it by a centre Gaussian of that width. Log-probabilities are NaN.
     Raises ValueError for bad options, and if the world has no such maps or is not one of fixations.
     """
 
@@ -35,8 +36,9 @@ class DwellPolicy(Policy):
         sigma: Amount = 0.0,
         stay: Share = 0.5,
         reach: Annotated[float, Interval(gt=0, le=1)] = 0.08,
+        map_options: Mapping[str, Any] | None = None,
     ) -> None:
-        prior = require_prior(world, "policy 'dwell'", map, sigma)
+        prior = require_prior(world, "policy 'dwell'", map, sigma, map_options)
         self._world, self._prior, self._stay, self._reach = world, prior, stay, reach
         self._lattice = self._prior.lattice
         # Looked up rather than computed where they are needed: a GPU divides differently.

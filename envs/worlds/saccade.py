@@ -1,6 +1,6 @@
 """Saccades over still images: a square glimpse that is moved over a larger picture."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +37,8 @@ class SaccadeWorld(World):
     ninth: 32 px of 96, appendix A.1). `padding` "inside" keeps glimpses within the image; with "zeros" every pixel can
     be a centre and what is outside reads 0. `noise` is the standard deviation, in units of the side, of the normal
     deviate by which `land` misses its aim per axis. `first` is where an episode begins: "uniform", "centre" or drawn
-    from the map `saliency` (see envs/saliency.py), times a centre Gaussian of `centre_sigma` if that is not 0.
+    from the map `saliency` (a prior of `envs.prior.make_prior`, whose own options are `map_options`), times a centre
+    Gaussian of `centre_sigma` if that is not 0.
     Raises ValueError for an option that makes no sense.
     """
 
@@ -59,6 +60,7 @@ class SaccadeWorld(World):
         first: Literal["uniform", "centre", "saliency"] = "uniform",
         saliency: str = "image-signature",
         centre_sigma: Amount = 0.0,
+        map_options: Mapping[str, Any] | None = None,
         observe: tuple[Literal["saliency", "periphery"], ...] = (),
         device: str | torch.device = "cpu",
         source_options: Mapping[str, Any] | None = None,
@@ -73,9 +75,8 @@ class SaccadeWorld(World):
         self.glimpse = self.lattice.glimpse
         self._noise, self._first, self._observe = float(noise), first, tuple(observe)
         self.noisy = noise > 0
-        self._map, self._sigma = saliency, float(centre_sigma)
-        self._priors: dict[tuple[str, float], FixationPrior] = {}
-        self._maps: Tensor | None = None
+        self._map, self._sigma, self._map_options = saliency, float(centre_sigma), map_options
+        self._priors: dict[tuple[str, float, str], FixationPrior] = {}
         self._pixels = _on(self.images.pixels, self.device)
         self._crops = Crops(self._pixels, self.glimpse)
         self.labels = found.labels.to(self.device)
@@ -86,9 +87,8 @@ class SaccadeWorld(World):
         self.mean, self.std, self.fingerprint = self.images.mean, self.images.std, self.images.fingerprint
         self.view_shape = (self._pixels.shape[3], self.glimpse, self.glimpse)
         if first == "saliency":
-            self.prior(saliency, centre_sigma)  # a wrong map is told now, not at the first episode
-        if "saliency" in observe:
-            self._maps = self._load_maps()
+            self.prior(saliency, centre_sigma, map_options)  # a wrong map is told now, not at the first episode
+        self._shown = self._load_maps() if "saliency" in observe else None
 
     @property
     def images(self) -> Images:
@@ -113,7 +113,7 @@ class SaccadeWorld(World):
         if self._first == "uniform":
             pose = self.random_pose(scene, rng)
         elif self._first == "saliency":
-            pose = self.snap(scene, self.prior(self._map, self._sigma).sample(index, rng))
+            pose = self.snap(scene, self.prior(self._map, self._sigma, self._map_options).sample(index, rng))
         else:
             pose = self.snap(scene, scene.pose)
         return Scene(index, scene.label, pose)
@@ -155,22 +155,31 @@ class SaccadeWorld(World):
         """With motor noise, the crop nearest to `aim` plus a normal deviate of standard deviation `noise` per axis."""
         return self.snap(scene, aim + self._noise * rng.normal(2)) if self._noise else aim
 
-    def prior(self, kind: str, sigma: float = 0.0) -> "FixationPrior":
-        """Where to look next by one kind of map (`saliency.KINDS`), times a centre Gaussian of `sigma` if not 0."""
-        from ..fixation_prior import make_prior
+    def prior(self, kind: str, sigma: float = 0.0, options: Mapping[str, Any] | None = None) -> "FixationPrior":
+        """Where to look next by one kind of map, with options of its own, times a centre Gaussian if `sigma` > 0."""
+        from ..scene_priors import fixation_prior_of, options_key
 
-        if (kind, sigma) not in self._priors:
-            self._priors[kind, sigma] = make_prior(self.images, kind, self.lattice, sigma=sigma, device=self.device)
-        return self._priors[kind, sigma]
+        wanted = kind, sigma, options_key(options)
+        if wanted not in self._priors:
+            self._priors[wanted] = fixation_prior_of(
+                *(self.images, kind, self.lattice),
+                sigma=sigma,
+                options=options,
+                device=self.device,
+                read=self._whole,
+            )
+        return self._priors[wanted]
+
+    def _whole(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w c"]:
+        """The whole images at these indices."""
+        return self._pixels[index]
 
     def observe(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> dict[str, Tensor]:
         """`saliency` and `periphery`, h w c, where they were asked for."""
         del pose
         extra: dict[str, Tensor] = {}
-        if self._maps is not None:
-            maps = self._maps[scene.index.cpu() % len(self._maps)].to(self.device)  # a file, left where it is
-            scaled = maps * (255 / maps.amax((1, 2), keepdim=True))
-            extra["saliency"] = scaled.round().to(torch.uint8)[..., None]  # b h w 1
+        if self._shown is not None:
+            extra["saliency"] = self._shown(scene.index)[..., None]  # b h w 1
         if "periphery" in self._observe:
             extra["periphery"] = self.periphery(scene.index)
         return extra
@@ -204,11 +213,11 @@ class SaccadeWorld(World):
         half = self.glimpse / (2 * self.side)
         return torch.cat((pose - half, pose + half), 1)
 
-    def _load_maps(self) -> Tensor:
-        from ..saliency import base_kind, saliency_maps, shift_of
+    def _load_maps(self) -> "Callable[[Int64[Tensor, ' b']], UInt8[Tensor, 'b h w']]":
+        from ..scene_priors import shown_maps
 
-        maps = saliency_maps(self.images, base_kind(self._map), self._sigma)
-        return maps.roll(-shift_of(self.images, self._map), 0) if len(maps) > 1 else maps
+        place = self.lattice, self._whole, self.device
+        return shown_maps(self.images, self._map, *place, sigma=self._sigma, options=self._map_options)
 
 
 def _on(pixels: UInt8[Tensor, "n h w c"], device: torch.device) -> UInt8[Tensor, "n h w c"]:

@@ -6,12 +6,13 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from gazeworld.envs import alias_tables, fixation_prior, saliency
+from gazeworld.envs import alias_tables, saliency, tabled_prior
 from gazeworld.envs.files import DataError
-from gazeworld.envs.fixation_prior import FixationPrior, make_prior
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.images import Images
 from gazeworld.envs.rng import Draws
+from gazeworld.envs.scene_priors import fixation_prior_of
+from gazeworld.envs.tabled_prior import TabledPrior
 
 SIDE = 12
 DRAWS = 10_000
@@ -105,7 +106,7 @@ def test_long_rows_take_wider_entries() -> None:
 @pytest.mark.parametrize("lattice", LATTICES, ids=str)
 def test_draws_without_inhibition_follow_the_map(lattice: Lattice) -> None:
     maps = hilly()
-    poses = FixationPrior(maps, lattice).sample(torch.full((DRAWS,), 1), Draws.rows(5, DRAWS))
+    poses = TabledPrior(maps, lattice).sample(torch.full((DRAWS,), 1), Draws.rows(5, DRAWS))
     require_like(counts(poses, lattice), target(maps[1], lattice, [], Inhibition()))
 
 
@@ -127,10 +128,10 @@ def test_draws_with_inhibition_are_exact_on_every_road(
     lattice: Lattice, how: Inhibition, road: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Two candidates are often rejected: then the second and third roads carry many of the draws.
-    monkeypatch.setattr(fixation_prior, "FEW", 4 if road == "few" else 1)
-    monkeypatch.setattr(fixation_prior, "MANY", 1 if road == "dense" else 8)
+    monkeypatch.setattr(tabled_prior, "FEW", 4 if road == "few" else 1)
+    monkeypatch.setattr(tabled_prior, "MANY", 1 if road == "dense" else 8)
     maps, tops = hilly(), two_visits(lattice)
-    found = FixationPrior(maps, lattice).sample(
+    found = TabledPrior(maps, lattice).sample(
         torch.full((DRAWS,), 2), Draws.rows(11, DRAWS), visits(lattice, tops, DRAWS), how
     )
     require_like(counts(found, lattice), target(maps[2], lattice, tops, how))
@@ -140,7 +141,7 @@ def test_draws_with_inhibition_are_exact_on_every_road(
 def test_dense_passes_alone_are_exact(how: Inhibition) -> None:
     """All candidates rejected, forced: the last road for every row."""
     lattice, maps = LATTICES[0], hilly()
-    tops, p = two_visits(lattice), FixationPrior(maps, LATTICES[0])
+    tops, p = two_visits(lattice), TabledPrior(maps, LATTICES[0])
     seen = p._seen(visits(lattice, tops, DRAWS), how)
     cells = p._dense(torch.zeros(DRAWS, dtype=torch.int64), Draws.rows(2, DRAWS), seen, how)
     found = np.bincount(cells.numpy(), minlength=lattice.count**2)
@@ -151,7 +152,7 @@ def test_dense_passes_alone_are_exact(how: Inhibition) -> None:
 @pytest.mark.parametrize("lattice", LATTICES, ids=str)
 def test_probabilities_are_those_of_the_naive_loop(lattice: Lattice, how: Inhibition) -> None:
     maps, tops = hilly(), two_visits(lattice)
-    p = FixationPrior(maps, lattice)
+    p = TabledPrior(maps, lattice)
     found = p.probabilities(torch.arange(3), visits(lattice, tops, 3), how)
     expected = np.stack([target(m, lattice, tops, how) for m in maps])
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
@@ -159,7 +160,7 @@ def test_probabilities_are_those_of_the_naive_loop(lattice: Lattice, how: Inhibi
 
 
 def test_log_probabilities_belong_to_what_was_drawn() -> None:
-    lattice, p = LATTICES[0], FixationPrior(hilly(), LATTICES[0])
+    lattice, p = LATTICES[0], TabledPrior(hilly(), LATTICES[0])
     scenes, rng = torch.arange(600) % 3, Draws.rows(0, 600)  # more rows than are looked at in one piece
     seen = visits(lattice, two_visits(lattice), 600)
     for visited, how in ((None, None), (seen, Inhibition()), (seen, Inhibition(strength=0.5))):
@@ -174,7 +175,7 @@ def test_log_probabilities_belong_to_what_was_drawn() -> None:
 @pytest.mark.parametrize(("shape", "pixels"), [("circle", 797), ("square", 1089)])
 def test_inhibited_areas_are_those_of_paper_and_released_code(shape: str, pixels: int) -> None:
     lattice = Lattice(96, 32)
-    p = FixationPrior(torch.ones(1, 96, 96), lattice)
+    p = TabledPrior(torch.ones(1, 96, 96), lattice)
     middle = visits(lattice, [(32, 32)], 1)
     left = p.probabilities(torch.zeros(1, dtype=torch.int64), middle, Inhibition(shape=shape))
     assert (left == 0).sum() == pixels
@@ -183,7 +184,7 @@ def test_inhibited_areas_are_those_of_paper_and_released_code(shape: str, pixels
 def test_uniform_fixations_can_be_inhibited() -> None:
     """The released code ignores inhibition where there is no map."""
     lattice, how = Lattice(96, 32), Inhibition()
-    p = FixationPrior(torch.full((1, 96, 96), 1 / 96**2), lattice)
+    p = TabledPrior(torch.full((1, 96, 96), 1 / 96**2), lattice)
     scenes, seen = torch.arange(2000), visits(lattice, [(20, 20), (50, 40)], 2000)
     for step in range(3):
         pose = p.sample(scenes, Draws.rows(0, 2000).fold(step), seen, how)
@@ -201,7 +202,7 @@ def test_where_no_mass_is_left_the_free_places_are_equally_likely() -> None:
     lattice, maps = LATTICES[0], torch.zeros(1, SIDE, SIDE)
     maps[0, 3:5, 4:6] = 1  # a spot that one visit covers
     how, tops = Inhibition(radius=3.0), [(2, 3)]
-    found = FixationPrior(maps, lattice).sample(
+    found = TabledPrior(maps, lattice).sample(
         torch.zeros(DRAWS, dtype=torch.int64), Draws.rows(1, DRAWS), visits(lattice, tops, DRAWS), how
     )
     expected = target(torch.ones(SIDE, SIDE), lattice, tops, how)
@@ -211,7 +212,7 @@ def test_where_no_mass_is_left_the_free_places_are_equally_likely() -> None:
 
 def test_where_no_place_is_left_inhibition_is_ignored() -> None:
     lattice, maps, how = LATTICES[0], hilly(1), Inhibition(radius=100.0)
-    found = FixationPrior(maps, lattice).sample(
+    found = TabledPrior(maps, lattice).sample(
         torch.zeros(DRAWS, dtype=torch.int64), Draws.rows(1, DRAWS), visits(lattice, [(2, 3)], DRAWS), how
     )
     require_like(counts(found, lattice), target(maps[0], lattice, [], how))
@@ -221,10 +222,10 @@ def test_where_no_place_is_left_inhibition_is_ignored() -> None:
 
 
 def test_rows_do_not_depend_on_their_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fixation_prior, "FEW", 1)  # all three roads are taken
-    monkeypatch.setattr(fixation_prior, "MANY", 2)
+    monkeypatch.setattr(tabled_prior, "FEW", 1)  # all three roads are taken
+    monkeypatch.setattr(tabled_prior, "MANY", 2)
     lattice, how = LATTICES[0], Inhibition(radius=4.0)
-    p = FixationPrior(hilly(7), lattice)
+    p = TabledPrior(hilly(7), lattice)
     scenes, rng = torch.arange(400) % 7, Draws.rows(3, 400)
     seen = p.sample(scenes.repeat(2), Draws.rows(9, 800)).view(2, 400, 2).transpose(0, 1)
     whole = p.sample(scenes, rng, seen, how)
@@ -235,13 +236,13 @@ def test_rows_do_not_depend_on_their_batch(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_nothing_visited_is_nothing_inhibited() -> None:
-    p, scenes, rng = FixationPrior(hilly(), LATTICES[0]), torch.arange(3), Draws.rows(0, 3)
+    p, scenes, rng = TabledPrior(hilly(), LATTICES[0]), torch.arange(3), Draws.rows(0, 3)
     assert torch.equal(p.sample(scenes, rng, torch.zeros(3, 0, 2), Inhibition()), p.sample(scenes, rng))
 
 
 def test_poses_are_legal_and_exactly_those_of_the_lattice() -> None:
     for lattice in LATTICES:
-        poses = FixationPrior(hilly(), lattice).sample(torch.zeros(500, dtype=torch.int64), Draws.rows(0, 500))
+        poses = TabledPrior(hilly(), lattice).sample(torch.zeros(500, dtype=torch.int64), Draws.rows(0, 500))
         tops = lattice.tops(poses)
         assert torch.equal(lattice.poses(tops), poses)
         assert tops.min() >= lattice.low
@@ -256,7 +257,7 @@ def test_poses_are_legal_and_exactly_those_of_the_lattice() -> None:
 def test_the_lattice_reaches_from_border_to_border(lattice: Lattice, first: int, last: int) -> None:
     corners = torch.tensor([[-1.0, 2.0], [2.0, -1.0]])
     assert lattice.tops(corners).tolist() == [[first, last], [last, first]]
-    poses = FixationPrior(torch.ones(1, SIDE, SIDE), lattice).sample(torch.zeros(3000).long(), Draws.rows(0, 3000))
+    poses = TabledPrior(torch.ones(1, SIDE, SIDE), lattice).sample(torch.zeros(3000).long(), Draws.rows(0, 3000))
     assert lattice.tops(poses).unique().tolist() == list(range(first, last + 1))
 
 
@@ -264,7 +265,7 @@ def test_a_fixation_looks_at_the_pixel_whose_mass_it_has() -> None:
     for lattice in LATTICES:
         maps = torch.zeros(1, SIDE, SIDE)
         maps[0, 5, 7] = 1
-        pose = FixationPrior(maps, lattice).sample(torch.zeros(1, dtype=torch.int64), Draws.rows(0, 1))
+        pose = TabledPrior(maps, lattice).sample(torch.zeros(1, dtype=torch.int64), Draws.rows(0, 1))
         crop = lattice.tops(pose)[0] + lattice.glimpse // 2
         assert crop.tolist() == [5, 7]
 
@@ -272,7 +273,7 @@ def test_a_fixation_looks_at_the_pixel_whose_mass_it_has() -> None:
 def source(n: int) -> Images:
     pixels = torch.randint(0, 256, (n, SIDE, SIDE, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     maps = hilly(n) + 0.01
-    return Images("noise", "train", pixels, torch.zeros(n).long(), ("x",), (0.5,), (0.2,), f"noise{n}", maps)
+    return Images("noise", "train", pixels, torch.arange(n) % 3, ("x", "y", "z"), (0.5,), (0.2,), f"noise{n}", maps)
 
 
 def test_tables_come_from_the_cache_the_second_time(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
@@ -281,25 +282,28 @@ def test_tables_come_from_the_cache_the_second_time(monkeypatch: pytest.MonkeyPa
     real = alias_tables.build
     monkeypatch.setattr(alias_tables, "build", lambda mass: (built.append(len(mass)), real(mass))[1])
     images, scenes, rng = source(300), torch.arange(300), Draws.rows(0, 300)
-    first = make_prior(images, "image-signature", LATTICES[0]).sample(scenes, rng)
-    again = make_prior(images, "image-signature", LATTICES[0]).sample(scenes, rng)
+    first = fixation_prior_of(images, "image-signature", LATTICES[0]).sample(scenes, rng)
+    again = fixation_prior_of(images, "image-signature", LATTICES[0]).sample(scenes, rng)
     assert torch.equal(first, again)
     assert sum(built) == 300
     assert len(built) > 1, "the test should go through several chunks"
     others = [
-        make_prior(images, "image-signature", LATTICES[1]),
-        make_prior(images, "image-signature", LATTICES[0], sigma=0.2),
-        make_prior(images, "precomputed", LATTICES[0]),
+        fixation_prior_of(images, "image-signature", LATTICES[1]),
+        fixation_prior_of(images, "image-signature", LATTICES[0], sigma=0.2),
+        fixation_prior_of(images, "precomputed", LATTICES[0]),
     ]
     assert sum(built) == 1200
     assert all(not torch.equal(other.sample(scenes, rng), first) for other in others)
 
 
-def test_a_mismatched_prior_is_that_of_another_image() -> None:
-    images, own, other = source(6), torch.arange(6), (torch.arange(6) + 3) % 6
+def test_a_mismatched_prior_is_that_of_an_image_of_another_label() -> None:
+    images, own = source(6), torch.arange(6)
+    # Labels 0 1 2 0 1 2: in their order the images are 0 3 1 4 2 5, and two further on 1 4 2 5 0 3.
+    other = torch.tensor([1, 2, 0, 4, 5, 3])
+    assert (images.labels[other] != images.labels).all()
     for kind, base in (("mismatched", "image-signature"), ("mismatched-precomputed", "precomputed")):
-        matched = make_prior(images, base, LATTICES[0]).probabilities(other)
-        assert torch.equal(make_prior(images, kind, LATTICES[0]).probabilities(own), matched)
+        matched = fixation_prior_of(images, base, LATTICES[0]).probabilities(other)
+        assert torch.equal(fixation_prior_of(images, kind, LATTICES[0]).probabilities(own), matched)
         whole = saliency.saliency_maps(images, kind)
         window = LATTICES[0].window(whole)
         torch.testing.assert_close(matched.flatten(1), window / window.sum(1, keepdim=True), atol=1e-5, rtol=0)
@@ -310,10 +314,10 @@ def test_maps_without_mass_where_a_glimpse_may_lie_are_refused() -> None:
     maps[2] = 0
     maps[2, 0, 0] = 1
     with pytest.raises(DataError, match=r"here/train: .*glimpse of 4 px.* image 2 is zero everywhere"):
-        FixationPrior(maps, LATTICES[0], name="here/train: maps")
-    FixationPrior(maps, LATTICES[2])
+        TabledPrior(maps, LATTICES[0], name="here/train: maps")
+    TabledPrior(maps, LATTICES[2])
     with pytest.raises(DataError, match=r"maps of shape \(4, 12, 12\), expected \(m, 13, 13\)"):
-        FixationPrior(maps, Lattice(13, 4))
+        TabledPrior(maps, Lattice(13, 4))
 
 
 @pytest.mark.parametrize(
@@ -343,7 +347,7 @@ def test_the_gpu_draws_the_same_places() -> None:
     lattice, how, scenes = LATTICES[0], Inhibition(radius=4.0), torch.arange(300) % 3
     drawn = []
     for device in ("cpu", "cuda"):
-        p = FixationPrior(hilly(), lattice, device=device)
+        p = TabledPrior(hilly(), lattice, device=device)
         seen = visits(lattice, two_visits(lattice), 300).to(device)
         poses = p.sample(scenes.to(device), Draws.rows(0, 300, device=device), seen, how)
         assert poses.device.type == device

@@ -30,8 +30,8 @@ def blobs(n: int, side: int = SIDE) -> list[tuple[int, int]]:
 
 def source(pixels: Tensor, maps: Tensor | None = None, fingerprint: str = "f") -> Images:
     n, c = len(pixels), pixels.shape[3]
-    labels = torch.zeros(n, dtype=torch.int64)
-    return Images("blobs", "train", pixels, labels, ("blob",), (0.5,) * c, (0.2,) * c, fingerprint, maps)
+    labels = torch.arange(n) % 3
+    return Images("blobs", "train", pixels, labels, ("blob", "bleb", "blub"), (0.5,) * c, (0.2,) * c, fingerprint, maps)
 
 
 def bad_maps(kind: str) -> Tensor:
@@ -136,15 +136,39 @@ def test_sigma_weights_the_map_by_a_centre_gaussian() -> None:
     torch.testing.assert_close(saliency_maps(images, "uniform", 0.2), saliency_maps(images, "centre", 0.2))
 
 
-def test_mismatched_maps_are_those_of_another_image() -> None:
+def test_mismatched_maps_are_those_of_an_image_of_another_label() -> None:
     images = source(pictures(5), torch.rand(5, SIDE, SIDE))
-    other = (torch.arange(5) + 2) % 5
-    torch.testing.assert_close(saliency_maps(images, "mismatched"), saliency_maps(images, "image-signature")[other])
-    torch.testing.assert_close(
-        saliency_maps(images, "mismatched-precomputed"), saliency_maps(images, "precomputed")[other]
-    )
+    # Labels 0 1 2 0 1: in their order the images are 0 3 1 4 2, and two further on 1 4 2 0 3.
+    other = torch.tensor([1, 2, 3, 4, 0])
+    assert (images.labels[other] != images.labels).all()
+    for kind, base in (
+        ("mismatched", "image-signature"),
+        ("mismatched-image-signature", "image-signature"),
+        ("mismatched-contrast", "contrast"),
+        ("mismatched-precomputed", "precomputed"),
+    ):
+        torch.testing.assert_close(saliency_maps(images, kind), saliency_maps(images, base)[other])
     with pytest.raises(DataError, match=r"blobs/train.*only 1"):
         saliency_maps(source(pictures(1)), "mismatched")
+    with pytest.raises(DataError, match=r"blobs/train.*another label, but all have one"):
+        saliency_maps(replace(images, labels=torch.ones(5, dtype=torch.int64)), "mismatched-contrast")
+
+
+def test_other_labels_give_other_mismatched_maps() -> None:
+    images = source(pictures(4))
+    first = saliency_maps(images, "mismatched")
+    assert not torch.equal(saliency_maps(replace(images, labels=torch.tensor([0, 0, 1, 1])), "mismatched"), first)
+
+
+def test_transposed_maps_have_rows_and_columns_exchanged() -> None:
+    images = source(pictures(3), torch.rand(3, SIDE, SIDE))
+    for base in ("image-signature", "contrast", "precomputed"):
+        for sigma in (0.0, 0.3):
+            own = saliency_maps(images, base, sigma)
+            torch.testing.assert_close(saliency_maps(images, f"transposed-{base}", sigma), own.transpose(1, 2))
+    assert torch.equal(saliency_maps(images, "transposed"), saliency_maps(images, "transposed-image-signature"))
+    for kind in ("transposed-centre", "mismatched-centre"):
+        assert torch.equal(saliency_maps(images, kind), saliency_maps(images, "centre"))
 
 
 def test_maps_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,14 +201,17 @@ def test_the_grid_is_scanned_once_in_an_order_of_its_own() -> None:
         make_policy("grid", world, side=18)
 
 
-def test_another_images_map_is_that_of_the_image_half_the_source_away() -> None:
+def test_another_images_map_is_that_of_an_image_of_another_label() -> None:
     world = spots(5, 10)
     plan = standard(Gaze("contrast", Inhibition(1.0)), 9)["other-map"]
     policy = plan.make(world, Sees(), None)
     scenes = torch.arange(10)
     pose = torch.full((10, 1, 2), 0.5)
     memory = Memory(torch.zeros(10, 1, 3, 8, 8, dtype=torch.uint8), torch.zeros(10, 0, 2), pose, scenes)
-    swapped = replace(memory, scenes=(scenes + 5) % 10)
+    # Labels 0 1 2 0 1 …: in their order the images are 0 3 6 9 1 4 7 2 5 8, and four further on 1 4 7 2 5 8 0 3 6 9.
+    other = torch.tensor([1, 5, 3, 4, 8, 6, 7, 0, 9, 2])
+    assert (world.labels[other] != world.labels).all()
+    swapped = replace(memory, scenes=other)
     own = replace(plan, elsewhere=False).make(world, Sees(), None)
     rng = Draws.rows(0, 10)
     assert torch.equal(policy.act(memory, rng).action, own.act(swapped, rng).action)

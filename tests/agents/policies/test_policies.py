@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gazeworld.agents.policy import POLICIES, Memory, Policy, make_policy
 from gazeworld.envs import registry
-from gazeworld.envs.fixation_prior import Inhibition
+from gazeworld.envs.fixations import Inhibition
 from gazeworld.envs.images import Images
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.world import Scene, World
@@ -21,8 +21,8 @@ def world(**options: object) -> SaccadeWorld:
     pixels = torch.full((N, SIDE, SIDE, 1), 60, dtype=torch.uint8)
     for i in range(N):
         pixels[i, 5 + 2 * i : 8 + 2 * i, 18 - 2 * i : 21 - 2 * i] = 250
-    labels = torch.zeros(N, dtype=torch.int64)
-    images = Images("spots", "train", pixels, labels, ("spot",), (0.3,), (0.2,), "spots of test_policies")
+    labels = torch.arange(N) % 2
+    images = Images("spots", "train", pixels, labels, ("spot", "dot"), (0.3,), (0.2,), "spots of test_policies")
     return SaccadeWorld(images, glimpse=GLIMPSE, **options)
 
 
@@ -72,6 +72,7 @@ EVERY = [
     ("saliency", {"map": "uniform", "shape": "square", "memory": 1, "strength": 0.5}),
     ("saliency", {"map": "centre", "sigma": 0.1, "radius": 3.0, "log_prob": True}),
     ("saliency", {"map": "mismatched", "ior": False}),
+    ("saliency", {"map": "transposed-centre", "map_options": {"sigma": 0.2}}),
     ("dwell", {"map": "uniform", "stay": 0.5}),
     ("grid", {}),
 ]
@@ -192,7 +193,7 @@ def test_policies_of_fixations_refuse_other_worlds(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"map": "deepgaze"}, "unknown saliency map 'deepgaze'"),
+        ({"map": "deepgaze"}, "unknown prior 'deepgaze'; there are: centre"),
         ({"map": "precomputed"}, "spots/train: no saliency maps"),
         ({"radius": -1.0}, "inhibition.radius is -1.0"),
         ({"colour": 3}, "'saliency'.*colour"),

@@ -236,7 +236,7 @@ def test_the_default_glimpse_is_a_third_of_the_side() -> None:
         ({"noise": float("nan")}, "noise is nan"),
         ({"first": "left"}, "first is 'left'"),
         ({"observe": ["depth"]}, r"observe is .'depth'., expected a list, each 'saliency' or 'periphery'"),
-        ({"first": "saliency", "saliency": "deep"}, "unknown saliency map 'deep'"),
+        ({"first": "saliency", "saliency": "deep"}, "unknown prior 'deep'; there are: centre"),
         ({"observe": ["saliency"], "saliency": "precomputed"}, "no saliency maps came with the images"),
         ({"sauce": 1}, "world 'saccade'.*sauce"),
         ({"source": "nowhere"}, "unknown source 'nowhere'; there are: .*digits"),

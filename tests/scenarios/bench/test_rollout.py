@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gazeworld.envs.fixation_prior import FixationPrior
 from gazeworld.envs.fixations import Inhibition, Lattice
 from gazeworld.envs.images import Images
+from gazeworld.envs.tabled_prior import TabledPrior
 from gazeworld.scenarios.bench import rollout
 
 N, SIDE = 9, 16
@@ -22,7 +22,7 @@ def test_the_baseline_draws_the_same_distribution_and_shows_what_it_says() -> No
     """A comparison is worth something only if both do the same: fixations against the prior's."""
     images = noise()
     maps = torch.rand(N, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) ** 2
-    data, prior = rollout.GlimpseDataset(images, LATTICE, maps), FixationPrior(maps, LATTICE)
+    data, prior = rollout.GlimpseDataset(images, LATTICE, maps), TabledPrior(maps, LATTICE)
     torch.manual_seed(0)
     expected = torch.zeros(LATTICE.count, LATTICE.count)
     found = torch.zeros_like(expected)
