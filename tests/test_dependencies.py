@@ -18,6 +18,7 @@ NAMES = {
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "umap": "umap-learn",
+    "cv2": "opencv-python-headless",
     "mathutils": "bpy",  # Blender's own, inside its module
 }
 """Packages that are imported under another name than they are installed by."""

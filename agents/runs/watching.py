@@ -117,15 +117,18 @@ def watch_run(run: Run, policy: Mapping[str, Any] | None = None, choices: WatchC
 def saliency_of(watched: Watched, usual: Mapping[str, Any] | None = None) -> Float32[Tensor, "n k k"]:
     """How likely each legal fixation is by the map of each scene, over the lattice of the world.
 
-    The map is that of the policy if it looks by one (its options `map` and `sigma`), else the world's own, of whose
-    options (`saliency` and `centre_sigma`) `usual` is a dictionary. Raises ValueError for a world that has none.
+    The map is that of the policy if it looks by one (its options `map`, `sigma` and `map_options`), else the world's
+    own, of whose options (`saliency`, `centre_sigma` and `map_options`) `usual` is a dictionary. Raises ValueError for
+    a world that has none.
     """
     world, options = watched.world, usual or {}
     if watched.policy["name"] == "saliency":
         kind, sigma = watched.policy.get("map", "image-signature"), watched.policy.get("sigma", 0.0)
+        own = watched.policy.get("map_options")
     else:
         kind, sigma = options.get("saliency", "image-signature"), options.get("centre_sigma", 0.0)
-    return require_prior(world, "a map of saliency", kind, sigma).probabilities(watched.stream.scenes)
+        own = options.get("map_options")
+    return require_prior(world, "a map of saliency", kind, sigma, own).probabilities(watched.stream.scenes)
 
 
 def fixations(watched: Watched) -> list[dict[str, Any]]:
