@@ -1,4 +1,4 @@
-"""Shape annotations are checked while the tests run; every test starts from the same two threads and the same draws."""
+"""Shape annotations are checked while the tests run; every test starts from one thread and the same draws."""
 
 import os
 
@@ -12,6 +12,7 @@ install_import_hook(["gazeworld"], "beartype.beartype")
 import itertools  # noqa: E402
 import random  # noqa: E402
 import zlib  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gymnasium.utils.seeding  # noqa: E402
@@ -46,7 +47,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _threads() -> None:
+    torch.set_num_threads(1)  # there are as many tests at work as cores; more threads only wait for each other
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Two threads of torch, for tests of what changes their number and gives it back."""
     torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -1,20 +1,23 @@
-"""The command line, killed by itself at a moment of one's choice: just before a change to a file of some name.
-
-usage: python killing.py NAME WORD…
-"""
+"""The command line, killed by itself at a moment of one's choice: just before a change to a file of some name."""
 
 import os
 import signal
-import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 from typing import Any
+
+from .processes import ran
 
 _CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
 
-def killed(name: str, words: list[str]) -> int:
-    """Exit code of `gazeworld WORDS`, −9 where it was killed before the first change to what has `name` in its path."""
-    return subprocess.run([sys.executable, __file__, name, *words], capture_output=True, check=False).returncode
+def killed(name: str, words: list[str], told: Path) -> int | None:
+    """Exit code of `gazeworld WORDS`, −9 where it was killed before the first change to what has `name` in its path.
+
+    What it prints goes to files in the folder `told`.
+    """
+    return ran(words, told, partial(_watch, name)).code
 
 
 def _watch(name: str) -> None:
@@ -28,10 +31,3 @@ def _watch(name: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(look)
-
-
-if __name__ == "__main__":
-    from gazeworld.scenarios.commands._main import main
-
-    _watch(sys.argv[1])
-    sys.exit(main(sys.argv[2:]))

@@ -149,6 +149,7 @@ def test_more_views_than_there_are_is_an_error(observed: int) -> None:
         features(method(), rollouts(env, policy, 3), env.world, observed=observed)
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_parallel_keeps_order_errors_and_threads() -> None:
     threads = torch.get_num_threads()
     assert parallel([lambda i=i: (i, torch.get_num_threads()) for i in range(5)]) == [(i, 1) for i in range(5)]

@@ -41,6 +41,7 @@ def test_the_baseline_draws_the_same_distribution_and_shows_what_it_says() -> No
     assert statistic < seen.sum() + 5 * (2 * seen.sum()) ** 0.5
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_the_bench_gives_a_row_for_every_policy_and_size(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,7 +58,7 @@ def test_a_run_that_was_killed_ends_as_if_nothing_had_happened(
     moment: str, resume: bool, whole: Path, tmp_path: Path
 ) -> None:
     cut = tmp_path / "run"
-    assert killed(moment, words(tmp_path, "run")) == -9
+    assert killed(moment, words(tmp_path, "run"), tmp_path / "told") == -9
     assert (cut / ".lock").is_file() or moment == "figures"
     assert main(words(tmp_path, "run")) == (2 if resume else 0)
     assert not resume or main([*words(tmp_path, "run"), "--resume"]) == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.processes import Command
 
 from gazeworld.agents.planning import ensemble
 from gazeworld.agents.runs import lock, planning_measures
@@ -86,12 +87,11 @@ def test_a_new_folder_goes_to_one_of_two(
 
 
 def test_two_processes_that_begin_at_once_leave_one_run(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "gazeworld.scenarios.commands._main", "train", "saccade-digits", *QUICK]
-    words += ["--runs", str(tmp_path), "--name", "a", "--seed"]
-    both = [subprocess.Popen([*words, str(i)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for i in range(2)]
-    said = [process.communicate(timeout=240)[1].decode() for process in both]
-    assert sorted(process.returncode for process in both) == [0, 2], said
-    seed = [process.returncode for process in both].index(0)
+    words = ["train", "saccade-digits", *QUICK, "--runs", str(tmp_path), "--name", "a", "--seed"]
+    with Command([*words, "0"], tmp_path / "told-0") as first, Command([*words, "1"], tmp_path / "told-1") as second:
+        codes = [one.wait().code for one in (first, second)]
+        assert sorted(codes, key=str) == [0, 2], (first.err, second.err)
+    seed = codes.index(0)
     newest = checkpoint.latest(tmp_path / "a/checkpoints")
     assert newest is not None
     assert newest.state()["seed"] == json.loads((tmp_path / "a/config.json").read_text())["config"]["seed"] == seed

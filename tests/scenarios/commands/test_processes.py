@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from fakes import processes
+from fakes.processes import Command
 from torch import Tensor
 
 from gazeworld.agents.config import TrainConfig
@@ -26,11 +28,9 @@ WORDS = [
 TWO = ["--processes", "2"]
 
 
-def ran(runs: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+def ran(runs: Path, name: str, *words: str) -> Command:
     """A training to its end, in processes of its own."""
-    command = [sys.executable, "-m", "gazeworld.scenarios.commands._main", *WORDS, "--runs", str(runs), "--name", name]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=False, timeout=150)
+    return processes.ran([*WORDS, "--runs", str(runs), "--name", name, *words], runs / "told", OMP_NUM_THREADS="1")
 
 
 def losses(folder: Path) -> list[float]:
@@ -57,11 +57,21 @@ def children(process: int) -> list[int]:
     return [int(word) for word in text.stdout.split()]
 
 
+ENDLESS = [*WORDS, *TWO, "--name", "a", "--train.steps", "1000000", "--train.save-every", "5"]
+
+
 @contextmanager
-def training(runs: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def training(runs: Path) -> Iterator[Command]:
     """The first of two processes of an endless training that has made some steps; afterwards nothing is left of it."""
-    command = [sys.executable, "-m", "gazeworld.scenarios.commands._main", *WORDS, *TWO, "--runs", str(runs)]
-    command += ["--name", "a", "--train.steps", "1000000", "--train.save-every", "5", *words]
+    with Command([*ENDLESS, "--runs", str(runs)], runs / "told") as first:
+        first.until(lambda: checkpoint.latest(runs / "a/checkpoints") is not None)
+        yield first
+
+
+@contextmanager
+def begun(runs: Path) -> Iterator[subprocess.Popen[str]]:
+    """The same from the command line, and its errors as long as any of its processes could tell one."""
+    command = [sys.executable, "-m", "gazeworld.scenarios.commands._main", *ENDLESS, "--runs", str(runs)]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -84,7 +94,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_shared_statistics_make_two_processes_learn_what_one_does(one: Path, tmp_path: Path) -> None:
     done = ran(tmp_path, "shared", *TWO, "--train.steps", "6", "--train.sync-batch-norm")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     assert losses(tmp_path / "shared") == pytest.approx(losses(one), abs=2e-5)
     made = json.loads((tmp_path / "shared/config.json").read_text(encoding="utf-8"))
     assert made["made_by"]["processes"] == 2
@@ -99,7 +109,7 @@ def test_a_run_goes_on_with_another_number_of_processes_and_says_so(
     one: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = ran(tmp_path, "b", *TWO, "--train.steps", "6", "--train.save-every", "3")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     plain = losses(tmp_path / "b")
     assert plain != pytest.approx(losses(one), abs=2e-5)  # each process normalises by its own rows
     folder = tmp_path / "b/checkpoints"
@@ -125,8 +135,8 @@ def test_whoever_is_asked_to_stop_all_stop_and_save(number: str, which: int, tmp
     with training(tmp_path) as first:
         (other,) = children(first.pid)
         os.kill((first.pid, other)[which], signal.Signals[number])
-        _, told = first.communicate(timeout=60)
-    assert (first.returncode, told) == (130, "")
+        first.wait(60)
+    assert (first.code, first.err) == (130, "")
     found = checkpoint.latest(tmp_path / "a/checkpoints")
     assert found is not None
     assert losses(tmp_path / "a")[found.step - 1 :] == losses(tmp_path / "a")[-1:]  # saved at its last step
@@ -136,14 +146,14 @@ def test_a_process_that_is_killed_ends_the_training_with_one_sentence(tmp_path: 
     with training(tmp_path) as first:
         (other,) = children(first.pid)
         os.kill(other, signal.SIGKILL)
-        _, told = first.communicate(timeout=60)
-    assert first.returncode == 1
-    assert told.count("\n") == 1
-    assert told.startswith("gazeworld: error: process 2 of 2 was ended by SIGKILL; last good checkpoint: ")
+        first.wait(60)
+    assert first.code == 1
+    assert first.err.count("\n") == 1
+    assert first.err.startswith("gazeworld: error: process 2 of 2 was ended by SIGKILL; last good checkpoint: ")
 
 
 def test_where_the_first_process_is_killed_the_other_says_so_and_ends(tmp_path: Path) -> None:
-    with training(tmp_path) as first:
+    with begun(tmp_path) as first:
         assert first.stderr is not None
         os.kill(first.pid, signal.SIGKILL)
         told = first.stderr.read()  # ends when the last process that holds it has ended
@@ -165,9 +175,9 @@ def test_what_fails_in_another_process_is_said_by_the_first(tmp_path: Path, monk
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     done = ran(tmp_path, "c", *TWO, "--train.steps", "50", "--train.log-every", "1000")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("gazeworld: error: process 2 of 2: the loss of step 3 is nan; its scenes were [")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("gazeworld: error: process 2 of 2: the loss of step 3 is nan; its scenes were [")
 
 
 REFUSED = {
