@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ..images import Images, load_source
+from ..images import Images, LazyImages, StillImages, load_source
 from ..objects.gallery import Objects
 from ..registry import built
 from ..validation import shown
@@ -16,7 +17,7 @@ _SAMPLE = 64  # images or objects that are looked at closely
 
 def check_source(
     source: str | Callable[..., Any], *, split: str = "train", root: str = "", **options: Any
-) -> Images | Objects:
+) -> StillImages | Objects:
     """Check a source of the registry, of another package (MODULE:FUNCTION), or a function `load(split, root, …)`.
 
     It is loaded twice and has to give the same, whole and in range (`check_images`, `check_objects`); an option and a
@@ -30,13 +31,14 @@ def check_source(
         return load_source(source, **asked) if isinstance(source, str) else built(name, source, **asked)
 
     found, again = load(), load()
-    if not isinstance(found, Images | Objects):
-        fail(f"source {name} gave {shown(found)}, expected Images or Objects")
+    if not isinstance(found, StillImages | Objects):
+        fail(f"source {name} gave {shown(found)}, expected Images, LazyImages or Objects")
     if found.split != split:
         fail(f"source {name} gave the split {found.split!r} where {split!r} was asked for")
-    if isinstance(found, Images):
+    if isinstance(found, StillImages):
         check_images(found)
-        same = isinstance(again, Images) and torch.equal(found.pixels[:_SAMPLE], again.pixels[:_SAMPLE])
+        some = torch.arange(min(len(found), _SAMPLE))
+        same = type(again) is type(found) and torch.equal(found.batch(some), again.batch(some))
     else:
         check_objects(found)
         same = isinstance(again, Objects) and torch.equal(found.latents, again.latents)
@@ -53,18 +55,37 @@ def check_source(
 
 def check_images(images: Any) -> None:
     """Check what a source of still images gave: pixels, labels, names, statistics, and maps where there are any."""
-    if not isinstance(images, Images):
-        fail(f"found {shown(images)}, expected gazeworld.envs.Images")
-    what, n, side = f"{images.name}/{images.split}", len(images), images.side
-    check_tensor(images.pixels, f"{what}: pixels", (n, side, side, images.pixels.shape[-1]), "uint8")
-    if not bool((images.pixels[: min(n, _SAMPLE)].amax((1, 2, 3)) > 0).any()):
+    if not isinstance(images, StillImages):
+        fail(f"found {shown(images)}, expected gazeworld.envs.Images or LazyImages")
+    what, n, side, c = f"{images.name}/{images.split}", len(images), images.side, images.channels
+    some = torch.arange(min(n, _SAMPLE))
+    if isinstance(images, Images):
+        check_tensor(images.pixels, f"{what}: pixels", (n, side, side, c), "uint8")
+    seen = images.batch(some)
+    check_tensor(seen, f"{what}: pixels", (len(some), side, side, c), "uint8")
+    if not torch.equal(images.batch(some.flip(0)).flip(0), seen):
+        fail(f"{what}: an image is another one when it is looked at again, or in another order")
+    if not bool((seen.amax((1, 2, 3)) > 0).any()):
         fail(f"{what}: the first images are all black; pixels are uint8 from 0 to 255")
-    _check_named(images, what, n, images.pixels.shape[-1])
-    if images.maps is not None:
-        maps = images.maps[:_SAMPLE]
-        check_tensor(maps, f"{what}: maps", (min(n, _SAMPLE), side, side), "float")
+    _check_named(images, what, n, c)
+    _check_masks(images, what, some)
+    maps = _maps_of(images, some)
+    if maps is not None:
+        check_tensor(maps, f"{what}: maps", (len(some), side, side), "float")
         if bool((maps < 0).any()) or not bool((maps.sum((1, 2)) > 0).all()):
             fail(f"{what}: maps hold negative numbers, or one that is 0 everywhere; expected where it is worth looking")
+
+
+def _maps_of(images: StillImages, some: Tensor) -> Tensor | None:
+    """The maps of some images, where there are any."""
+    if isinstance(images, Images):
+        return None if images.maps is None else images.maps[some]
+    return images.maps.batch(some) if isinstance(images, LazyImages) and images.maps is not None else None
+
+
+def _check_masks(images: StillImages, what: str, some: Tensor) -> None:
+    if images.masks is not None:
+        check_tensor(images.masks(some), f"{what}: masks", (len(some), images.side, images.side), "bool")
 
 
 def check_objects(objects: Any) -> None:
@@ -88,7 +109,7 @@ def check_objects(objects: Any) -> None:
         fail(f"{what}: the gallery gives a view for numbers {[int(x) for x in numbers]}, expected an IndexError")
 
 
-def _check_named(found: Images | Objects, what: str, n: int, channels: int) -> None:
+def _check_named(found: StillImages | Objects, what: str, n: int, channels: int) -> None:
     """What images and objects have in common."""
     check_tensor(found.labels, f"{what}: labels", (n,), "int64")
     if len(set(found.classes)) != len(found.classes) or not all(isinstance(name, str) for name in found.classes):

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..images import Images, load_source
+from ..image_datasets.ring import image_store
+from ..images import StillImages, load_source
 from ..rng import Draws
 from ..validation import SideOrOwn
 from ..world import Quantity, Scene, World, device_of
@@ -33,8 +34,8 @@ class AugmentationWorld(World):
     Likewise, a colour operation whose strength in the protocol is 0 is no part of an action.
     A single look from the `middle` shows the whole image, as it is.
 
-    Options: `source`, `split`, `root` and `source_options` say what is looked at (`source` may also be an Images
-    object; then only specs do not serialise). `size` is the side of a view in pixels (0: the image's). `protocol`
+    Options: `source`, `split`, `root` and `source_options` say what is looked at (`source` may also be StillImages;
+    then only specs do not serialise). `size` is the side of a view in pixels (0: the image's). `protocol`
     changes fields of `_augment_protocol.Protocol`. `kind`: with "observed", every view is blurred and none is
     solarised; with "predicted", one in ten is blurred and one in five solarised; "either" takes one of both for each
     view, at even chances.
@@ -54,7 +55,7 @@ class AugmentationWorld(World):
 
     def __init__(
         self,
-        source: str | Images = "digits",
+        source: str | StillImages = "digits",
         split: str = "train",
         root: str | Path = "",
         *,
@@ -82,14 +83,14 @@ class AugmentationWorld(World):
         self.action_dim = len(named)
         self._named = torch.tensor(named, device=self.device)
         self._is_named = torch.zeros(POSE, dtype=torch.bool, device=self.device).index_fill_(0, self._named, True)
-        self._pixels = self.images.pixels.to(self.device)
+        self._store = image_store(found, self.device)
         self.labels = self.images.labels.to(self.device)
         self.size, self.classes = len(self.images), self.images.classes
         self.mean, self.std, self.fingerprint = self.images.mean, self.images.std, self.images.fingerprint
         self.view_shape = (channels, size, size)
 
     @property
-    def images(self) -> Images:
+    def images(self) -> StillImages:
         """What is augmented."""
         return self._images
 
@@ -98,17 +99,26 @@ class AugmentationWorld(World):
         return Scene(index, self.labels[index], self._poses.draw(rng.fold(1), self._kind))
 
     def look(self, scene: Scene, pose: Float32[Tensor, "b 13"]) -> UInt8[Tensor, "b c h w"]:
-        """The images as the poses say; poses have to be legal."""
+        """The images as the poses say; poses have to be legal.
+
+        Raises DataError naming an image that has to be read and cannot be.
+        """
         c, h, w = self.view_shape
         views = torch.empty((len(pose), h, w, c), dtype=torch.uint8, device=self.device)
         parameters = self._poses.parameters(pose)
         # In pieces, of which a cache holds more: 512 images of 64 pixels took 0.44 s of one core, 0.61 s at once.
         step = 128 if self.device.type == "cpu" else 4096
-        for start in range(0, len(pose), step):
-            rows = slice(start, start + step)
-            view = self._augment(self._pixels[scene.index[rows]], parameters[rows])
-            views[rows] = view.permute(0, 2, 3, 1)  # b c h w -> b h w c
+        for part, slots in self._store.held(scene.index):
+            for start in range(part.start, part.stop, step):
+                rows = slice(start, min(start + step, part.stop))
+                images = self._store.pixels[slots[rows.start - part.start : rows.stop - part.start]]
+                view = self._augment(images, parameters[rows])
+                views[rows] = view.permute(0, 2, 3, 1)  # b c h w -> b h w c
         return views.permute(0, 3, 1, 2)  # b h w c -> b c h w
+
+    def expect(self, index: Int64[Tensor, " b"]) -> None:
+        """Begin to read the images at these indices, where they have to be read."""
+        self._store.expect(index)
 
     def snap(self, scene: Scene, pose: Float32[Tensor, "b 13"]) -> Float32[Tensor, "b 13"]:
         """The nearest crop of whole pixels inside the image, and the nearest legal value of all other parameters.
@@ -146,7 +156,7 @@ class AugmentationWorld(World):
 
     def picture(self, scene: Scene, row: int) -> UInt8[Tensor, "H W 3"] | None:
         """The whole image of one row as it is, in colour."""
-        return self._pixels[scene.index[row]].expand(-1, -1, 3)
+        return self._store.batch(scene.index[row : row + 1])[0].expand(-1, -1, 3)
 
     def frame(self, pose: Float32[Tensor, "b 13"]) -> Float32[Tensor, "b 4"] | None:
         """Edges of the crops in units of the side."""
@@ -169,9 +179,9 @@ class AugmentationWorld(World):
 
 def _shape(found: Any) -> tuple[int, int]:
     """Side and channels of images that can be augmented."""
-    if not isinstance(found, Images):
+    if not isinstance(found, StillImages):
         raise ValueError(f"world 'augmentation' looks at images, and source {found.name!r} holds objects")
-    channels = found.pixels.shape[3]
+    channels = found.channels
     if channels not in (1, 3):
         raise ValueError(f"images of {channels} channels, expected 1 (grey) or 3 (red, green, blue)")
     return found.side, channels

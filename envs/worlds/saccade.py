@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..alias_tables import pick
 from ..fixations import Lattice
-from ..images import Images, load_source
+from ..image_datasets.ring import image_store
+from ..images import StillImages, load_source
 from ..rng import Draws
 from ..validation import Amount, SideOrOwn
 from ..world import Scene, World, device_of
@@ -19,8 +20,6 @@ from ._crops import Crops
 
 if TYPE_CHECKING:
     from ..fixation_prior import FixationPrior
-
-_CHUNK = 4096  # images moved to a device at once
 
 
 class SaccadeWorld(World):
@@ -32,8 +31,8 @@ class SaccadeWorld(World):
     With `observe`: `saliency`, uint8 (H, H, 1), the scene's map scaled so that its maximum is 255; `periphery`, uint8
     (k, k, c), the whole image reduced by averaging to k = max(2, f // 4) pixels.
 
-    Options: `source`, `split`, `root` and `source_options` say what is looked at (`source` may also be an Images
-    object; then only specs do not serialise). `glimpse` is f in pixels, 0 for a third of the side (an area of one
+    Options: `source`, `split`, `root` and `source_options` say what is looked at (`source` may also be StillImages;
+    then only specs do not serialise). `glimpse` is f in pixels, 0 for a third of the side (an area of one
     ninth: 32 px of 96, appendix A.1). `padding` "inside" keeps glimpses within the image; with "zeros" every pixel can
     be a centre and what is outside reads 0. `noise` is the standard deviation, in units of the side, of the normal
     deviate by which `land` misses its aim per axis. `first` is where an episode begins: "uniform", "centre" or drawn
@@ -50,7 +49,7 @@ class SaccadeWorld(World):
 
     def __init__(
         self,
-        source: str | Images = "digits",
+        source: str | StillImages = "digits",
         split: str = "train",
         root: str | Path = "",
         *,
@@ -67,7 +66,7 @@ class SaccadeWorld(World):
     ) -> None:
         self.device = device_of(device)
         found = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
-        if not isinstance(found, Images):
+        if not isinstance(found, StillImages):
             raise ValueError(f"world 'saccade' looks at images, and source {source!r} holds objects")
         self._images, self.side, self.split = found, found.side, found.split
         # Integers only, so that 0 can mean one thing and a glimpse of zero pixels cannot arise from a tiny image.
@@ -77,21 +76,21 @@ class SaccadeWorld(World):
         self.noisy = noise > 0
         self._map, self._sigma, self._map_options = saliency, float(centre_sigma), map_options
         self._priors: dict[tuple[str, float, str], FixationPrior] = {}
-        self._pixels = _on(self.images.pixels, self.device)
-        self._crops = Crops(self._pixels, self.glimpse)
+        self._store = image_store(found, self.device)
+        self._crops = Crops(self._store.pixels, self.glimpse)
         self.labels = found.labels.to(self.device)
         # Poses are looked up, so that the CPU and the GPU give the same bits (they divide differently).
         steps = torch.arange(self.lattice.low, self.lattice.low + self.lattice.count)
         self._places = self.lattice.poses(torch.stack((steps, steps), 1))[:, 0].contiguous().to(self.device)
         self.size, self.classes = len(self.images), self.images.classes
         self.mean, self.std, self.fingerprint = self.images.mean, self.images.std, self.images.fingerprint
-        self.view_shape = (self._pixels.shape[3], self.glimpse, self.glimpse)
+        self.view_shape = (found.channels, self.glimpse, self.glimpse)
         if first == "saliency":
             self.prior(saliency, centre_sigma, map_options)  # a wrong map is told now, not at the first episode
         self._shown = self._load_maps() if "saliency" in observe else None
 
     @property
-    def images(self) -> Images:
+    def images(self) -> StillImages:
         """What is looked at."""
         return self._images
 
@@ -119,13 +118,16 @@ class SaccadeWorld(World):
         return Scene(index, scene.label, pose)
 
     def look(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> UInt8[Tensor, "b c h w"]:
-        """The glimpse around each pose; one gather for all of them, from the images where they lie."""
+        """The glimpse around each pose; one gather for all of them, from the images where they lie.
+
+        Raises DataError naming an image that has to be read and cannot be.
+        """
         tops = self.lattice.tops(pose)
+        inner = tops if self.lattice.padding == "inside" else tops.clamp(0, self.side - self.glimpse)
+        crops = self._store.through(scene.index, lambda rows, slots: self._crops(slots, inner[rows]))
         if self.lattice.padding == "inside":
-            return self._crops(scene.index, tops).permute(0, 3, 1, 2)  # b h w c -> b c h w
-        # Look at the nearest crop inside, then move it within a frame of zeros: nothing is padded but the glimpses.
-        inner = tops.clamp(0, self.side - self.glimpse)
-        crops = self._crops(scene.index, inner)
+            return crops.permute(0, 3, 1, 2)  # b h w c -> b c h w
+        # The nearest crop inside, moved within a frame of zeros: nothing is padded but the glimpses.
         rim = self.glimpse // 2
         framed = torch.nn.functional.pad(crops, (0, 0, rim, rim, rim, rim))
         rows = torch.arange(len(pose), device=self.device)
@@ -172,7 +174,7 @@ class SaccadeWorld(World):
 
     def _whole(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w c"]:
         """The whole images at these indices."""
-        return self._pixels[index]
+        return self._store.batch(index)
 
     def observe(self, scene: Scene, pose: Float32[Tensor, "b 2"]) -> dict[str, Tensor]:
         """`saliency` and `periphery`, h w c, where they were asked for."""
@@ -186,9 +188,17 @@ class SaccadeWorld(World):
 
     def periphery(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b k k c"]:
         """The whole images at these indices, each reduced by averaging to k = max(2, f // 4) pixels a side."""
-        whole = self._pixels[index].permute(0, 3, 1, 2).to(torch.float32)
-        small = torch.nn.functional.adaptive_avg_pool2d(whole, self.periphery_shape[0])
-        return small.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+        def small(_: slice, slots: Int64[Tensor, " part"]) -> UInt8[Tensor, "part k k c"]:
+            whole = self._store.pixels[slots].permute(0, 3, 1, 2).to(torch.float32)
+            pooled = torch.nn.functional.adaptive_avg_pool2d(whole, self.periphery_shape[0])
+            return pooled.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+        return self._store.through(index, small)
+
+    def expect(self, index: Int64[Tensor, " b"]) -> None:
+        """Begin to read the images at these indices, where they have to be read."""
+        self._store.expect(index)
 
     @property
     def periphery_shape(self) -> tuple[int, int, int]:
@@ -206,7 +216,7 @@ class SaccadeWorld(World):
 
     def picture(self, scene: Scene, row: int) -> UInt8[Tensor, "H W 3"] | None:
         """The whole image of one row, in colour."""
-        return self._pixels[scene.index[row]][..., :3].expand(-1, -1, 3)
+        return self._store.batch(scene.index[row : row + 1])[0, ..., :3].expand(-1, -1, 3)
 
     def frame(self, pose: Float32[Tensor, "b 2"]) -> Float32[Tensor, "b 4"] | None:
         """Edges of the glimpses in units of the side; beyond [0, 1] where they reach over the border."""
@@ -218,13 +228,3 @@ class SaccadeWorld(World):
 
         place = self.lattice, self._whole, self.device
         return shown_maps(self.images, self._map, *place, sigma=self._sigma, options=self._map_options)
-
-
-def _on(pixels: UInt8[Tensor, "n h w c"], device: torch.device) -> UInt8[Tensor, "n h w c"]:
-    """The images on a device: left as they lie on the CPU, copied part by part and in h w c order elsewhere."""
-    if device.type == "cpu":
-        return pixels
-    there = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
-    for target, part in zip(there.split(_CHUNK), pixels.split(_CHUNK), strict=True):
-        target.copy_(part.contiguous())
-    return there

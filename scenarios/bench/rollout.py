@@ -114,10 +114,15 @@ def _ours(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Genera
 
 def _baselines(world: SaccadeWorld) -> dict[tuple[str, str, int], Callable[[], Generator[int, None, None]]]:
     """The same for DataLoaders, whose batches are taken to the world's device."""
-    maps = saliency_maps(world.images, "image-signature")
+    images = world.images
+    if not isinstance(images, Images):
+        raise ValueError(
+            f"{images.name}/{images.split} is read when looked at, expected images at hand; see bench images"
+        )
+    maps = saliency_maps(images, "image-signature")
 
     def rounds(policy: str, batch: int) -> Generator[int, None, None]:
-        data = GlimpseDataset(world.images, world.lattice, maps if policy == "saliency" else None)
+        data = GlimpseDataset(images, world.lattice, maps if policy == "saliency" else None)
         loader = DataLoader(data, batch, shuffle=True, num_workers=_WORKERS, pin_memory=world.device.type == "cuda")
         while True:
             for part in loader:

@@ -57,7 +57,7 @@ def nothing(split: str = "train", root: str = "") -> None:
         (restless, {}, r"restless gave other data, or another fingerprint, when it was loaded again"),
         (lenient, {}, r"lenient takes an option that it does not have, \{'no_such_option': 1\}"),
         (anything, {}, r"anything takes a split that it does not have"),
-        (nothing, {}, r"nothing gave None, expected Images or Objects"),
+        (nothing, {}, r"nothing gave None, expected Images, LazyImages or Objects"),
         (lenient, {"split": "test"}, r"gave the split 'train' where 'test' was asked for"),
     ],
 )

@@ -169,7 +169,7 @@ def test_images_in_the_order_of_stl10_are_looked_at_in_place(tmp_path: Path) -> 
         views = here.look(start, start.pose)
         assert torch.equal(views, there.look(start, start.pose))
         assert views.permute(0, 2, 3, 1).is_contiguous()
-    assert here._pixels.data_ptr() == mapped.ctypes.data
+    assert here._store.pixels.data_ptr() == mapped.ctypes.data
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2), (0, 3, 2, 1), (0, 2, 1, 3), (0, 1, 3, 2)])
