@@ -317,3 +317,17 @@ class Entrants(Options):
     as runs are one each"""
     deterministic: bool = True
     """learnt policies take the likeliest action instead of drawing one"""
+
+
+@dataclass(frozen=True)
+class ControlConfig(Options, owner="controls"):
+    """How large the control experiment is: ten conditions, each with a world model of its own for every seed."""
+
+    steps: Positive = 1500
+    """optimiser steps of every world model"""
+    batch: Annotated[int, Interval(ge=2, le=2**20)] = 64
+    """streams a step"""
+    scenes: Positive = 2000
+    """scenes of each split on which read-outs are trained and scored"""
+    map_scenes: Positive = 1000
+    """test scenes on whose exact masks maps are scored"""

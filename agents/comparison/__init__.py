@@ -8,6 +8,7 @@ streams           what a policy has looked at, and the accuracy of the whole ima
 statistics        accuracies, paired bootstrap, shares of the gap, glimpses needed, the 2 × 2 of runs and policies
 path_integration  how far each world model knows where it has come to
 fixation_maps     where policies look, and how much they look at the same places
+controls          does it matter that a map is that of this image: ten conditions, each with world models of its own
 cost              pixels seen and operations spent
 """
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
-    from . import fixation_maps
+    from . import controls, fixation_maps
     from .compare_runs import compared_as
     from .contest import Contest, Field
     from .contestants import Contestant, Gaze, standard
@@ -34,6 +35,7 @@ __all__ = [
     "GreedyOracle",
     "Visit",
     "compared_as",
+    "controls",
     "fixation_maps",
     "standard",
     "summary",
@@ -50,6 +52,7 @@ __getattr__, __dir__ = face(
         "oracle": ("GreedyOracle",),
         "statistics": ("summary", "two_by_two"),
         "streams": ("Visit", "whole_image"),
+        "controls": (),
         "fixation_maps": (),
         "cost": ("Cost",),
     },

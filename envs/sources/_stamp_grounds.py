@@ -78,7 +78,7 @@ class Plain(Ground):
 
 @dataclass(frozen=True)
 class Noise(Ground):
-    """Coloured noise whose amplitude falls with frequency f as f^-slope, as that of natural images does (slope 1).
+    """Coloured noise whose amplitude falls with frequency f as f^-slope.
 
     `contrast` is the standard deviation of its intensity, `colour` that of each opponent channel, `level` by how much
     the mean intensity of a scene differs from a half at most: all as shares of white.

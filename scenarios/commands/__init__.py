@@ -4,6 +4,7 @@ train           train a world model, and probe it
 train_policy    learn where to look in the frozen world model of a run
 train_jointly   world model and policy learn in turns
 sweep           train and probe many runs
+controls        does it matter that a map of what is salient is that of this image?
 evaluate        probe a run
 export          a trained model for others: a folder with a card, or the hub
 watch           scan paths of a scenario or a run
@@ -25,6 +26,7 @@ _named       what a command trains: a scenario, or a run that goes on
 _own_data    scenarios for one's own data, fitted to them
 _scenario    options of the world, source, policy and method that are asked for
 _words       words as they stand
+_settings    settings of many runs at once
 _places      names and places that are to be written, looked at before anything is done
 _runs        what training and probing leave, drawn
 _console     lines, errors, figures and progress

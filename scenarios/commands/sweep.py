@@ -1,13 +1,10 @@
 """`gazeworld sweep SCENARIO…`: train and probe methods × seeds × numbers of views, and go on where it stopped."""
 
-import ast
-import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
@@ -16,20 +13,18 @@ from gazeworld.agents.config import LOGGER, LoggerName
 from gazeworld.agents.runs import provenance
 from gazeworld.agents.runs.scenario import Scenario
 from gazeworld.envs import registry
-from gazeworld.envs.validation import Options, shown
+from gazeworld.envs.validation import Options
 
 from . import _catalogue
 from ._arguments import BARE, parsed
 from ._console import save_figure, say
 from ._own_data import OwnDataArguments, fitted, takes_data
 from ._places import Folder
+from ._settings import changed, whole
 from ._words import listed
 
 if TYPE_CHECKING:
     from gazeworld.agents.runs.sweep import Plan
-
-_DIGITS = 20  # of whole numbers; what is beyond their bounds is said by those who have them
-_OWN_FLAGS = {"train.observed": "--observed", "seed": "--seeds", "method.name": "--methods"}
 
 
 @dataclass(frozen=True)
@@ -103,8 +98,8 @@ def plan_of(chosen: SweepArguments) -> "Plan":
     from gazeworld.agents.runs.sweep import plan
 
     names = listed(",".join(chosen.scenarios), "SCENARIO")
-    methods, seeds = listed(chosen.methods, "--methods"), _whole(chosen.seeds, "--seeds", 0)
-    lengths = _whole(chosen.observed, "--observed", 1)
+    methods, seeds = listed(chosen.methods, "--methods"), whole(chosen.seeds, "--seeds", 0)
+    lengths = whole(chosen.observed, "--observed", 1)
     if not names or not seeds:
         raise ValueError(f"nothing to do: {'--seeds is empty' if names else 'no scenario was named'}")
     return plan(
@@ -112,7 +107,7 @@ def plan_of(chosen: SweepArguments) -> "Plan":
         methods=methods,
         seeds=seeds,
         observed=lengths,
-        change=partial(_changed, changes=chosen.changes, methods=[registry.plain(name) for name in methods]),
+        change=partial(changed, changes=chosen.changes, methods=[registry.plain(name) for name in methods]),
         runs=chosen.runs,
         device=chosen.device,
     )
@@ -138,79 +133,3 @@ def _compare(folders: Sequence[Path], figures: Path, console: Console) -> None:
     for grid in heat_maps.grids(rows(records)):
         tables.put(console, heat_maps.table(grid))
         save_figure(heat_maps.figure(grid), figures / f"heatmap-{grid.name}.png", console)
-
-
-def _whole(text: str, flag: str, least: int) -> list[int]:
-    words = listed(text, flag)
-    for word in words:
-        if not (word.isdecimal() and len(word) <= _DIGITS) or int(word) < least:
-            raise ValueError(f"{flag}: {shown(word)} is no whole number from {least} on; expected a list like 0,1,2")
-    return [int(word) for word in words]
-
-
-def _changed(asked: Scenario, changes: tuple[str, ...], methods: list[str]) -> Scenario:
-    """The scenario with `key=value` settings; `METHOD:key=value` is for the runs of one method."""
-    for text in changes:
-        key, equals, value = text.partition("=")
-        only, colon, rest = key.rpartition(":")
-        if colon and only not in (methods or [asked.method["name"]]):
-            raise ValueError(f"--set {text}: {only!r} is no method of this sweep")
-        key = rest
-        if not equals or not key:
-            raise ValueError(f"--set {text}: expected key=value or METHOD:key=value, as in train.steps=300")
-        if key in _OWN_FLAGS:
-            raise ValueError(f"--set {text}: this is what {_OWN_FLAGS[key]} is for")
-        if not colon or only == asked.method["name"]:
-            try:
-                asked = _set(asked, key.split("."), _value(value))
-            except ValueError as error:
-                raise ValueError(f"--set {text}: {error}") from error
-    return asked
-
-
-def _value(text: str) -> Any:
-    """A number, true or false, a list, or else the text itself: what config.json can hold."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        found = ast.literal_eval(text)
-        json.dumps(found)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return text
-    return found
-
-
-def _set(asked: Scenario, path: list[str], value: Any) -> Scenario:
-    names = [field.name for field in dataclasses.fields(Scenario)]
-    if path[0] not in names:
-        raise ValueError(f"a scenario has no {path[0]!r}; it has {', '.join(names)}")
-    return dataclasses.replace(asked, **{path[0]: _put(getattr(asked, path[0]), path[1:], value)})
-
-
-def _put(old: Any, path: list[str], value: Any) -> Any:
-    """A copy of a configuration or dictionary with one value replaced."""
-    if not path:
-        return _like(old, value)
-    if dataclasses.is_dataclass(old) and not isinstance(old, type):
-        names = [field.name for field in dataclasses.fields(old)]
-        if path[0] not in names:
-            raise ValueError(f"there is no {path[0]!r}; there are {', '.join(names)}")
-        return dataclasses.replace(old, **{path[0]: _put(getattr(old, path[0]), path[1:], value)})
-    if not isinstance(old, dict):
-        raise ValueError(f"{old!r} has no {path[0]!r} in it")
-    # An option that is not written down has the default of its world, policy or method; those refuse what they lack.
-    inner = old.get(path[0], {} if path[1:] else value)
-    return {**old, path[0]: _put(inner, path[1:], value)}
-
-
-def _like(old: Any, value: Any) -> Any:
-    """The value, if it is of the kind of the old one."""
-    if isinstance(old, dict) or dataclasses.is_dataclass(old):
-        raise ValueError(f"{value!r} cannot stand for all its settings; name one of them after a dot")
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(old, tuple):
-        return tuple(value) if isinstance(value, list | tuple) else (value,)
-    if old is not None and type(old) is not type(value):
-        raise ValueError(f"expected something like {old!r}, found {value!r}")
-    return value

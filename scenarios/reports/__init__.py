@@ -9,6 +9,7 @@ Figures
     figures            evaluations and training, of one run or of several
     probe_figures      neighbours, maps, rollouts, goals
     comparison_report  a comparison of policies: tables, sentences and all its figures
+    controls_report    the control experiment: tables in Markdown, and its figure
     heat_maps          numbers of views in training against those in probing
     scan_paths         where a policy looks, still and moving
     fixation_density   where it looks over many scenes
@@ -29,6 +30,7 @@ from gazeworld.envs.registry import face
 if TYPE_CHECKING:
     from . import (
         comparison_report,
+        controls_report,
         figures,
         films,
         fixation_density,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "comparison_report",
+    "controls_report",
     "figures",
     "films",
     "fixation_density",
@@ -79,6 +82,7 @@ __getattr__, __dir__ = face(
         "fixation_density": (),
         "probe_figures": (),
         "comparison_report": (),
+        "controls_report": (),
         "heat_maps": (),
         "scan_paths": (),
         "page_tables": (),

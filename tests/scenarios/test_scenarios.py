@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fakes.archives import write_cifar100, write_tiny_imagenet
 from fakes.object_datasets import write_tree
+from fakes.stamps import draw_photographs, draw_stamps
 from PIL import Image
 from rich.console import Console
 
@@ -54,6 +55,12 @@ def packed(root: Path) -> None:
         file.rename(root / file.name)
 
 
+def stamps(root: Path) -> None:
+    """Cut-outs, and photographs to put behind them."""
+    draw_stamps(root)
+    draw_photographs(root / "photographs", 4)
+
+
 def folder(root: Path) -> None:
     """Photographs of two classes, of different sizes."""
     rng = np.random.default_rng(0)
@@ -69,6 +76,7 @@ MAKERS = {
     "fashion-mnist": fashion,
     "packed": packed,
     "cifar100": write_cifar100,
+    "stamps": stamps,
     "tiny-imagenet": lambda root: write_tiny_imagenet(root, train=4, val=4),
 }
 SMALLER = {"solids": {"per_family": 3, "size": 32, "views": 10}, "search": {"variants": 1}}
@@ -126,6 +134,8 @@ def shortened(name: str, folder: Path) -> scenario.Scenario:
         root.mkdir()
         MAKERS[one.world["source"]](root)
         world = {"root": str(root)}
+        if one.world.get("source_options", {}).get("behind") == "photos":
+            world["source_options"] = {"behind": "photos", "backgrounds": [str(root / "photographs")]}
     train = {"epochs": 0, "steps": 3, "batch": 4, "log_every": 1, "probe_every": 3, "save_every": 3}
     return one.changed(world=world, train={**train, "compile": False, "precision": "32-true"}, probe={"online": 12})
 

@@ -10,12 +10,15 @@ import torch
 from fakes.stamps import FEW, colour, draw_photographs, draw_stamps, stamp
 from PIL import Image
 
+from gazeworld.envs.conformance import check_source
 from gazeworld.envs.files import DataError
 from gazeworld.envs.images import LazyImages, load_source
 from gazeworld.envs.rng import Draws
 from gazeworld.envs.sources._stamp_grounds import Noise, photographs
 from gazeworld.envs.sources._stamp_objects import CLASSES, listing
 from gazeworld.envs.validation import OptionError
+from gazeworld.envs.world import Scene
+from gazeworld.envs.worlds.saccade import SaccadeWorld
 
 SMALL = {"side": 32, "scenes": 600}
 ALL = torch.arange(300)
@@ -247,3 +250,18 @@ def test_impossible_options_are_refused(root: Path, options: dict[str, Any], sai
         load(root, **options)
     with pytest.raises(ValueError, match=r"source 'stamps': unknown split 'valid'; there are: test, train"):
         load(root, "valid")
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_source_conforms(root: Path, split: str) -> None:
+    assert len(check_source("stamps", split=split, root=str(root), **SMALL)) == 600
+
+
+def test_a_world_looks_at_scenes_and_says_where_the_object_is(root: Path) -> None:
+    world = SaccadeWorld("stamps", "test", root, glimpse=12, source_options={**SMALL, "behind": "plain", "light": 0.0})
+    index = torch.arange(40)
+    masks = world.masks(index)
+    assert masks is not None
+    poses = torch.full((40, 2), 0.5)
+    seen = world.look(Scene(index, world.labels[index], poses), world.snap(Scene(index, index, poses), poses))
+    assert torch.equal((seen != 128).any(1), masks[:, 10:22, 10:22])

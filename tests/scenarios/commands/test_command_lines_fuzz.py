@@ -25,6 +25,7 @@ from gazeworld.scenarios.commands import (
     _catalogue,
     bench,
     compare,
+    controls,
     data,
     evaluate,
     fit_ensemble,
@@ -73,6 +74,7 @@ LOOKING = {
 }
 MAKING = {
     "sweep": (["sweep", "saccade-digits"], sweep.SweepArguments),
+    "controls": (["controls", "saccade-digits"], controls.ControlsArguments),
     "render": (["data", "render", "--out", "out", "--source", "solids"], data.RenderArguments),
     "pack": (["data", "pack", "tree", "--out", "out"], data.PackArguments),
     "rollout": (["bench", "rollout"], bench.RolloutArguments),
@@ -111,6 +113,7 @@ NAMES = {
         "[" * 900,
     ],
     "policies": ["no-such-policy"],
+    "conditions": ["no-such-condition", "own,own", LONG],
     "learned": ["no-such-policy", "a\0b", LONG],
     "versus": ["no-such-run", "a\0b"],
     "rewards": ["applause", "coverage:x=1", ":", "coverage:cells"],
