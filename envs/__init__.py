@@ -8,7 +8,7 @@ Environments
     single_env       ActiveVisionEnv: the same for one row; OneRow, of any such vector environment
     resets           what `reset(options=…)` may ask for
     render           frames for people
-    conformance/     tests to run on one's own world, source, renderer, or anybody's vector environment
+    conformance/     tests to run on one's own world, source, renderer, prior, or anybody's vector environment
 Worlds
     world            World, the contract, and make_world; what a world can do is asked here
     worlds/          one file a world: saccade, rotation, augmentation
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         ConformanceError,
         check_images,
         check_objects,
+        check_prior,
         check_renderer,
         check_source,
         check_vector_env,
@@ -106,6 +107,7 @@ __all__ = [
     "__version__",
     "check_images",
     "check_objects",
+    "check_prior",
     "check_renderer",
     "check_source",
     "check_vector_env",
@@ -130,6 +132,7 @@ __getattr__, __dir__ = face(
             "ConformanceError",
             "check_images",
             "check_objects",
+            "check_prior",
             "check_renderer",
             "check_source",
             "check_vector_env",

@@ -27,6 +27,7 @@ OF_OTHERS = {"triton"}
 OPTIONAL = {
     "rl": r"agents/rl/\w+\.py|scenarios/bench/sb3\.py",
     "render": r"envs/renderers/(opengl|blender)\.py",
+    "onnx": r"envs/priors/onnx\.py",
     "hub": r"(envs/downloads|agents/runs/hub)\.py",
     "wandb": r"agents/training/loggers\.py",
     "trackio": r"agents/training/loggers\.py",

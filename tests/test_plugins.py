@@ -11,7 +11,16 @@ import pytest
 import torch
 
 from gazeworld.agents import check_policy, check_reward, make_sb3_env, open_run
-from gazeworld.envs import check_renderer, check_source, check_world, make_renderer, make_world, plugins
+from gazeworld.envs import (
+    check_prior,
+    check_renderer,
+    check_source,
+    check_world,
+    make_prior,
+    make_renderer,
+    make_world,
+    plugins,
+)
 from gazeworld.models import check_method
 from gazeworld.scenarios.commands import _main
 
@@ -35,7 +44,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_every_example_conforms() -> None:
-    assert {"contrast_gain", "forward", "march", "points", "stripes", "zoom"} == NAMES
+    assert {"contrast_gain", "edges", "forward", "march", "points", "stripes", "zoom"} == NAMES
     check_source("stripes:load", count=40)
     check_world(make_world("zoom:ZoomWorld", source="stripes:load", source_options={"count": 40}))
     check_method("forward:ForwardPixels", dim=16, width=8)
@@ -44,6 +53,8 @@ def test_every_example_conforms() -> None:
     check_reward("contrast_gain:ContrastReward", world)
     check_reward("contrast_gain:ContrastReward", world, only_gain=True)
     check_renderer(make_renderer("points:PointRenderer", 48))
+    check_prior(make_prior("edges:EdgePrior", blur=5))
+    check_policy("saliency", world, map="mismatched-edges:EdgePrior", map_options={"blur": 5})
 
 
 def test_the_readme_s_words_are_those_of_the_files() -> None:

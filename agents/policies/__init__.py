@@ -6,6 +6,7 @@ Without a model
     grid           a grid of places, in random order
     saliency       where a map says that something is, with inhibition of return
     dwell          around the present fixation, and now and then to another salient place
+    deepgaze3      where people would look next, after what they have looked at
     unseen         views of an object that have not been shown yet
 By planning one or more steps ahead with a world model
     novelty        what is foreseen to be unlike all that was seen

@@ -4,6 +4,7 @@ vector_envs   check_vector_env: is anybody's vector environment what Gymnasium s
 worlds        check_world: a world, and the environments that look at it
 sources       check_source, check_images, check_objects: a source of data, and what it gives
 renderers     check_renderer: a way to draw meshes
+priors        check_prior: where somebody may look next in an image
 
 Methods are checked by `gazeworld.models.check_method`, policies and rewards by `gazeworld.agents.check_policy` and
 `check_reward`. Each returns nothing, or raises ConformanceError saying in one sentence what is wrong; what a class
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..registry import face
 
 if TYPE_CHECKING:
+    from .priors import check_prior
     from .renderers import check_renderer
     from .sources import check_images, check_objects, check_source
     from .vector_envs import check_vector_env
@@ -24,6 +26,7 @@ __all__ = [
     "ConformanceError",
     "check_images",
     "check_objects",
+    "check_prior",
     "check_renderer",
     "check_source",
     "check_tensor",
@@ -39,6 +42,7 @@ __getattr__, __dir__ = face(
         "worlds": ("check_world",),
         "sources": ("check_images", "check_objects", "check_source"),
         "renderers": ("check_renderer",),
+        "priors": ("check_prior",),
     },
 )
 

@@ -56,5 +56,5 @@ def test_stay_is_the_share_of_short_saccades_and_reach_their_length(stay: float)
     "options", [{"stay": 1.5}, {"stay": float("nan")}, {"reach": 0.0}, {"map": "deepgaze"}, {"colour": 1}]
 )
 def test_bad_options_are_refused(options: dict) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(options))}|saliency map"):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}|unknown prior"):
         make_policy("dwell", world(), **options)

@@ -92,6 +92,7 @@ def test_options_of_no_sense_are_named() -> None:
 
 def test_every_policy_on_the_shelf_is_tested() -> None:
     elsewhere = {"unseen"}  # of objects: test_unseen.py
+    elsewhere |= {"deepgaze3"}  # of a network: test_deepgaze3.py
     elsewhere |= {"sb3"}  # of Stable-Baselines3: test_policy_sb3.py
     elsewhere |= {"novelty", "disagreement", "information", "goal"}  # with a world model: test_planned_policies.py
     assert {name for name, _ in EVERY} | elsewhere >= set(registry.names(POLICIES))
