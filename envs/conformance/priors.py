@@ -31,7 +31,7 @@ def check_prior(prior: Any, *, side: int = _SIDE, channels: int = 3, maps: Tenso
     if not isinstance(prior, Prior):
         fail(f"{name}.bind gave {type(prior).__name__}, expected a prior")
     pixels = images.pixels.clone()
-    past = torch.rand(_COUNT, 2, 2, generator=torch.Generator().manual_seed(seed))
+    past = torch.rand(_COUNT, 2, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
     found = prior.log_density(pixels, past, index=index)
     _check_density(found, f"{name}.log_density()", _COUNT, side)
     if not torch.equal(pixels, images.pixels):
