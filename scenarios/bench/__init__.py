@@ -4,6 +4,7 @@ rollout   glimpses per second of the vector environment, beside a Dataset and Da
 views     views of objects per second, packed and live
 sb3       steps per second through the adapter for Stable-Baselines3
 step      where the time of a training step goes
+priors    milliseconds for a map, by every prior of fixations
 methods   training steps of every method at an equal batch
 """
 
@@ -13,6 +14,7 @@ from gazeworld.envs.registry import face
 
 if TYPE_CHECKING:
     from .methods import methods_bench
+    from .priors import priors_bench
     from .rollout import rollout_bench
     from .sb3 import sb3_bench
     from .step import step_bench
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "methods_bench",
+    "priors_bench",
     "rollout_bench",
     "sb3_bench",
     "step_bench",
@@ -34,5 +37,6 @@ __getattr__, __dir__ = face(
         "sb3": ("sb3_bench",),
         "step": ("step_bench",),
         "methods": ("methods_bench",),
+        "priors": ("priors_bench",),
     },
 )

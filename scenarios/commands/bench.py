@@ -11,7 +11,7 @@ from annotated_types import Interval
 from rich.console import Console
 
 from gazeworld.agents.runs.scenario import Scenario
-from gazeworld.envs.validation import Options, Side
+from gazeworld.envs.validation import Options, PathText, Rows, Side, checked
 
 from . import _catalogue
 from ._arguments import BARE, Size, parsed, with_policy
@@ -96,12 +96,33 @@ class MethodsArguments(Options):
     """auto, cpu, cuda …"""
 
 
+@dataclass(frozen=True)
+class PriorsArguments(Options):
+    """Milliseconds of one core for a map, by every prior of fixations, and a sheet of photographs with all maps."""
+
+    sides: str = "96,224"
+    """sides of the images in pixels, separated by commas"""
+    batch: Rows = 16
+    """images in a call"""
+    seconds: Seconds = 1.0
+    """CPU time per measurement"""
+    repo: PathText = ""
+    """a checkout of DeepGaze, to be measured with random weights"""
+    onnx: PathText = ""
+    """the file of a network of one's own, to be measured too"""
+    pictures: PathText = ""
+    """folder of photographs for the sheet"""
+    sheet: PathText = ""
+    """file that the sheet is drawn to, .png or .jpg"""
+
+
 def run(words: list[str]) -> int:
     """Run one measurement; returns the exit code. Raises ValueError for a kind that there is not."""
     kind = words[0] if words else "--help"
     if kind in ("-h", "--help"):
         print(
-            "usage: gazeworld bench rollout|sb3|views [OPTIONS]\n       gazeworld bench step|methods SCENARIO [OPTIONS]"
+            "usage: gazeworld bench rollout|sb3|views|priors [OPTIONS]\n"
+            "       gazeworld bench step|methods SCENARIO [OPTIONS]"
         )
         return 0 if words else 2
     if kind not in BENCHES:
@@ -130,6 +151,15 @@ def _sb3(words: list[str]) -> int:
     from ..bench.sb3 import sb3_bench
 
     sb3_bench(**dataclasses.asdict(chosen))
+    return 0
+
+
+def _priors(words: list[str]) -> int:
+    chosen = parsed(PriorsArguments, words, "gazeworld bench priors")
+    sides = [checked("sides", int(word) if word.isdigit() else word, Side) for word in listed(chosen.sides, "--sides")]
+    from ..bench.priors import priors_bench
+
+    priors_bench(**{**dataclasses.asdict(chosen), "sides": sides})
     return 0
 
 
@@ -165,6 +195,7 @@ BENCHES: dict[str, Callable[[list[str]], int]] = {
     "rollout": _rollout,
     "views": _views,
     "sb3": _sb3,
+    "priors": _priors,
     "step": _step,
     "methods": _methods,
 }
