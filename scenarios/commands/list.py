@@ -1,4 +1,4 @@
-"""`gazeworld list`: scenarios, worlds, sources, policies and methods."""
+"""`gazeworld list`: scenarios, worlds, sources, policies, priors of fixations and methods."""
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,7 @@ REGISTRIES = {
     "worlds": "gazeworld.envs.worlds",
     "sources": "gazeworld.envs.sources",
     "policies": "gazeworld.agents.policies",
+    "priors": "gazeworld.envs.priors",
     "methods": "gazeworld.models.methods",
 }
 
@@ -21,7 +22,7 @@ def run(words: list[str]) -> int:
     if words and words[0] not in ("-h", "--help"):
         return fail(f"list takes no argument, found {words[0]!r}")
     if words:
-        print("usage: gazeworld list\n\nScenarios with their variants, worlds, sources, policies and methods.")
+        print("usage: gazeworld list\n\nScenarios with their variants, worlds, sources, policies, priors and methods.")
         return 0
     show(Console())
     return 0
