@@ -29,10 +29,10 @@ COMMANDS = "scenarios/commands"
 FLOORS = {
     "envs": [
         {"."},
-        {"meshes", "priors"},
+        {"meshes"},
         {"objects"},
         {"image_datasets", "object_datasets", "renderers"},
-        {"sources", "gaze"},
+        {"gaze", "priors", "sources"},
         {"worlds"},
         {"conformance"},
     ],

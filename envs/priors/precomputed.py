@@ -7,27 +7,32 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from ..files import DataError
+from ..image_datasets.map_files import open_maps
 from ..images import Images, LazyImages, StillImages
 from ..map_sets import MapSet, TensorMaps
 from ..prior import Prior, log_of
-from ..validation import OptionError
+from ..validation import OptionError, PathText
 
 
 class PrecomputedPrior(Prior):
-    """The saliency maps that came with a split of images (`bind`), whoever computed them.
+    """Saliency maps of a split of images (`bind`), whoever computed them.
 
-    Pixels are not looked at. -inf where a map is zero. Raises DataError naming a map that is missing or damaged.
+    `maps` is the folder or file where they lie (`gazeworld.envs.image_datasets.map_files.open_maps`), in which `kind`,
+    if given, is the prior that must have made them; without it, they are those that came with the images. Pixels are
+    not looked at. -inf where a map is zero.
+    Raises DataError for maps of other images, and naming a map that is missing or damaged.
     """
 
     stored = True
 
-    def __init__(self) -> None:
+    def __init__(self, maps: PathText = "", kind: str = "") -> None:
+        self._place, self._kind = maps, kind
         self._maps: MapSet | None = None
 
     def bind(self, images: StillImages) -> "PrecomputedPrior":
         """The maps of these images. Raises DataError where none came with them."""
         found = copy.copy(self)
-        found._maps = _maps_of(images)
+        found._maps = open_maps(self._place, images, self._kind) if self._place else _maps_of(images)
         return found
 
     def log_density(

@@ -1,6 +1,7 @@
 """Every prior keeps the contract, and says what those say that it is made of."""
 
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,12 @@ from torch import Tensor
 
 from gazeworld.envs import check_prior, make_prior, registry
 from gazeworld.envs.conformance import ConformanceError
+from gazeworld.envs.files import DataError
+from gazeworld.envs.fixations import Lattice
 from gazeworld.envs.images import Images
 from gazeworld.envs.prior import PRIORS, Prior, log_of
 from gazeworld.envs.saliency import centre_gaussian, image_signature, local_contrast
+from gazeworld.envs.scene_priors import fixation_prior_of
 from gazeworld.envs.validation import OptionError
 
 ELSEWHERE = {"deepgaze1", "deepgaze2e", "deepgaze3", "onnx"}  # test_deepgaze.py, test_onnx.py
@@ -140,6 +144,27 @@ def test_precomputed_maps_of_another_size_or_none_are_refused() -> None:
         prior.log_density(pixels)
     with pytest.raises(OptionError, match=r"maps of 10 px, and was asked for images of 12 x 12"):
         prior.bind(images).log_density(torch.zeros(2, 12, 12, 1, dtype=torch.uint8), index=torch.arange(2))
+
+
+def test_maps_lie_wherever_it_is_said(tmp_path: Path) -> None:
+    pixels = torch.randint(0, 256, (4, 10, 10, 1), dtype=torch.uint8)
+    images = Images("four", "train", pixels, torch.arange(4) % 2, ("a", "b"), (0.5,), (0.5,), "four")
+    found = maps(4, 10)
+    np.save(tmp_path / "saliency_train.npy", found.numpy())
+    index = torch.arange(4)
+    prior = make_prior("precomputed", maps=str(tmp_path)).bind(images)
+    expected = found / found.sum((1, 2), keepdim=True)
+    torch.testing.assert_close(prior.log_density(pixels, index=index).exp(), expected)
+    lattice, options = Lattice(10, 3), {"maps": str(tmp_path)}
+    for kind, order in (("precomputed", [0, 1, 2, 3]), ("mismatched-precomputed", [1, 0, 3, 2])):
+        drawn = fixation_prior_of(images, kind, lattice, options=options).probabilities(index).flatten(1)
+        window = lattice.window(expected[order])
+        torch.testing.assert_close(drawn, window / window.sum(1, keepdim=True), atol=1e-5, rtol=0)
+    np.save(tmp_path / "saliency_train.npy", found[:3].numpy())
+    with pytest.raises(DataError, match=r"saliency_train.npy: "):
+        fixation_prior_of(images, "precomputed", lattice, options=options)
+    with pytest.raises(DataError, match=r"nowhere: not there"):
+        make_prior("precomputed", maps=str(tmp_path / "nowhere")).bind(images)
 
 
 class Faulty(Prior):
