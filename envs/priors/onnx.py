@@ -1,6 +1,7 @@
 """Looking where a network of one's own says: any model that was exported to an ONNX file."""
 
 import hashlib
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -140,16 +141,16 @@ class OnnxPrior(Prior):
 def _session(path: Path) -> Any:
     """The network, ready to run. Raises OptionError without ONNX Runtime, DataError for a file that is no network."""
     try:
-        import onnxruntime
+        runtime: Any = importlib.import_module("onnxruntime")
     except ImportError as error:
         raise OptionError(f"prior 'onnx' needs ONNX Runtime ({error}); `pip install onnxruntime`") from error
     if not path.is_file():
         raise DataError(f"{path}: no such file, expected a network in an ONNX file")
-    options = onnxruntime.SessionOptions()
+    options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # it has errors of its own, one for each way to fail
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: no network that ONNX Runtime reads ({reason})") from error

@@ -105,7 +105,7 @@ def _cost(prior: Prior, side: int, batch: int, seconds: float) -> float:
     """Milliseconds of CPU time for an image."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (batch, side, side, 3), generator=generator, dtype=torch.uint8)
-    past = torch.rand(batch, 3, 2, generator=generator)
+    past = torch.rand(batch, 3, 2, generator=generator, dtype=torch.float32)
     prior.log_density(images[:1], past[:1])  # what is made ready once
     # One image alone says whether a batch would take minutes.
     start = time.process_time()
