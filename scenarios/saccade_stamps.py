@@ -16,7 +16,8 @@ Command
     gazeworld train saccade-stamps:no-conditioning --seed 0
     gazeworld controls                                          is it the map of this image that matters?
 Time
-    3000 steps at about 130 ms on one CPU core, then two minutes of probing.
+    1500 steps of 64 streams: four minutes of one CPU core, then a minute of probing (`gazeworld controls`). The
+    3000 steps of 128 streams of `gazeworld train` have not been run: by that about 15 minutes.
 """
 
 import dataclasses

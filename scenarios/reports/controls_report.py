@@ -34,7 +34,7 @@ def _conditions(found: dict[str, Any]) -> str:
         cells += [_cell(one["top-1 of the mean of views"], -1), _cell(one["position R²"], 0, r2=True)]
         cells += [_cell(one[what], -1) if what == "object: covered" else _overall(one[what]) for what in seen]
         lines.append(_row([label, *cells, str(len(one["seeds"]))]))
-    lines += [_untrained(some, views, len(seen)), ""]
+    lines += [_untrained(next(iter(conditions)), some, views, len(seen)), ""]
     lines += ["Means over seeds ± half the 95 % interval (Student's t over seeds). Chance "]
     lines[-1] += (
         f"{100 * some['chance']['mean'][0]:.1f} %; `mean of views`: a probe on the mean of all views' embeddings. "
@@ -49,11 +49,10 @@ def _conditions(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _untrained(some: dict[str, Any], views: int, seen: int) -> str:
+def _untrained(label: str, some: dict[str, Any], views: int, seen: int) -> str:
     cells = [_cell(some["top-1, untrained"], m) for m in range(views)]
-    first = next(iter(MAPS))
     return _row(
-        [f"untrained, {first} map", *cells, "", _cell(some["position R², untrained"], 0, r2=True), *[""] * (seen + 1)]
+        [f"untrained, {label}", *cells, "", _cell(some["position R², untrained"], 0, r2=True), *[""] * (seen + 1)]
     )
 
 
