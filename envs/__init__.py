@@ -42,6 +42,7 @@ What all of them use
     validation       types and bounds of options
     signatures       what a registry's things can be told, read from the source
     files            files, read with errors that name them and written whole or not at all
+    resumable        large files written piece by piece
     threads          work done by threads, in order
     cache            arrays that are computed once
     arrays           .npy files of strangers

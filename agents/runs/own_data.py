@@ -14,6 +14,7 @@ from PIL import Image
 
 from gazeworld.envs import registry, walking
 from gazeworld.envs.files import DataError, expanded
+from gazeworld.envs.image_datasets import packed_images
 from gazeworld.envs.images import load_source
 from gazeworld.envs.meshes.mesh_files import EXTENSIONS as MODELS
 from gazeworld.envs.object_datasets.packed_store import MANIFEST_FILE, read_manifest
@@ -64,6 +65,17 @@ def own_data(text: str, world: str) -> OwnData:
     return found
 
 
+def source_of(text: str, world: str) -> tuple[str, str]:
+    """Source and root of what `text` names, as `own_data` takes it; of a source that is named, nothing is loaded."""
+    if expanded(text, "data").exists():
+        found = own_data(text, world)
+        return found.source, found.root
+    name, root = _named(text)
+    if not can_look(world, name):
+        raise DataError(f"{text}: source {name!r} is none that world {world!r} looks at")
+    return name, root
+
+
 def _in_folder(path: Path, images: bool, text: str) -> OwnData:
     if not path.is_dir():
         raise DataError(f"{text}: is a file, expected {_FORMS}")
@@ -72,6 +84,10 @@ def _in_folder(path: Path, images: bool, text: str) -> OwnData:
         manifest = read_manifest(path)
         first, last = manifest.splits["train"]
         return OwnData(name, "packed", root, last - first, manifest.size, manifest.views)
+    if packed_images.is_store(path):
+        stored = packed_images.read_manifest(path)
+        count = next(iter([stored.splits[n] for n in ("train", *stored.splits) if n in stored.splits])).count
+        return OwnData(name, "packed", root, count, stored.side)
     files = walking.walk(path, (*PICTURES, *MODELS), "an image or a model", labels=0).files
     pictures = [file for file in files if file.name.lower().endswith(PICTURES)]
     if any(file.name == "image_0.jpg" and file.with_name("latent_0.npy").is_file() for file in pictures):
@@ -101,6 +117,14 @@ def _side(pictures: list[Path]) -> int:
 
 def _of_source(text: str) -> OwnData:
     """Data of a source by its name, with or without the folder where they lie; it is loaded to see what there is."""
+    name, root = _named(text)
+    found: Any = load_source(name, "train", root)
+    views = found.gallery.shape[1] if isinstance(found, Objects) else 0
+    return OwnData(registry.short(name), name, root, len(found), found.side, views)
+
+
+def _named(text: str) -> tuple[str, str]:
+    """The source and the folder in SOURCE or SOURCE:FOLDER, an empty one where none is said."""
     known, (name, _, root) = registry.names(SOURCES), text.partition(":")
     if registry.plain(name) not in known and ":" in text and "/" not in name:
         named, rest = registry.split(SOURCES, text)  # perhaps one of another package, MODULE:FUNCTION
@@ -111,9 +135,7 @@ def _of_source(text: str) -> OwnData:
             f"{', '.join(known)}{'' if '/' in name else meant(name, known)}"
         )
     name, root = registry.plain(name), str(expanded(root, "data").absolute()) if root else ""
-    found: Any = load_source(name, "train", root)
-    views = found.gallery.shape[1] if isinstance(found, Objects) else 0
-    return OwnData(registry.short(name), name, root, len(found), found.side, views)
+    return name, root
 
 
 def _slug(name: str) -> str:

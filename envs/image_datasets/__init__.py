@@ -5,6 +5,9 @@ read_ahead      reads what is wanted now and what is expected next, by threads
 map_files       saliency maps beside images, opened: published ones and those computed here
 map_manifest    what stands beside maps: which prior made them, for which images
 map_codes       maps in one byte a pixel, within an error bound
+compute_maps    maps of a whole split by any prior, resumable, by several processes
+packed_images   the format of a packed store of images, and how one is read
+pack_images     packs the images of any source, resumable
 """
 
 from typing import TYPE_CHECKING
@@ -12,9 +15,32 @@ from typing import TYPE_CHECKING
 from ..registry import face
 
 if TYPE_CHECKING:
+    from .compute_maps import MapJob, compute_maps, merge_maps
     from .map_files import open_maps
+    from .pack_images import PackJob, pack_images
+    from .packed_images import open_packed, verify_packed
     from .ring import ImageStore, image_store
 
-__all__ = ["ImageStore", "image_store", "open_maps"]
+__all__ = [
+    "ImageStore",
+    "MapJob",
+    "PackJob",
+    "compute_maps",
+    "image_store",
+    "merge_maps",
+    "open_maps",
+    "open_packed",
+    "pack_images",
+    "verify_packed",
+]
 
-__getattr__, __dir__ = face(__name__, {"map_files": ("open_maps",), "ring": ("ImageStore", "image_store")})
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "compute_maps": ("MapJob", "compute_maps", "merge_maps"),
+        "map_files": ("open_maps",),
+        "pack_images": ("PackJob", "pack_images"),
+        "packed_images": ("open_packed", "verify_packed"),
+        "ring": ("ImageStore", "image_store"),
+    },
+)

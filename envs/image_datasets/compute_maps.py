@@ -37,7 +37,7 @@ _FILES, _LEAST = 256, 256  # ranges at most, and images in one at least
 
 @dataclass(frozen=True)
 class Tally:
-    """How far the computing is: maps that are whole, those that this run computed, and how many it is to have in all."""
+    """How far the computing is: maps that are whole, those that this run computed, and how many there will be."""
 
     done: int
     made: int
@@ -129,7 +129,7 @@ def compute_maps(job: MapJob, shard: tuple[int, int] = (0, 1), told: Told | None
     """
     part, parts = shard
     if not 0 <= part < parts:
-        raise ValueError(f"shard {part}/{parts}, expected I/N with I from 0 to N - 1")
+        raise ValueError(f"shard is {part}/{parts}, expected I/N with I from 0 to N - 1")
     with room_told(job.folder, "run again"):
         if _begin(job):
             return True

@@ -1,7 +1,8 @@
-"""A packed store: views of objects in one memory-mapped file, made of a 3DIEBench tree by `gazeworld data pack`.
+"""A packed store that `gazeworld data pack` made: views of objects, or still images of any source.
 
+Views of objects lie in one memory-mapped file; images as raw bytes or as JPEGs, see `image_datasets.packed_images`.
 Opening one takes next to no memory and gathering views from it goes at the speed of memory, or of the disk where the
-store does not fit.
+store does not fit; JPEGs are decoded when they are looked at.
 """
 
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 import torch
 
 from ..files import DataError, digest, located
+from ..image_datasets import packed_images
+from ..images import StillImages
 from ..object_datasets import packed_store
 from ..object_datasets.pack_tree import verify
 from ..object_datasets.tree import check_split
@@ -18,16 +21,28 @@ from ..objects.gallery import ArrayGallery, Objects, ReadAhead
 from ..validation import Natural
 
 
-def load(split: str = "train", root: str = "", *, views: Natural = 0, check: bool = False) -> Objects:
-    """Objects of one split ("train", "test", also called "val", or "all") of the store in the folder `root`.
+def load(split: str = "train", root: str = "", *, views: Natural = 0, check: bool = False) -> Objects | StillImages:
+    """One split of the store in the folder `root`: objects or images, whichever it holds.
 
-    `views` limits how many views of each object are used (0: all). The files' sizes, latents and labels are checked at
-    once; the views only if `check` is set, which reads all of them. Raises DataError naming a file that is missing or
+    Of objects there are "train", "test", also called "val", and "all"; of images those that were packed. `views` limits
+    how many views of each object are used (0: all). The files' sizes, latents and labels are checked at once; the views
+    or images only if `check` is set, which reads all of them. Raises DataError naming a file that is missing or
     damaged, ValueError for impossible options.
     """
     if not root:
         raise ValueError("source 'packed': no root given, expected the folder of a packed store")
-    split, out = check_split(split), located(root, "root of source 'packed'")
+    out = located(root, "root of source 'packed'")
+    if not packed_images.is_store(out):
+        return _objects(split, out, views, check)
+    if views:
+        raise ValueError(f"source 'packed': views={views}, but {out} holds images, which have none")
+    if check and (wrong := packed_images.verify_packed(out)):
+        raise DataError(wrong[0])
+    return packed_images.open_packed(out, split)
+
+
+def _objects(split: str, out: Path, views: int, check: bool) -> Objects:
+    split = check_split(split)
     manifest = packed_store.read_manifest(out)
     if not 0 <= views <= manifest.views:
         raise ValueError(f"source 'packed': views={views}, but the objects in {out} have {manifest.views}")

@@ -3,27 +3,25 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from annotated_types import Interval
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gazeworld.agents.runs.provenance import STOPPED
 from gazeworld.agents.training.interrupt import interruptible
 from gazeworld.envs.downloads import DataSetName
-from gazeworld.envs.files import expanded, located, typed
+from gazeworld.envs.files import expanded, located
 from gazeworld.envs.validation import Options, Seed
 
-from . import _data_recording
+from . import _data_recording, _data_saliency
 from ._arguments import Size, parsed
 from ._console import fail, say
+from ._data_bar import bar, command_of, rate, shard_of
+from ._data_pack import PackArguments, pack
 from ._places import Folder
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 SHEET = "contact_sheet.png"
 _SOLIDS = 50  # solids per family where no limit is given
 _NAMED = 10  # failures named on the terminal; report.json has all
-_QUIET = 30.0  # seconds between lines where there is no terminal to draw a bar on
 
 Angle = Annotated[float, Interval(ge=-2 * math.pi, le=2 * math.pi)]
 """Radians, within a whole turn to either side."""
@@ -79,22 +76,6 @@ class RenderArguments(Options):
 
 
 @dataclass(frozen=True)
-class PackArguments(Options):
-    """Pack a tree in 3DIEBench's layout into one memory-mapped file; run again to go on after an interruption."""
-
-    root: Annotated[Path, tyro.conf.Positional]
-    """folder of the tree"""
-    out: Folder
-    """folder of the packed store"""
-    size: Annotated[int, Interval(ge=1, le=2**12)] = 128
-    """pixels per side"""
-    index: str = ""
-    """folder of the authors' index files, or none to ignore those in ROOT (empty: ROOT's, where it has any)"""
-    check: bool = False
-    """then read the store again and compare all checksums"""
-
-
-@dataclass(frozen=True)
 class DownloadArguments(Options):
     """Fetch a published data set to where its source looks for it; run again to go on after an interruption."""
 
@@ -117,16 +98,20 @@ def run(words: list[str]) -> int:
         return pack(packed, Console())
     if kind == "download":
         return download(parsed(DownloadArguments, words[1:], "gazeworld data download"), Console())
+    if kind == "saliency":
+        chosen_maps = parsed(_data_saliency.SaliencyArguments, words[1:], "gazeworld data saliency")
+        return _data_saliency.saliency(chosen_maps, Console())
     if kind in ("record", "replay"):
         return (_data_recording.record if kind == "record" else _data_recording.replay)(words[1:])
     if kind in ("-h", "--help"):
         print("usage: gazeworld data render [OPTIONS]")
         print("       gazeworld data pack ROOT [OPTIONS]")
+        print("       gazeworld data saliency SOURCE [OPTIONS]")
         print("       gazeworld data download NAME [OPTIONS]")
         print("       gazeworld data record SCENARIO [OPTIONS]")
         print("       gazeworld data replay DATASET")
         return 0 if words else 2
-    return fail(f"unknown data command {kind!r}; there are: render, pack, download, record, replay")
+    return fail(f"unknown data command {kind!r}; there are: render, pack, saliency, download, record, replay")
 
 
 def render(arguments: RenderArguments, console: Console) -> int:
@@ -143,10 +128,10 @@ def render(arguments: RenderArguments, console: Console) -> int:
     try:
         part = f", of which this run draws shard {arguments.shard}" if config.shard[1] > 1 else ""
         say(console, f"{len(items)} objects{part}; renderer: {renderer.version}")
-        with interruptible() as stop, _bar(console) as tell:
+        with interruptible() as stop, bar(console) as tell:
 
             def progress(report: "Report") -> bool:
-                tell(report.done, report.total, _rate(report.views, report.seconds, "views/s"))
+                tell(report.done, report.total, rate(report.views, report.seconds, "views/s"))
                 return not stop.is_set()
 
             report = render_tree.render(items, arguments.out, config, renderer, progress)
@@ -168,9 +153,6 @@ def config_of(arguments: RenderArguments) -> "StudioConfig":
     from gazeworld.envs.object_datasets.render_tree import StudioConfig
     from gazeworld.envs.objects.rotations import Region
 
-    part, slash, parts = arguments.shard.partition("/")
-    if not (slash and part.isdecimal() and parts.isdecimal()):
-        raise ValueError(f"shard is {arguments.shard!r}, expected a form like 0/4")
     if arguments.limit < 0:
         raise ValueError(f"limit is {arguments.limit}, expected 0 or more")
     return StudioConfig(
@@ -180,7 +162,7 @@ def config_of(arguments: RenderArguments) -> "StudioConfig":
         seed=arguments.seed,
         quality=arguments.quality,
         source=_origin(arguments),
-        shard=(int(part), int(parts)),
+        shard=shard_of(arguments.shard),
     )
 
 
@@ -210,38 +192,6 @@ def collection(arguments: RenderArguments) -> "list[Item]":
     return mesh_files.walk(place, arguments.up)
 
 
-def pack(arguments: PackArguments, console: Console) -> int:
-    """`gazeworld data pack`; returns the exit code: 0 done, 130 stopped by Ctrl-C."""
-    from gazeworld.envs.object_datasets import pack_tree as packing
-    from gazeworld.envs.object_datasets.packed_store import read_manifest
-
-    out, started = expanded(arguments.out, "out"), time.monotonic()
-    with interruptible() as stop:
-
-        def counted(tell: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
-            def progress(done: int, total: int) -> None:
-                tell(done, total, _rate(done, time.monotonic() - started, "objects/s"))
-                if stop.is_set():
-                    raise KeyboardInterrupt
-
-            return progress
-
-        try:
-            with _bar(console) as tell:
-                packing.pack(arguments.root, out, arguments.size, index=arguments.index, progress=counted(tell))
-            if arguments.check:
-                with _bar(console) as tell:
-                    packing.verify(out, progress=counted(tell))
-        except KeyboardInterrupt:
-            say(console, f"stopped; what is packed is kept; to go on: {command_of('pack', arguments, 'root')}")
-            return STOPPED
-    n, v, side = read_manifest(out).shape[:3]
-    size = sum(path.stat().st_size for path in out.iterdir()) / 1e9
-    checked = ", checksums compared" if arguments.check else ""
-    say(console, f"written: {out}: {n} objects × {v} views at {side} px, {size:.2f} GB{checked}")
-    return 0
-
-
 def download(arguments: DownloadArguments, console: Console) -> int:
     """`gazeworld data download`; returns the exit code: 0 there, 1 nobody agreed, 130 stopped by Ctrl-C."""
     from gazeworld.envs import downloads
@@ -254,11 +204,11 @@ def download(arguments: DownloadArguments, console: Console) -> int:
 
     started = time.monotonic()
     try:
-        with _bar(console, "MB") as tell:
+        with bar(console, "MB") as tell:
 
             def progress(name: str, done: int, total: int) -> None:
                 del name
-                tell(done // 10**6, total // 10**6, _rate(done // 10**6, time.monotonic() - started, "MB/s"))
+                tell(done // 10**6, total // 10**6, rate(done // 10**6, time.monotonic() - started, "MB/s"))
 
             place = downloads.download(arguments.name, arguments.root, agree=agree, tell=progress)
     except KeyboardInterrupt:
@@ -272,27 +222,12 @@ def download(arguments: DownloadArguments, console: Console) -> int:
     return 0
 
 
-def command_of(name: str, arguments: Any, first: str = "") -> str:
-    """The command line that gives these arguments, without those that are as usual; `first` has no option."""
-    words = ["gazeworld", "data", name]
-    for field in dataclasses.fields(arguments):
-        value, option = getattr(arguments, field.name), field.name.replace("_", "-")
-        if value == field.default:
-            continue
-        if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
-        else:
-            words += [] if field.name == first else [f"--{option}"]
-            words += [str(part) for part in (value if isinstance(value, tuple) else (value,))]
-    return typed(*words)
-
-
 def _tell(report: "Report", arguments: RenderArguments, console: Console) -> None:
     """What has been done, what could not be, and how to go on."""
     say(
         console,
         f"{report.drawn} objects drawn: {report.views} views in {report.seconds:.1f} s"
-        f" ({_rate(report.views, report.seconds, 'views/s')}); {report.kept} were there already",
+        f" ({rate(report.views, report.seconds, 'views/s')}); {report.kept} were there already",
     )
     if report.failures:
         say(console, f"{len(report.failures)} objects could not be drawn:")
@@ -303,34 +238,3 @@ def _tell(report: "Report", arguments: RenderArguments, console: Console) -> Non
     if not report.finished:
         again = command_of("render", arguments)
         say(console, f"stopped after {report.done} of {report.total} objects; to go on: {again}")
-
-
-def _rate(count: int, seconds: float, unit: str) -> str:
-    return f"{count / seconds:.1f} {unit}" if seconds > 0 else ""
-
-
-@contextmanager
-def _bar(console: Console, unit: str = "objects") -> Iterator[Callable[[int, int, str], None]]:
-    """A bar with rate and remaining time; where there is no terminal, a line now and then."""
-    if not console.is_terminal:
-        said = time.monotonic()
-
-        def line(done: int, total: int, rate: str) -> None:
-            nonlocal said
-            if time.monotonic() - said >= _QUIET:
-                said = time.monotonic()
-                console.print(f"{done} of {total} {unit}, {rate}", highlight=False)
-
-        yield line
-        return
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(f"{unit}, {{task.fields[rate]}}, elapsed"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=None, rate="")
-        yield lambda done, total, rate: progress.update(task, completed=done, total=total, rate=rate)

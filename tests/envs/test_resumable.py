@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
 from gazeworld.envs import resumable
 from gazeworld.envs.files import DataError
 from gazeworld.envs.resumable import Recipe, checksum_of, require_room, room_told, whole, write_resumably
@@ -129,8 +130,8 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"the disk is full .*MB more are needed.*what is written so far is kept.*go on"):
-        with room_told(tmp_path, "go on"):
-            require_room(tmp_path, 10**18)
+    full = r"the disk is full .*MB more are needed.*what is written so far is kept.*go on"
+    with pytest.raises(OSError, match=full), room_told(tmp_path, "go on"):
+        require_room(tmp_path, 10**18)
     with pytest.raises(OSError, match="something else"), room_told(tmp_path, "go on"):
         raise OSError(errno.EIO, "something else")

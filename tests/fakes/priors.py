@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
-from gazeworld.envs.prior import Prior, log_of
 from torch import Tensor
+
+from gazeworld.envs.prior import Prior, log_of
 
 
 class Brightness(Prior):

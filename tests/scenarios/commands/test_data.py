@@ -20,7 +20,7 @@ from rich.console import Console
 from gazeworld.envs.files import DataError
 from gazeworld.envs.object_datasets import pack_tree
 from gazeworld.envs.objects import renderer, rotations
-from gazeworld.scenarios.commands import data
+from gazeworld.scenarios.commands import _data_bar, data
 from gazeworld.scenarios.commands._main import main
 from gazeworld.scenarios.commands.data import PackArguments, RenderArguments
 
@@ -174,7 +174,7 @@ def test_the_regions_offered_are_those_there_are() -> None:
 def test_a_terminal_sees_a_bar_and_a_file_sees_lines(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "_QUIET", 0.0)
+    monkeypatch.setattr(_data_bar, "_QUIET", 0.0)
     desk.render(tmp_path / "set")
     assert "7 of 12 objects, " in desk.said
     screen = io.StringIO()

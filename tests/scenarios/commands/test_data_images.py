@@ -1,0 +1,129 @@
+"""`gazeworld data` over images, as a person meets it: killed and gone on with, and one sentence for mistakes."""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gazeworld.scenarios.commands._main import main
+
+TESTS = str(Path(__file__).parents[2])
+PRIOR = "fakes.priors:Brightness"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of thirty small JPEGs in two classes."""
+    root = tmp_path_factory.mktemp("data") / "photos"
+    for split, n in (("train", 24), ("test", 6)):
+        for i in range(n):
+            file = root / split / ("cat", "dog")[i % 2] / f"{i}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(i).integers(0, 256, (6, 8, 3), np.uint8)
+            Image.fromarray(pixels).resize((40, 32)).save(file)
+    return root
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """Every file below a folder, by the SHA-256 of its bytes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def killed(module: str, function: str, at: int, words: list[str]) -> int:
+    """Exit code of `gazeworld data WORDS`, killed at the call of a function of a module that has the number `at`."""
+    code = (
+        f"import os, signal, sys; sys.path.insert(0, {TESTS!r})\n"
+        f"import {module} as module\n"
+        "from gazeworld.scenarios.commands._main import main\n"
+        f"usual, calls = module.{function}, iter(range(10**6))\n"
+        "def watched(*given, **options):\n"
+        f"    if next(calls) == {at}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return usual(*given, **options)\n"
+        f"module.{function} = watched\n"
+        f"sys.exit(main(['data', *{words!r}]))"
+    )
+    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode
+
+
+Say = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
+    """`gazeworld data WORDS`: its exit code and what it said."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+    def run(*words: str | Path) -> tuple[int, str]:
+        code = main(["data", *map(str, words)])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+@pytest.mark.parametrize("layout", ["compact", "stl10"])
+def test_maps_are_computed_and_stay(photos: Path, tmp_path: Path, say: Say, layout: str) -> None:
+    words = (
+        "saliency",
+        photos,
+        "--side",
+        "16",
+        "--out",
+        tmp_path,
+        "--model",
+        PRIOR,
+        "--batch",
+        "5",
+        "--format",
+        layout,
+    )
+    code, said = say(*words)
+    assert (code, "24 maps computed in" in said, "maps/s" in said) == (0, True, True)
+    assert f"written: {tmp_path / 'train'}: 24 maps by {PRIOR}" in said
+    before = sums(tmp_path)
+    assert say(*words)[1].startswith("0 maps computed")
+    assert sums(tmp_path) == before
+
+
+def test_kills_and_restarts_of_saliency_give_the_same_bytes(photos: Path, tmp_path: Path, say: Say) -> None:
+    words = ["saliency", str(photos), "--side", "16", "--model", PRIOR, "--batch", "5", "--out"]
+    assert say(*words, tmp_path / "whole")[0] == 0
+    module, out = "gazeworld.envs.resumable", tmp_path / "out"
+    for at in (3, 5):  # the log begins with its plan; then each batch is written, and said to be there
+        assert killed(module, "append", at, [*words, str(out)]) == -9
+        assert not (out / "train/maps.json").exists()
+    code, said = say(*words, out)
+    assert (code, said.partition(" maps")[0]) == (0, "14")  # of 24, two batches of five were whole
+    assert sums(out) == sums(tmp_path / "whole")
+
+
+MISTAKES = {
+    "no such model": (["--model", "nowhere"], "no prior 'nowhere'"),
+    "no such option": (["--model", f"{PRIOR}:strength=2"], "strength"),
+    "no such split": (["--model", PRIOR, "--split", "val"], "no split 'val'"),
+    "no such device": (["--model", PRIOR, "--device", "toaster"], "toaster"),
+    "a shard of another form": (["--model", PRIOR, "--shard", "4"], "shard is '4', expected a form like 0/4"),
+    "a shard beyond": (["--model", PRIOR, "--shard", "4/4"], "shard is 4/4"),
+    "gaps": (["--model", PRIOR, "--merge"], "the maps of images 0 … 23 are missing (1 of 1 parts)"),
+}
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_told_in_one_sentence(
+    photos: Path, tmp_path: Path, say: Say, words: list[str], sentence: str
+) -> None:
+    code, said = say("saliency", photos, "--side", "16", "--out", tmp_path, *words)
+    assert code == 2
+    assert said.count("\n") == 1
+    assert sentence in said
+
+
+def test_maps_of_objects_are_refused(tmp_path: Path, say: Say) -> None:
+    code, said = say("saliency", "solids", "--out", tmp_path, "--model", PRIOR)
+    assert (code, "'solids'" in said) == (2, True)
