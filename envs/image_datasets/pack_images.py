@@ -135,7 +135,7 @@ def _pack_split(job: PackJob, images: StillImages, told: Callable[[int], None]) 
         shards.append(ImageShard(name, rows.start, len(rows), done.checksum))
         sizes += done.sizes
     columns = {"labels": images.labels.numpy(), **({"sizes": np.array(sizes)} if job.form == "jpeg" else {})}
-    sums = dict.fromkeys(("labels", "sizes"), "")
+    sums: dict[str, str] = dict.fromkeys(("labels", "sizes"), "")
     for column, values in columns.items():
         data = _npy(values.astype("<i8"))
         write_bytes(job.out / f"{images.split}_{column}.npy", data)
