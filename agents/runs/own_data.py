@@ -55,9 +55,11 @@ def own_data(text: str, world: str) -> OwnData:
     path = expanded(text, "data")
     images = can_look(world, "folder")
     found = _in_folder(path.absolute(), images, text) if path.exists() else _of_source(text)
-    if not can_look(world, found.source):
-        what = "images" if can_look("saccade", found.source) else "objects"
-        others = [name for name in registry.names(WORLDS) if can_look(name, found.source)]
+    # A packed store holds either; of images there are no views.
+    like = ("3diebench" if found.views else "folder") if found.source == "packed" else found.source
+    if not can_look(world, like):
+        what = "images" if can_look("saccade", like) else "objects"
+        others = [name for name in registry.names(WORLDS) if can_look(name, like)]
         raise DataError(
             f"{text}: holds {what} (source {found.source!r}), at which world {world!r} does not look; "
             f"{' or '.join(others)} can"

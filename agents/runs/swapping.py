@@ -78,7 +78,12 @@ def with_world(asked: Scenario, name: str) -> Swapped:
 def can_look(world: str, source: str) -> bool:
     """Whether a world looks at what a source gives (images, objects), as far as their signatures say."""
     given, looks = readable(SOURCES, source).returns, readable(WORLDS, world).options.get("source")
-    return not given or looks is None or given in looks.written.split(" | ")
+    return not given or looks is None or bool(_kinds(given) & _kinds(looks.written))
+
+
+def _kinds(written: str) -> set[str]:
+    """The kinds of data in an annotation, of which still images are one however they are kept."""
+    return {"StillImages" if part.endswith("Images") else part for part in written.split(" | ")} - {"str"}
 
 
 def with_source(asked: Scenario, name: str) -> Swapped:

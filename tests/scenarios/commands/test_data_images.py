@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gazeworld.agents.runs.own_data import own_data
+from gazeworld.envs.files import DataError
 from gazeworld.scenarios.commands._main import main
 
 TESTS = str(Path(__file__).parents[2])
@@ -99,12 +101,12 @@ def test_kills_and_restarts_of_saliency_give_the_same_bytes(photos: Path, tmp_pa
         assert killed(module, "append", at, [*words, str(out)]) == -9
         assert not (out / "train/maps.json").exists()
     code, said = say(*words, out)
-    assert (code, said.partition(" maps")[0]) == (0, "14")  # of 24, two batches of five were whole
+    assert (code, said.partition(" maps")[0]) == (0, "9")  # of 24, three batches of five were whole
     assert sums(out) == sums(tmp_path / "whole")
 
 
 MISTAKES = {
-    "no such model": (["--model", "nowhere"], "no prior 'nowhere'"),
+    "no such model": (["--model", "nowhere"], "unknown prior 'nowhere'"),
     "no such option": (["--model", f"{PRIOR}:strength=2"], "strength"),
     "no such split": (["--model", PRIOR, "--split", "val"], "no split 'val'"),
     "no such device": (["--model", PRIOR, "--device", "toaster"], "toaster"),
@@ -127,3 +129,34 @@ def test_mistakes_are_told_in_one_sentence(
 def test_maps_of_objects_are_refused(tmp_path: Path, say: Say) -> None:
     code, said = say("saliency", "solids", "--out", tmp_path, "--model", PRIOR)
     assert (code, "'solids'" in said) == (2, True)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "raw"])
+def test_images_are_packed_killed_and_read(
+    photos: Path, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    words = ["pack", str(photos), "--side", "16", "--format", form, "--out"]
+    code, said = say(*words, tmp_path / "whole", "--check")
+    assert code == 0
+    assert "24 train, 6 test images at 16 px" in said
+    assert "checksums compared" in said
+    out = tmp_path / "out"
+    for module, function, at in (
+        ("gazeworld.envs.resumable", "append", 2),
+        ("gazeworld.envs.image_datasets.pack_images", "write_bytes", 1),
+        ("gazeworld.envs.image_datasets.pack_images", "_tidy", 0),
+    ):
+        assert killed(module, function, at, [*words, str(out)]) == -9
+    assert say(*words, out)[0] == 0
+    assert sums(out) == sums(tmp_path / "whole")
+    assert say("saliency", out, "--out", tmp_path / "maps", "--model", PRIOR)[0] == 0
+    monkeypatch.setattr("gazeworld.envs.image_datasets.packed_images.FORMAT", 2)
+    assert "format 1, expected 2; pack again" in say(*words, out)[1]
+
+
+def test_a_world_of_objects_does_not_take_packed_images(photos: Path, tmp_path: Path, say: Say) -> None:
+    assert say("pack", photos, "--side", "16", "--out", tmp_path)[0] == 0
+    found = own_data(str(tmp_path), "saccade")
+    assert (found.source, found.scenes, found.side, found.views) == ("packed", 24, 16, 0)
+    with pytest.raises(DataError, match=r"holds images .*at which world 'rotation' does not look"):
+        own_data(str(tmp_path), "rotation")
