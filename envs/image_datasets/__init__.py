@@ -7,6 +7,7 @@ map_manifest    what stands beside maps: which prior made them, for which images
 map_codes       maps in one byte a pixel, within an error bound
 compute_maps    maps of a whole split by any prior, resumable, by several processes
 packed_images   the format of a packed store of images, and how one is read
+check_images    looks at every image and every map, and counts what is wrong
 pack_images     packs the images of any source, resumable
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..registry import face
 
 if TYPE_CHECKING:
+    from .check_images import check_split
     from .compute_maps import MapJob, compute_maps, merge_maps
     from .map_files import open_maps
     from .pack_images import PackJob, pack_images
@@ -25,6 +27,7 @@ __all__ = [
     "ImageStore",
     "MapJob",
     "PackJob",
+    "check_split",
     "compute_maps",
     "image_store",
     "merge_maps",
@@ -37,6 +40,7 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
+        "check_images": ("check_split",),
         "compute_maps": ("MapJob", "compute_maps", "merge_maps"),
         "map_files": ("open_maps",),
         "pack_images": ("PackJob", "pack_images"),

@@ -17,7 +17,7 @@ from gazeworld.envs.downloads import DataSetName
 from gazeworld.envs.files import expanded, located
 from gazeworld.envs.validation import Options, Seed
 
-from . import _data_recording, _data_saliency
+from . import _data_check, _data_recording, _data_saliency
 from ._arguments import Size, parsed
 from ._console import fail, say
 from ._data_bar import bar, command_of, rate, shard_of
@@ -101,17 +101,21 @@ def run(words: list[str]) -> int:
     if kind == "saliency":
         chosen_maps = parsed(_data_saliency.SaliencyArguments, words[1:], "gazeworld data saliency")
         return _data_saliency.saliency(chosen_maps, Console())
+    if kind == "check":
+        looked = parsed(_data_check.CheckArguments, words[1:], "gazeworld data check")
+        return _data_check.check(looked, Console())
     if kind in ("record", "replay"):
         return (_data_recording.record if kind == "record" else _data_recording.replay)(words[1:])
     if kind in ("-h", "--help"):
         print("usage: gazeworld data render [OPTIONS]")
         print("       gazeworld data pack ROOT [OPTIONS]")
         print("       gazeworld data saliency SOURCE [OPTIONS]")
+        print("       gazeworld data check SOURCE [OPTIONS]")
         print("       gazeworld data download NAME [OPTIONS]")
         print("       gazeworld data record SCENARIO [OPTIONS]")
         print("       gazeworld data replay DATASET")
         return 0 if words else 2
-    return fail(f"unknown data command {kind!r}; there are: render, pack, saliency, download, record, replay")
+    return fail(f"unknown data command {kind!r}; there are: render, pack, saliency, check, download, record, replay")
 
 
 def render(arguments: RenderArguments, console: Console) -> int:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gazeworld.envs.files import identity
 from gazeworld.envs.image_datasets import map_codes
 from gazeworld.envs.image_datasets.map_manifest import MapManifest, MapShard
 from gazeworld.envs.image_files import ImageFiles, squared_places
 from gazeworld.envs.images import StillImages
+from gazeworld.envs.resumable import checksum_of
 
 
 def maps(n: int, side: int, seed: int = 0) -> Tensor:
@@ -31,7 +31,7 @@ def write_compact(folder: Path, images: StillImages, found: Tensor, kind: str = 
     for first in range(0, len(rows), per):
         name = f"maps_{len(shards):05d}.npy"
         np.save(folder / name, rows[first : first + per])
-        shards.append(MapShard(name, first, len(rows[first : first + per]), str(identity(folder / name)[1])))
+        shards.append(MapShard(name, first, len(rows[first : first + per]), checksum_of(folder / name)))
     write_manifest(folder, images, tuple(shards), layout="compact", side=found.shape[1], kind=kind)
 
 

@@ -160,3 +160,36 @@ def test_a_world_of_objects_does_not_take_packed_images(photos: Path, tmp_path: 
     assert (found.source, found.scenes, found.side, found.views) == ("packed", 24, 16, 0)
     with pytest.raises(DataError, match=r"holds images .*at which world 'rotation' does not look"):
         own_data(str(tmp_path), "rotation")
+
+
+def test_a_source_and_its_maps_are_checked(photos: Path, tmp_path: Path, say: Say) -> None:
+    for split in ("train", "test"):
+        words = ("--side", "16", "--out", tmp_path / "maps", "--model", PRIOR, "--split", split)
+        assert say("saliency", photos, *words)[0] == 0
+    code, said = say("check", photos, "--side", "16", "--maps", tmp_path / "maps")
+    assert code == 0
+    assert "train: 24 images of 16 px, 2 classes, 24 saliency maps, of different images correlated by 0." in said
+    assert "test: 6 images of 16 px" in said
+    assert "no fault found" in said
+    file = tmp_path / "maps/train/maps_00000.npy"
+    file.write_bytes(file.read_bytes()[:-3] + b"abc")
+    code, said = say("check", photos, "--side", "16", "--maps", tmp_path / "maps")
+    assert code == 1
+    assert f"train: {file}: checksum" in said
+    assert "no fault found" not in said
+    code, said = say("check", photos, "--side", "24", "--maps", tmp_path / "maps")
+    assert (code, "for images of 16 px, expected 24 px" in said) == (1, True)
+
+
+def test_a_packed_store_is_checked(photos: Path, tmp_path: Path, say: Say) -> None:
+    assert say("pack", photos, "--side", "16", "--out", tmp_path)[0] == 0
+    assert say("check", tmp_path)[0] == 0
+    file = tmp_path / "test_00000.jpegs"
+    data = bytearray(file.read_bytes())
+    data[:3] = b"abc"
+    file.write_bytes(data)
+    code, said = say("check", tmp_path)
+    assert code == 1
+    assert f"{file}: checksum" in said
+    assert "test_00000.jpegs: image 0 cannot be decoded" in said
+    assert "2 faults" in said
