@@ -5,9 +5,9 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -21,11 +21,9 @@ from . import registry
 from .cache import cached
 from .files import DataError, opened
 from .image_files import ImageFiles
+from .map_sets import MapSet
 from .threads import LONG, every
 from .validation import OptionError, shown, validated
-
-if TYPE_CHECKING:
-    from .map_sets import MapSet
 
 SOURCES = "gazeworld.envs.sources"
 Masks: TypeAlias = Callable[[Int64[Tensor, " b"]], Bool[Tensor, "b h w"]]
@@ -88,7 +86,8 @@ class Images(StillImages):
     """Square images whose pixels are at hand.
 
     `pixels` are n h w c, possibly a strided view of a memory-mapped file (then nothing is read until it is looked at).
-    `maps` are saliency maps that came with the images, n h w, or None. All else as in StillImages.
+    `maps` are saliency maps that came with the images, n h w, or None; `map_set` are others that were put beside them
+    and go before those (`with_maps`). All else as in StillImages.
     """
 
     name: str
@@ -101,6 +100,7 @@ class Images(StillImages):
     fingerprint: str
     maps: Float[Tensor, "n h w"] | None = None
     masks: Masks | None = None
+    map_set: MapSet | None = None
     files: ImageFiles | None = None
 
     def __post_init__(self) -> None:
@@ -150,7 +150,7 @@ class LazyImages(StillImages):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
-    maps: "MapSet | None" = None
+    maps: MapSet | None = None
     masks: Masks | None = None
     files: ImageFiles | None = None
 
@@ -181,6 +181,17 @@ class LazyImages(StillImages):
                 f"{(self.side, self.side, self.channels)}"
             )
         return torch.from_numpy(pixels)
+
+
+def with_maps(images: StillImages, maps: MapSet) -> StillImages:
+    """The same images with these saliency maps, in place of those that came with them, if any did."""
+    match images:
+        case Images():
+            return replace(images, map_set=maps)
+        case LazyImages():
+            return replace(images, maps=maps)
+        case _:
+            raise OptionError(f"{images.name}/{images.split}: images of type {type(images).__name__} take no maps")
 
 
 @validated

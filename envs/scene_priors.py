@@ -67,6 +67,8 @@ def has_tables(images: StillImages, kind: str, lattice: Lattice) -> bool:
     """Whether fixations on these images are drawn from tables of all their maps of a kind."""
     if not isinstance(images, Images) or not tabled(kind):
         return False
+    if images.map_set is not None and control_of(kind)[1] == "precomputed":
+        return False  # in files of their own, of which no copy is needed
     cells = lattice.count**2
     return len(images) * (4 * images.side**2 + cells * alias_tables.entry_type(cells).itemsize) <= TABLES
 

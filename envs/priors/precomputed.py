@@ -63,6 +63,8 @@ class PrecomputedPrior(Prior):
 def _maps_of(images: StillImages) -> MapSet:
     where = f"{images.name}/{images.split}"
     match images:
+        case Images(map_set=maps) if maps is not None:
+            return maps
         case Images(maps=maps) if maps is not None:
             return TensorMaps(maps, where, images.fingerprint)
         case LazyImages(maps=maps) if maps is not None:

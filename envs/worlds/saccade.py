@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..alias_tables import pick
 from ..fixations import Lattice
+from ..image_datasets.map_files import open_maps
 from ..image_datasets.ring import image_store
-from ..images import StillImages, load_source
+from ..images import StillImages, load_source, with_maps
 from ..rng import Draws
 from ..validation import Amount, SideOrOwn
 from ..world import Scene, World, device_of
@@ -37,7 +38,8 @@ class SaccadeWorld(World):
     be a centre and what is outside reads 0. `noise` is the standard deviation, in units of the side, of the normal
     deviate by which `land` misses its aim per axis. `first` is where an episode begins: "uniform", "centre" or drawn
     from the map `saliency` (a prior of `envs.prior.make_prior`, whose own options are `map_options`), times a centre
-    Gaussian of `centre_sigma` if that is not 0.
+    Gaussian of `centre_sigma` if that is not 0. `maps` is where the maps lie that `precomputed` ones are read from
+    (`image_datasets.open_maps`); empty, those that came with the source.
     Raises ValueError for an option that makes no sense.
     """
 
@@ -63,11 +65,13 @@ class SaccadeWorld(World):
         observe: tuple[Literal["saliency", "periphery"], ...] = (),
         device: str | torch.device = "cpu",
         source_options: Mapping[str, Any] | None = None,
+        maps: str | Path = "",
     ) -> None:
         self.device = device_of(device)
         found = load_source(source, split, root, **(source_options or {})) if isinstance(source, str) else source
         if not isinstance(found, StillImages):
             raise ValueError(f"world 'saccade' looks at images, and source {source!r} holds objects")
+        found = with_maps(found, open_maps(maps, found)) if maps else found
         self._images, self.side, self.split = found, found.side, found.split
         # Integers only, so that 0 can mean one thing and a glimpse of zero pixels cannot arise from a tiny image.
         self._lattice = Lattice(self.side, glimpse or max(1, self.side // 3), padding)

@@ -24,7 +24,8 @@ def lazy(bad: dict[int, Any], n: int = 30) -> LazyImages:
             raise DataError(f"{image}.jpg: cannot be decoded")
         return bad.get(image, made.pixels[image].numpy())
 
-    facts = {f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.name not in ("pixels", "maps")}
+    own = ("pixels", "maps", "map_set")
+    facts = {f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.name not in own}
     return LazyImages(read=read, size=24, **facts)
 
 
