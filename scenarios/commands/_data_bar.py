@@ -53,8 +53,9 @@ def bar(console: Console, unit: str = "objects") -> Iterator[Callable[[int, int,
             first = done if first < 0 else first
             if time.monotonic() - said >= _QUIET:
                 said = time.monotonic()
-                left = (total - done) * (time.monotonic() - begun) / max(1, done - first)
-                console.print(f"{done} of {total} {unit}, {rate}, about {left / 60:.0f} min left", highlight=False)
+                left = (total - done) * (said - begun) / (done - first) / 60 if done > first else 0
+                when = f", about {left:.0f} min left" if left else ""
+                console.print(f"{done} of {total} {unit}, {rate}{when}", highlight=False)
 
         yield line
         return
