@@ -11,6 +11,7 @@ rl/          policies trained with Stable-Baselines3: environments, observations
 rewards/     one file a reward
 runs/        scenarios as data, the folders of runs, one call for whatever a command does; trained models as objects
 comparison/  fixation policies swapped in one frozen world model
+gaze/        policies scored by where people looked
 
 What policies say of the next fixation is brought to the legal ones by fixation_density.
 What lies where in the folder of a run is said in run_folder, how its numbers are read and written line by line in

@@ -331,3 +331,25 @@ class ControlConfig(Options, owner="controls"):
     """scenes of each split on which read-outs are trained and scored"""
     map_scenes: Positive = 1000
     """test scenes on whose exact masks maps are scored"""
+
+
+@dataclass(frozen=True)
+class GazeConfig(Options):
+    """How policies are scored by people's gaze. Raises ValueError for numbers that make no sense."""
+
+    samples: Natural = 5
+    """scan paths of its own that each policy walks beside every path of a person (0: no scan paths are compared)"""
+    paths: Natural = 500
+    """most paths of people that are compared as wholes, at even distances (0: all); fixations are all scored"""
+    bins: Annotated[int, Interval(ge=2, le=2**8)] = 8
+    """ScanMatch's bins per axis"""
+    radius: Amount = 0.0
+    """distance that counts as recurrence, in units of the image side (0: half a glimpse)"""
+    simplify: bool = False
+    """MultiMatch's simplification: saccades shorter than a tenth of the diagonal or within 45 degrees are joined"""
+    resamples: Rows = 2000
+    """resamples of images for the intervals"""
+    examples: Natural = 3
+    """images in the figure of maps and scan paths"""
+    seed: Seed = 0
+    """seed of scan paths and bootstrap"""

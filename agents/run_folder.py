@@ -99,6 +99,11 @@ class RunFolder:
         return self.path / "rollout_error.json"
 
     @property
+    def gaze(self) -> Path:
+        """How much policies look as people do."""
+        return self.path / "gaze.json"
+
+    @property
     def policies(self) -> Path:
         """Folder of the policies that look with the run's world model, each in a folder of its own."""
         return self.path / _POLICIES

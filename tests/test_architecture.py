@@ -46,6 +46,7 @@ FLOORS = {
         {"conformance"},
         {"runs"},
         {"comparison"},
+        {"gaze"},
     ],
     "scenarios": [{"."}, {"reports"}, {"bench"}, {"commands"}],
 }
@@ -54,6 +55,9 @@ ABOVE = {"published", "conformance"}
 SHOWS = {"matplotlib", "tyro", "jinja2", "rich.table"}
 """What only scenarios may use: agents measure, scenarios show."""
 SHORT = {
+    "agents/gaze/cross_fitting.py": "baselines and scores are fitted by it; neither is a home for it",
+    "agents/gaze/recurrence.py": "one measure between scan paths and nothing else",
+    "agents/gaze/warping.py": "one measure, and the alignment that MultiMatch takes from it",
     "agents/training/collapse_monitor.py": "the loop and online probes ask it; neither is a home for it",
     "agents/training/optimiser.py": "everything of appendix A.2 and nothing else",
     "envs/meshes/solids.py": "the list of families, which the files of families may not import",

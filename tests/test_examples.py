@@ -11,12 +11,14 @@ import gymnasium
 import pytest
 import torch
 
+from gazeworld.agents.gaze.observed import observed
 from gazeworld.agents.policy import make_policy
 from gazeworld.agents.run_folder import write_json
 from gazeworld.agents.runs import build, scenario
 from gazeworld.agents.training import checkpoint
 from gazeworld.agents.training.optimiser import make_optimiser
 from gazeworld.envs import make_world
+from gazeworld.envs.gaze import human_gaze
 from gazeworld.scenarios.commands import _catalogue
 
 EXAMPLES = Path(__file__).parent.parent / "scripts/examples"
@@ -28,7 +30,7 @@ def run(name: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    own = {"train_ppo.py", "ppo_from_scratch.py", "scan_path.py", "plan_to_target.py"}
+    own = {"train_ppo.py", "ppo_from_scratch.py", "scan_path.py", "plan_to_target.py", "made_up_people.py"}
     assert {file.name for file in EXAMPLES.glob("*.py")} == own
 
 
@@ -50,6 +52,19 @@ def test_ppo_from_scratch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     found = re.search(r"2048 steps: return (0\.\d+)", capsys.readouterr().out)
     assert found
     assert float(found[1]) > 0.01
+
+
+def test_made_up_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "people.csv"
+    run("made_up_people.py", str(file), "grid", "{}", "2", "3", "4", monkeypatch=monkeypatch)
+    assert "2 people, 3 images, 4 fixations each, as grid {} looks" in capsys.readouterr().out
+    world = make_world("saccade", source="digits", split="test", glimpse=16)
+    assert world.images is not None
+    gaze = human_gaze(file, world.images)
+    assert [len(path.poses) for path in gaze.paths] == [4] * 6
+    seen = observed(gaze, world)
+    assert seen.moved == 0
+    assert (seen.places[:, 0] == 20).all()  # the middle of 41 places
 
 
 def test_scan_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,13 @@
 """Scan paths as they were recorded: an observer, an image, and points in pixels in the order of looking."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
 
 from ..files import DataError, one_line
+from ..validation import OptionError, Options, shown
 
 FORMS = "a table ending in .csv, .tsv or .txt, or the .json of COCO-Search18 or COCO-FreeView"
 """What fixations are read from."""
@@ -58,6 +60,31 @@ class Size:
 COCO_SCREEN = Size(1680, 1050)
 """The screen of COCO-Search18 and COCO-FreeView, whose files hold its pixels (readme of COCO-Search18: "All images used
 in data collection were resized to 1680x1050 with zero padding and aspect ratio kept")."""
+
+
+@dataclass(frozen=True)
+class FixationOptions(Options):
+    """How a file of fixations is taken."""
+
+    screen: str = ""
+    """what x and y are pixels of: image, or a screen as 1680x1050 on which each image was shown as large as it fits, in
+    its middle (empty: image for tables, 1680x1050 for the JSON of COCO-Search18 and COCO-FreeView)"""
+    first_pixel: Literal[0, 1] = 0
+    """what the left edge of the image is called: 0, or 1 where pixels are counted from 1"""
+    initial: Literal["keep", "drop"] = "keep"
+    """the first fixation of each path, which often is the forced look at the centre: keep it as what is given, or drop
+    it, so that the next one is given; what is given is not scored"""
+    task: str = ""
+    """only paths of this task (empty: all)"""
+    part: str = ""
+    """only records whose split is called so, of a JSON file (empty: all)"""
+    unknown: Literal["refuse", "drop"] = "refuse"
+    """what is done with fixations on images that are not there: refuse the file, or drop and count them"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.screen not in ("", "image") and Size.parsed(self.screen) is None:
+            raise OptionError(f"screen is {shown(self.screen)}, expected image or pixels as in 1680x1050")
 
 
 def on_image(points: Float64[np.ndarray, "k 2"], screen: Size, size: tuple[int, int]) -> Float64[np.ndarray, "k 2"]:

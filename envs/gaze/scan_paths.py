@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -11,37 +10,11 @@ from jaxtyping import Float64
 from ..files import DataError, expanded
 from ..image_files import Named
 from ..images import StillImages
-from ..validation import OptionError, Options, shown
 from .coco_files import read_coco
 from .csv_files import read_csv
-from .recorded import COCO_SCREEN, FORMS, RecordedPath, Size, on_image
+from .recorded import COCO_SCREEN, FORMS, FixationOptions, RecordedPath, Size, on_image
 
 _SOME = 3  # names that a message shows
-
-
-@dataclass(frozen=True)
-class FixationOptions(Options):
-    """How a file of fixations is taken."""
-
-    screen: str = ""
-    """what x and y are pixels of: image, or a screen as 1680x1050 on which each image was shown as large as it fits, in
-    its middle (empty: image for tables, 1680x1050 for the JSON of COCO-Search18 and COCO-FreeView)"""
-    first_pixel: Literal[0, 1] = 0
-    """what the left edge of the image is called: 0, or 1 where pixels are counted from 1"""
-    initial: Literal["keep", "drop"] = "keep"
-    """the first fixation of each path, which often is the forced look at the centre: keep it as what is given, or drop
-    it, so that the next one is given; what is given is not scored"""
-    task: str = ""
-    """only paths of this task (empty: all)"""
-    part: str = ""
-    """only records whose split is called so, of a JSON file (empty: all)"""
-    unknown: Literal["refuse", "drop"] = "refuse"
-    """what is done with fixations on images that are not there: refuse the file, or drop and count them"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.screen not in ("", "image") and Size.parsed(self.screen) is None:
-            raise OptionError(f"screen is {shown(self.screen)}, expected image or pixels as in 1680x1050")
 
 
 @dataclass(frozen=True)

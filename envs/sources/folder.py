@@ -31,6 +31,7 @@ from ..images import Images, content, picture, squared, statistics
 from ..threads import LONG, ahead
 from ..validation import Side
 from ..walking import is_data, subfolders, walk
+from ._picture_files import PictureFiles
 
 VERSION = 1  # goes up whenever the same files and options would give other pixels
 EXTENSIONS = (
@@ -100,6 +101,7 @@ def load(split: str = "train", root: str = "", side: Side = 96, fit: Literal["cr
         mean=mean,
         std=std,
         fingerprint=digest(source="folder", version=VERSION, side=side, fit=fit, **facts),
+        files=PictureFiles(tree.root, [entry.path for entry in tree.entries], fit),
     )
 
 

@@ -8,6 +8,7 @@ controls        does it matter that a map of what is salient is that of this ima
 evaluate        probe a run
 export          a trained model for others: a folder with a card, or the hub
 watch           scan paths of a scenario or a run
+score_gaze      how much policies look as people do
 compare         policies swapped in the frozen world models of runs
 fit_ensemble    what planning by disagreement and information needs
 goal_reaching   is a place found whose embedding is given?

@@ -10,6 +10,8 @@ Figures
     probe_figures      neighbours, maps, rollouts, goals
     comparison_report  a comparison of policies: tables, sentences and all its figures
     controls_report    the control experiment: tables in Markdown, and its figure
+    gaze_tables        how much policies look as people do, in tables
+    gaze_figures       the same by the order of fixations, and maps beside scan paths
     heat_maps          numbers of views in training against those in probing
     scan_paths         where a policy looks, still and moving
     fixation_density   where it looks over many scenes
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
         figures,
         films,
         fixation_density,
+        gaze_figures,
+        gaze_tables,
         heat_maps,
         html_page,
         page_pictures,
@@ -55,6 +59,8 @@ __all__ = [
     "figures",
     "films",
     "fixation_density",
+    "gaze_figures",
+    "gaze_tables",
     "heat_maps",
     "html_page",
     "page_pictures",
@@ -80,6 +86,8 @@ __getattr__, __dir__ = face(
         "figures": (),
         "films": (),
         "fixation_density": (),
+        "gaze_figures": (),
+        "gaze_tables": (),
         "probe_figures": (),
         "comparison_report": (),
         "controls_report": (),

@@ -246,3 +246,27 @@ def test_impossible_options_are_named(tmp_path: Path, options: dict[str, object]
     splits(tmp_path)
     with pytest.raises(ValueError, match=next(iter(options))):
         load_source("folder", **{"root": str(tmp_path), **options})
+
+
+def test_points_of_files_are_found_in_the_images(tmp_path: Path) -> None:
+    """One bright pixel each: where it is said to lie, the image is bright."""
+    where = (25, 9)  # x and y in a picture of 40 x 24
+    dark = np.zeros((24, 40, 3), np.uint8)
+    dark[where[1] - 1 : where[1] + 2, where[0] - 1 : where[0] + 2] = 255
+    for name, turned in (("plain", 1), ("turned", 6)):
+        file = tmp_path / "train" / "c" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        exif = Image.Exif()
+        exif[0x0112] = turned
+        stored = dark if turned == 1 else np.rot90(dark).copy()  # EXIF 6: to be turned clockwise to be seen
+        Image.fromarray(stored).save(file, exif=exif)
+    for fit in ("crop", "resize"):
+        images = load_source("folder", "train", str(tmp_path), side=24, fit=fit)
+        assert images.files is not None
+        assert list(images.files.names) == ["train/c/plain.png", "train/c/turned.png"]
+        for i in range(2):
+            assert images.files.size(i) == (40, 24)
+            ((row, column),) = images.files.places(i, np.array([where], np.float64) + 0.5)
+            brightest = images.pixels[i, ..., 0].flatten().argmax()
+            assert abs(row * 24 - 0.5 - int(brightest) // 24) <= 1
+            assert abs(column * 24 - 0.5 - int(brightest) % 24) <= 1

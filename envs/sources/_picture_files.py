@@ -1,0 +1,33 @@
+"""Files of pictures that were cut or squeezed to squares when they were decoded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from PIL import ExifTags
+
+from ..image_files import ImageFiles, squared_places
+from ..images import picture
+
+_TURNED = 5  # EXIF's orientations from here on swap width and height
+
+
+class PictureFiles(ImageFiles):
+    """Files below `root`; how large one is, its head says when it is asked for."""
+
+    def __init__(self, root: Path, names: Sequence[str], fit: Literal["crop", "resize"]) -> None:
+        self.names = names
+        self._root = root
+        self._fit: Literal["crop", "resize"] = fit
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Width and height in pixels, rotated as EXIF says."""
+        with picture(self._root / self.names[index]) as file:
+            w, h = file.size
+            return (h, w) if file.getexif().get(ExifTags.Base.Orientation, 1) >= _TURNED else (w, h)
+
+    def places(self, index: int, points: Float64[np.ndarray, "k 2"]) -> Float64[np.ndarray, "k 2"]:
+        """Where points of a file lie in its square."""
+        return squared_places(points, self.size(index), self._fit)
