@@ -25,7 +25,7 @@ def words(folder: Path) -> list[str]:
 def test_one_command_goes_on_after_a_kill_and_writes_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert killed("probes.json", words(tmp_path)) == -9
+    assert killed("probes.json", words(tmp_path), tmp_path / "told") == -9
     assert not (tmp_path / "out/controls.json").exists()
     assert main(words(tmp_path)) == 0
     out = capsys.readouterr().out
