@@ -96,6 +96,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         self._seeds, self._episodes, self._steps = np.zeros((3, num_envs), dtype=np.int64)
         self._state: _State | None = None
         self._trail: Tensor | None = None  # n M+1 p, kept only to be drawn
+        self._fresh = np.zeros(num_envs, dtype=bool)  # rows whose next episode the world has not been told of
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -205,6 +206,7 @@ class ActiveVisionVectorEnv(VectorEnv):
         if pose is not None:
             start = self.world.snap(drawn, torch.as_tensor(pose[rows], device=on))
         self._steps[rows] = 0
+        self._fresh[rows] = scene is None  # who names scenes knows the next ones better
         new = _State(replace(drawn, pose=start), rng.fold(MOTOR).keys)
         if len(rows) == self.num_envs or self._state is None:
             self._state = new
@@ -270,7 +272,16 @@ class ActiveVisionVectorEnv(VectorEnv):
         scene = self._state.scene
         view = self.world.look(scene, scene.pose).permute(0, 2, 3, 1)  # n h w c
         extra = self.world.observe(scene, scene.pose)
+        if self.world.expects and self._fresh.any():
+            self._expect()
         return {k: self._face(v) for k, v in {"view": view, "pose": scene.pose.clone(), **extra}.items()}
+
+    def _expect(self) -> None:
+        """Tell the world which scenes the next episodes of rows that have just begun one will show, unless reseeded."""
+        rows, on = np.flatnonzero(self._fresh), self.world.device
+        rng = Draws.seeded(torch.as_tensor(self._seeds[rows], device=on))
+        self.world.expect(self.world.drawn(rng.fold(torch.as_tensor(self._episodes[rows] + 1, device=on))))
+        self._fresh[:] = False
 
     def _info(self, commanded: Tensor, executed: Tensor, mask: np.ndarray) -> dict[str, Any]:
         assert self._state is not None

@@ -73,12 +73,18 @@ class World(Validated, ABC):
     middle: tuple[float, ...] | None = None
     noisy: bool = False
     additive: bool = True
+    expects: bool = False
+    """Whether it wants to be told which scenes come next, see `expect`."""
 
     def sample(self, n: int, rng: Draws) -> Scene:
         """Scenes drawn uniformly with replacement, and their first poses."""
         if len(rng) != n:
             raise ValueError(f"{len(rng)} random streams for {n} scenes")
-        return self.scene(rng.fold(0).integers(self.size)[:, 0], rng)
+        return self.scene(self.drawn(rng), rng)
+
+    def drawn(self, rng: Draws) -> Int64[Tensor, " n"]:
+        """Which scenes `sample` draws, without drawing anything else of them."""
+        return rng.fold(0).integers(self.size)[:, 0]
 
     @abstractmethod
     def scene(self, index: Int64[Tensor, " b"], rng: Draws) -> Scene:

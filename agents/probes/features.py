@@ -95,6 +95,8 @@ def _visit(
     for i, start in enumerate(range(0, total, rows)):
         places = torch.arange(start, start + rows) % total  # the last batch is filled up from the beginning
         batch = {**options, "scene": order[places].to(world.device), "episode": i}
+        if world.expects and start + rows < total:
+            world.expect(order[(places + rows) % total].to(world.device))
         parts.append(_keep(collect(env, policy, length, rng.fold(i), batch), min(rows, total - start)))
     return joined(parts)
 

@@ -33,14 +33,23 @@ class Evaluated:
 
 
 def evaluate_run(
-    folder: Path, config: ProbeConfig | None = None, device: str = "auto", tick: Tick = quiet
+    folder: Path,
+    config: ProbeConfig | None = None,
+    device: str = "auto",
+    tick: Tick = quiet,
+    elsewhere: Scenario | None = None,
 ) -> Evaluated:
     """Probe the run in a folder and write its probes.json, as `gazeworld evaluate` does.
 
-    `config` says how (None: as the run's scenario). `tick` is told of the work as it goes on. Raises ValueError for a
+    `config` says how (None: as the run's scenario). `elsewhere` is a scenario in whose world, by whose policy, the
+    model looks instead of in its own (transfer, appendix B.10 of the paper); then `config` None means as that one
+    says, and nothing is written. `tick` is told of the work as it goes on. Raises ValueError for a
     folder that holds no run and for regions that are not there, CheckpointError where no weights are or do not fit.
     """
     run = open_run(folder)
+    if elsewhere is not None:
+        place = {name: getattr(elsewhere, name) for name in ("world", "policy", "probe", "probe_split", "test_split")}
+        run = dataclasses.replace(run, scenario=dataclasses.replace(run.scenario, **place))
     config = run.scenario.probe if config is None else config
     fabric = build.fabric_of(run.scenario, device)
     world = build.world_of(run.scenario, run.scenario.test_split, fabric.device)
@@ -56,7 +65,8 @@ def evaluate_run(
     if has_stored_views(plain):
         found["objects"] = object_probes({"trained": method, "untrained": untrained}, plain, others, config, tick)
     found = {"run": run.folder.name, "scenario": run.name, "step": step, **found}
-    write_probes(folder, found)
+    if elsewhere is None:
+        write_probes(folder, found)
     return Evaluated(run, config, found, plain, method)
 
 

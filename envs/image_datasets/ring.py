@@ -9,7 +9,7 @@ through all fixations of an episode, is read once.
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..files import DataError
 from ..images import Images, LazyImages, StillImages
+from ..threads import THREADS
 from .read_ahead import ReadAhead
 
 BUDGET = 512 << 20
@@ -30,10 +31,12 @@ _CHUNK = 4096  # images moved to a device at once
 class ImageStore(ABC):
     """Where a world finds the images that it looks at.
 
-    `pixels` are those of all slots, on the world's device; it is the same tensor as long as the store lives.
+    `pixels` are those of all slots, on the world's device; it is the same tensor as long as the store lives. `reads`
+    says whether images are read when they are looked at, so that it helps to know before which ones will be.
     """
 
     pixels: UInt8[Tensor, "slots h w c"]
+    reads: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -99,20 +102,28 @@ class Resident(ImageStore):
 class Ring(ImageStore):
     """A bounded number of images, read when they are looked at or before.
 
-    It takes `budget` bytes, and four for each image that there is. Where images lie in it depends on what was looked at
-    before; what is seen does not. It may be pickled, copied and forked: then it begins empty. `held` may be used from
-    several threads, which take turns.
+    It takes `budget` bytes, and four for each image that there is; `threads` of its own read, and so does whoever waits
+    for an image. Where images lie in it depends on what was looked at before; what is seen does not. It may be pickled,
+    copied and forked: then it begins empty. `held` may be used from several threads, which take turns.
     """
 
-    def __init__(self, images: StillImages, device: torch.device | str = "cpu", budget: int = BUDGET) -> None:
-        self._made_of = images, torch.device(device), budget
+    reads = True
+
+    def __init__(
+        self,
+        images: StillImages,
+        device: torch.device | str = "cpu",
+        budget: int = BUDGET,
+        threads: int = THREADS,
+    ) -> None:
+        self._made_of = images, torch.device(device), budget, threads
         self._images, self._device = images, torch.device(device)
         side, channels, count = images.side, images.channels, len(images)
         fit = max(1, budget // (side * side * channels))
         slots = min(count, max(1, fit * 2 // 3))
         # On the CPU memory is taken when a slot is first written.
         self.pixels = torch.empty((slots, side, side, channels), dtype=torch.uint8, device=self._device)
-        self._ahead = ReadAhead(self._read, max(1, fit - slots))
+        self._ahead = ReadAhead(self._read, max(1, fit - slots), threads)
         self._turn = threading.RLock()
         self._slot = np.full(count, -1, np.int32)  # of each image, -1: in none
         self._image = np.full(slots, -1, np.int64)  # of each slot, -1: none
@@ -174,8 +185,9 @@ class Ring(ImageStore):
         self._slot[left[left >= 0]] = -1
         self._image[slots] = -1  # in case what follows is interrupted
         if self._device.type == "cpu":
+            held = self.pixels.numpy()  # torch would wake its own threads for every copy, while others read
             for slot, image in zip(slots.tolist(), pixels, strict=True):
-                self.pixels[slot] = torch.from_numpy(image)
+                held[slot] = image
         else:
             # By way of memory that the device reads itself: nobody waits for the copy.
             shape = (len(pixels), *self.pixels.shape[1:])

@@ -4,8 +4,9 @@
 have no labels; of the latter two, a fifth is the test split, chosen by a hash of each file's path below `root`, so that
 adding images moves none from one split to the other.
 
-Images are decoded once, cut or squeezed to a square, and kept on disk until the path, the size or the modification
-time of one changes. The fingerprint covers the decoded pixels of every image.
+Images are decoded once by Pillow, cut or squeezed to a square, and kept on disk until the path, the size or the
+modification time of one changes. The fingerprint covers the decoded pixels of every image. Those of a split too large
+for that are decoded when they are looked at, mostly by OpenCV (`image_datasets.decoding`).
 """
 
 import hashlib
@@ -27,8 +28,11 @@ from torch import Tensor
 
 from ..cache import cached
 from ..files import DataError, digest, located, printable
-from ..images import Images, content, picture, squared, statistics
-from ..threads import LONG, ahead
+from ..image_datasets.decoding import EIGHT_BIT, SquaredFiles
+from ..image_datasets.geometry import Geometry
+from ..image_datasets.image_index import Names
+from ..images import Images, LazyImages, StillImages, content, picture, squared, statistics
+from ..threads import LONG, ahead, every
 from ..validation import Side
 from ..walking import is_data, subfolders, walk
 from ._picture_files import PictureFiles
@@ -38,12 +42,14 @@ EXTENSIONS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".tga",
     ".ppm", ".pgm", ".pnm",
 )  # fmt: skip
-_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 _SPLITS = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val",
     "validation": "val",
 }  # fmt: skip
 """What the names of folders of splits mean, in any case."""
+LARGE = 4 << 30
+"""Bytes of a split's pixels from which on it is not decoded at once."""
+_SAMPLE = 500  # images whose mean and deviation are taken for those of all, where not all are decoded
 _NAMED = 3  # files that cannot be decoded are named, as many; all are counted
 _FILLERS = ("set", "data", "dataset", "images", "split", "samples")  # as in train_set or Test-Images
 
@@ -67,7 +73,13 @@ class _Tree:
     classes: tuple[str, ...]
 
 
-def load(split: str = "train", root: str = "", side: Side = 96, fit: Literal["crop", "resize"] = "crop") -> Images:
+def load(
+    split: str = "train",
+    root: str = "",
+    side: Side = 96,
+    fit: Literal["crop", "resize"] = "crop",
+    lazy: Literal["auto", "always", "never"] = "auto",
+) -> StillImages:
     """Colour images of one split, `side` pixels square; classes are the sorted names of the class folders.
 
     `root` is the tree. A tree with folders of splits has those that are there, called so in any case ("Training",
@@ -75,7 +87,10 @@ def load(split: str = "train", root: str = "", side: Side = 96, fit: Literal["cr
     images lie in `root` itself and in no folder below it, there are no classes and all labels are -1. `fit` is
     "crop" (the middle square) or "resize" (the whole image, squeezed). Grey images become grey colour images, EXIF
     rotation is applied, transparency is dropped; files with other extensions than `EXTENSIONS`, hidden ones and what
-    lies in hidden folders are no images. Links are followed as `walking` says. Raises DataError that counts the files
+    lies in hidden folders are no images. Links are followed as `walking` says. With `lazy` "auto", a split of
+    more than 4 GB of pixels is read when it is looked at, with the same order, labels and classes; then its pixels are
+    those of `image_datasets.decoding`, which differ by rounding, its fingerprint covers names and sizes of files, and a
+    file that cannot be decoded is named when it is looked at. Raises DataError that counts the files
     that cannot be decoded whole or have more than 8 bits a channel and names the first of them; for one that is no
     regular file, for images beside folders of classes, and for folders of which it cannot be told whether they are
     classes or splits; ValueError for impossible options.
@@ -87,6 +102,8 @@ def load(split: str = "train", root: str = "", side: Side = 96, fit: Literal["cr
         raise DataError(f"{base}: no such folder, expected one of images, or with a folder for each class")
     trees = _trees(base, split)
     tree = trees[split]
+    if lazy == "always" or (lazy == "auto" and len(tree.entries) * side**2 * 3 > LARGE):
+        return _read_when_looked_at(trees, split, side, fit)
     pixels = _pixels(trees, split, side, fit)
     mean, std = statistics(pixels if split == "train" else _pixels(trees, "train", side, fit))
     # Where the tree lies and when it was copied there does not matter to what it shows.
@@ -102,6 +119,37 @@ def load(split: str = "train", root: str = "", side: Side = 96, fit: Literal["cr
         std=std,
         fingerprint=digest(source="folder", version=VERSION, side=side, fit=fit, **facts),
         files=PictureFiles(tree.root, [entry.path for entry in tree.entries], fit),
+    )
+
+
+def _read_when_looked_at(
+    trees: Mapping[str, _Tree], split: str, side: int, fit: Literal["crop", "resize"]
+) -> LazyImages:
+    """The images of a split as files; mean and deviation are those of some of the training images."""
+    geometry, tree, training = Geometry(side, fit), trees[split], trees["train"]
+    files, learnt = (
+        SquaredFiles(one.root, Names.of([entry.path for entry in one.entries]), geometry) for one in (tree, training)
+    )
+
+    def fill(out: np.ndarray) -> None:
+        some = range(0, len(learnt.names), max(1, len(learnt.names) // _SAMPLE))
+        out[:] = statistics(torch.from_numpy(np.stack(every(learnt.read, some))))
+
+    mean, std = cached({**_key(training, side, fit), "what": "mean and deviation"}, (2, 3), np.float64, fill).tolist()
+    listing = [[entry.path, entry.label, entry.size] for entry in tree.entries]
+    return LazyImages(
+        name="folder",
+        split=split,
+        read=files.read,
+        size=side,
+        labels=torch.tensor([entry.label for entry in tree.entries]),
+        classes=tree.classes,
+        mean=tuple(mean),
+        std=tuple(std),
+        fingerprint=digest(
+            source="folder", version=VERSION, side=side, fit=fit, listing=listing, read="when looked at"
+        ),
+        files=files,
     )
 
 
@@ -292,7 +340,7 @@ def _named(root: Path, bad: Sequence[DataError], n: int) -> DataError:
 def _decoded(path: Path, side: int, fit: Literal["crop", "resize"]) -> np.ndarray:
     """One image as side x side x 3 bytes, reduced with antialiasing."""
     with picture(path) as file:
-        if file.mode not in _EIGHT_BIT:
+        if file.mode not in EIGHT_BIT:
             raise DataError(f"{path}: Pillow's mode {file.mode}, expected at most 8 bits a channel")
         file.draft("RGB", (2 * side, 2 * side))  # lets a JPEG be decoded at a fraction of its size
         image = ImageOps.exif_transpose(file).convert("RGB")

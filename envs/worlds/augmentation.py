@@ -84,6 +84,7 @@ class AugmentationWorld(World):
         self._named = torch.tensor(named, device=self.device)
         self._is_named = torch.zeros(POSE, dtype=torch.bool, device=self.device).index_fill_(0, self._named, True)
         self._store = image_store(found, self.device)
+        self.expects = self._store.reads
         self.labels = self.images.labels.to(self.device)
         self.size, self.classes = len(self.images), self.images.classes
         self.mean, self.std, self.fingerprint = self.images.mean, self.images.std, self.images.fingerprint

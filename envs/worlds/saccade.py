@@ -81,6 +81,7 @@ class SaccadeWorld(World):
         self._map, self._sigma, self._map_options = saliency, float(centre_sigma), map_options
         self._priors: dict[tuple[str, float, str], FixationPrior] = {}
         self._store = image_store(found, self.device)
+        self.expects = self._store.reads
         self._crops = Crops(self._store.pixels, self.glimpse)
         self.labels = found.labels.to(self.device)
         # Poses are looked up, so that the CPU and the GPU give the same bits (they divide differently).

@@ -51,6 +51,18 @@ class ViewsArguments(Options):
 
 
 @dataclass(frozen=True)
+class ImagesArguments(Options):
+    """Images of a tree found and read into a ring, beside torchvision's ImageFolder and a DataLoader, in one run."""
+
+    root: str = ""
+    """tree with train/CLASS/* (empty: one of 20 000 JPEGs, 2 GB, is made in the folder for temporary files)"""
+    side: Side = 224
+    """pixels per side"""
+    seconds: Seconds = 5.0
+    """time per measurement; each is repeated five times"""
+
+
+@dataclass(frozen=True)
 class StepArguments(Options):
     """Where the time of a training step goes, its FLOPs and the rate achieved beside the device's matrix rate."""
 
@@ -120,10 +132,8 @@ def run(words: list[str]) -> int:
     """Run one measurement; returns the exit code. Raises ValueError for a kind that there is not."""
     kind = words[0] if words else "--help"
     if kind in ("-h", "--help"):
-        print(
-            "usage: gazeworld bench rollout|sb3|views|priors [OPTIONS]\n"
-            "       gazeworld bench step|methods SCENARIO [OPTIONS]"
-        )
+        print("usage: gazeworld bench images|rollout|sb3|views|priors [OPTIONS]")
+        print("       gazeworld bench step|methods SCENARIO [OPTIONS]")
         return 0 if words else 2
     if kind not in BENCHES:
         raise ValueError(f"unknown bench {kind!r}; there are: {', '.join(BENCHES)}")
@@ -135,6 +145,14 @@ def _rollout(words: list[str]) -> int:
     from ..bench.rollout import rollout_bench
 
     rollout_bench(**dataclasses.asdict(chosen))
+    return 0
+
+
+def _images(words: list[str]) -> int:
+    chosen = parsed(ImagesArguments, words, "gazeworld bench images")
+    from ..bench.images import images_bench
+
+    images_bench(**dataclasses.asdict(chosen))
     return 0
 
 
@@ -193,6 +211,7 @@ def _methods(words: list[str]) -> int:
 
 BENCHES: dict[str, Callable[[list[str]], int]] = {
     "rollout": _rollout,
+    "images": _images,
     "views": _views,
     "sb3": _sb3,
     "priors": _priors,

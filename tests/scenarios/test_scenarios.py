@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes.archives import write_cifar100, write_tiny_imagenet
+from fakes.imagenet import imagenet
 from fakes.object_datasets import write_tree
 from fakes.stamps import draw_photographs, draw_stamps
 from PIL import Image
@@ -77,6 +78,7 @@ MAKERS = {
     "packed": packed,
     "cifar100": write_cifar100,
     "stamps": stamps,
+    "imagenet": lambda root: imagenet(root, 4, (120, 90)),
     "tiny-imagenet": lambda root: write_tiny_imagenet(root, train=4, val=4),
 }
 SMALLER = {"solids": {"per_family": 3, "size": 32, "views": 10}, "search": {"variants": 1}}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gazeworld.envs import cache, saliency
 from gazeworld.envs.files import DataError
-from gazeworld.envs.images import load_source
+from gazeworld.envs.images import Images, LazyImages, load_source
 from gazeworld.envs.sources import folder
 
 ENDINGS = ("jpg", "jpeg", "png", "bmp", "webp", "JPG", "gif", "tif")
@@ -128,6 +128,28 @@ def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: 
     assert changed.pixels[1, 0, 0].tolist() == [1, 2, 3]
     assert changed.fingerprint != first.fingerprint
     assert load_source("folder", "train", str(tmp_path), side=9).fingerprint != changed.fingerprint
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_images_read_when_looked_at_are_the_same_in_the_same_order(
+    tmp_path: Path, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splits(tmp_path)
+    at_once, lazy = (load_source("folder", split, str(tmp_path), side=8, lazy=lazy) for lazy in ("never", "always"))
+    index = torch.arange(len(at_once))
+    assert isinstance(lazy, LazyImages)
+    assert torch.equal(lazy.batch(index), at_once.pixels)  # of one colour each, and no JPEG
+    assert torch.equal(lazy.labels, at_once.labels)
+    assert lazy.classes == at_once.classes
+    assert np.allclose(lazy.mean, at_once.mean)
+    assert lazy.files is not None
+    assert lazy.files.names[0] == f"{'train' if split == 'train' else 'val'}/cat/0.png"
+    assert isinstance(load_source("folder", split, str(tmp_path), side=8), Images)
+    monkeypatch.setattr(folder, "LARGE", 8 * 8 * 3 * 3)
+    again = load_source("folder", split, str(tmp_path), side=8)
+    assert again.fingerprint == lazy.fingerprint
+    picture(tmp_path / "val/dog/new.png")
+    assert (load_source("folder", split, str(tmp_path), side=8).fingerprint == lazy.fingerprint) == (split == "train")
 
 
 def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
