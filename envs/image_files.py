@@ -40,6 +40,10 @@ class ImageFiles(ABC):
         reaches from 0 to 1. Raises DataError naming a file that cannot be read.
         """
 
+    def differences(self) -> list[str]:
+        """What is no more as when the files were listed, a sentence each; a source that lists them anew has none."""
+        return []
+
 
 def squared_places(
     points: Float64[np.ndarray, "k 2"], size: tuple[int, int], fit: Literal["crop", "resize"]

@@ -60,12 +60,15 @@ class Findings:
 
 
 def check_split(images: StillImages, place: str | Path = "", told: Told | None = None) -> Findings:
-    """Look at all images of a split, and at the maps in `place`, or those that came with the images.
+    """Look at all images of a split, at its files, and at the maps in `place`, or those that came with the images.
 
     `told` is called with what is being looked at, how many are done and how many there are.
     """
     tell = told or (lambda what, done, total: None)
     faults, warnings = Faults(), []
+    tell("files", 0, 1)
+    for said in images.files.differences() if images.files is not None else ():
+        faults.add(said)
     blank = _check_pixels(images, faults, tell)
     if blank:
         warnings.append(f"{blank} images are of one colour, the same at every pixel")

@@ -22,6 +22,7 @@ from ..files import DataError, read_bytes
 from ..image_files import ImageFiles
 from ..images import picture
 from .geometry import Geometry
+from .image_index import ImageIndex, verify
 
 EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Modes of Pillow with at most 8 bits a channel, all of which become colour."""
@@ -67,11 +68,12 @@ def size_of(path: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class SquaredFiles(ImageFiles):
-    """Files of images that all go the way of one geometry."""
+    """Files of images that all go the way of one geometry; `index` is the one that they were found by, if one was."""
 
     root: Path
     names: Sequence[str]
     geometry: Geometry
+    index: ImageIndex | None = None
 
     def read(self, index: int) -> UInt8[np.ndarray, "side side 3"]:
         """One image, see `decode`."""
@@ -80,6 +82,10 @@ class SquaredFiles(ImageFiles):
     def size(self, index: int) -> tuple[int, int]:
         """Width and height as people see it. Raises DataError naming a file that cannot be read."""
         return size_of(self.root / self.names[index])
+
+    def differences(self) -> list[str]:
+        """What every file and folder of the index says that it was made from, if there is one."""
+        return [] if self.index is None else verify(self.index)
 
     def places(self, index: int, points: Float64[np.ndarray, "k 2"]) -> Float64[np.ndarray, "k 2"]:
         """Where points (x, y) of the file lie in its image, (row, col) in units of the side."""

@@ -18,13 +18,12 @@ class PictureFiles(ImageFiles):
     """Files below `root`; how large one is, its head says when it is asked for."""
 
     def __init__(self, root: Path, names: Sequence[str], fit: Literal["crop", "resize"]) -> None:
-        self.names = names
-        self._root = root
+        self.root, self.names = root, names
         self._fit: Literal["crop", "resize"] = fit
 
     def size(self, index: int) -> tuple[int, int]:
         """Width and height in pixels, rotated as EXIF says."""
-        with picture(self._root / self.names[index]) as file:
+        with picture(self.root / self.names[index]) as file:
             w, h = file.size
             return (h, w) if file.getexif().get(ExifTags.Base.Orientation, 1) >= _TURNED else (w, h)
 

@@ -71,7 +71,7 @@ def load(
     wnids = _classes(base)
     index, labels = _labelled(base, _SPLITS[split], wnids)
     sums = hashlib.sha256(labels.tobytes()).hexdigest()
-    files = SquaredFiles(base, index.names, Geometry(side, fit))
+    files = SquaredFiles(base, index.names, Geometry(side, fit), index)
     found = LazyImages(
         name="imagenet",
         split="train" if split == "train" else "test",

@@ -22,8 +22,9 @@ from ._data_saliency import images_of
 class CheckArguments(Options):
     """Look at every image of a source, and at every saliency map beside them; exit code 1 where something is wrong.
 
-    Every image is decoded, every map is read; checksums are compared where there are any. How much maps of different
-    images correlate is told, too: above .995 they hardly depend on the image.
+    Every file is asked for its size and time of change, every image is decoded, every map is read; checksums are
+    compared where there are any. How much maps of different images correlate is told, too: above .995 they hardly
+    depend on the image.
     """
 
     source: Annotated[str, tyro.conf.Positional]

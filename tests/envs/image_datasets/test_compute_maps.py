@@ -16,7 +16,7 @@ from gazeworld.envs.files import DataError
 from gazeworld.envs.image_datasets import compute_maps as computing
 from gazeworld.envs.image_datasets import map_codes, open_maps
 from gazeworld.envs.image_datasets.compute_maps import MapJob, Tally, compute_maps, merge_maps
-from gazeworld.envs.images import Images
+from gazeworld.envs.images import Images, load_source
 
 N = 23
 
@@ -85,6 +85,26 @@ def test_single_files_have_the_size_of_their_image_and_its_whole_content(picture
     density = Brightness(3.0).log_density(same, index=torch.tensor([0])).exp()
     assert np.allclose(np.load(tmp_path / "train/c0/0_sal.npy"), density[0], atol=1e-8)
     assert len(open_maps(tmp_path, pictures, "brightness")) == N
+
+
+@pytest.mark.parametrize("lazy", ["always", "never"])
+def test_single_files_of_a_folder_are_brought_to_its_squares(tmp_path: Path, lazy: str) -> None:
+    """A bright spot is written at its place in the file, and read at its place in the image."""
+    for i, (row, column) in enumerate([(8, 20), (16, 28), (24, 36)]):
+        pixels = np.zeros((32, 48, 3), np.uint8)
+        pixels[row : row + 4, column : column + 4] = 255
+        path = tmp_path / f"photos/train/c/{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    images = load_source("folder", "train", str(tmp_path / "photos"), side=16, lazy=lazy)
+    assert compute_maps(job(images, tmp_path / "maps", "imagenet"))
+    found = open_maps(tmp_path / "maps", images).batch(torch.arange(3))
+    # Squares are half as large as the middle of the file, which begins at its column 8.
+    places = [divmod(int(one.argmax()), 16) for one in found.flatten(1)]
+    assert all(
+        row in (r, r + 1) and column in (c, c + 1)
+        for (row, column), (r, c) in zip(places, [(4, 6), (8, 10), (12, 14)], strict=True)
+    )
 
 
 @pytest.mark.parametrize("layout", ["compact", "stl10", "imagenet"])

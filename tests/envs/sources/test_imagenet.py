@@ -10,6 +10,7 @@ from fakes.imagenet import WNIDS, devkit, imagenet, save
 
 from gazeworld.envs.conformance import check_source
 from gazeworld.envs.files import DataError
+from gazeworld.envs.image_datasets.check_images import check_split
 from gazeworld.envs.images import LazyImages, load_source
 from gazeworld.envs.sources import imagenet as source
 from gazeworld.envs.worlds.saccade import SaccadeWorld
@@ -159,3 +160,21 @@ def test_a_file_that_is_gone_after_it_was_indexed_is_named_when_it_is_looked_at(
     with pytest.raises(DataError, match=r"n02_1\.JPEG: not there, expected a whole image"):
         world.periphery(torch.tensor([0, 3]))
     assert len(load(tmp_path)) == 5  # opened again, the change is seen
+
+
+def test_files_written_over_in_place_are_found_by_a_full_look(tmp_path: Path) -> None:
+    imagenet(tmp_path)
+    found = load(tmp_path)
+    assert found.files is not None
+    assert found.files.differences() == []
+    path = tmp_path / "train/n02/n02_1.JPEG"
+    path.write_bytes(path.read_bytes() + b"more")
+    (size,) = found.files.differences()
+    assert size.startswith(f"{path}: has ")
+    checked = check_split(found)
+    assert (checked.faults.count, checked.faults.named) == (1, [size])
+    path.unlink()
+    assert [said.partition(": ")[2][:17] for said in found.files.differences()] == [
+        "cannot be reached",
+        "files were added ",
+    ]
