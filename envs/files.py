@@ -1,5 +1,6 @@
 """Files: read with errors that name them, written whole or not at all, and identified cheaply."""
 
+import errno
 import hashlib
 import json
 import os
@@ -77,8 +78,18 @@ def expanded(path: str | Path, what: str = "path") -> Path:
 
 
 def located(path: str | Path, what: str = "path") -> Path:
-    """A path that a user gave, `expanded`, absolute and without links; a loop of links stays as it is."""
-    return Path(os.path.realpath(expanded(path, what)))  # Path.resolve raises RuntimeError for a loop
+    """A path that a user gave, `expanded`, absolute and without links; a loop of links stays as it is.
+
+    Raises ValueError naming `what` it is where a name in it is longer than the file system allows.
+    """
+    found = Path(os.path.realpath(expanded(path, what)))  # Path.resolve raises RuntimeError for a loop
+    try:
+        found.lstat()
+    except OSError as error:  # nothing there, or nothing that can be looked at: whoever opens it says so
+        if error.errno == errno.ENAMETOOLONG:
+            some = printable(str(path))[:60]
+            raise ValueError(f"{what} is {some!r} …, {len(str(path))} characters, expected a path with shorter names") from error
+    return found
 
 
 def opened(path: Path, what: str) -> BinaryIO:

@@ -125,3 +125,9 @@ def test_what_kills_leave_is_found_by_its_name(tmp_path: Path) -> None:
         (folder / name).touch()
     assert sorted(path.name for path in left_behind(folder, "a")) == [".a.1.draft", ".a.2.old"]
     assert len(left_behind(folder)) == len(left_behind(tmp_path, inside="*/")) == 3
+
+
+def test_a_path_with_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    assert located(tmp_path / "not there") == tmp_path.resolve() / "not there"
+    with pytest.raises(ValueError, match=r"^maps is '.* …, \d{4} characters, expected a path with shorter names$"):
+        located("x" * 3000, "maps")

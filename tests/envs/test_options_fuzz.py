@@ -113,8 +113,10 @@ def test_options_of_sources(source: str, data: st.DataObject) -> None:
     name, value = data.draw(st.sampled_from(names)), data.draw(odd)
     if not sensible(name, value):
         return
-    few = {"variants": 1} if layout else {"per_family": 2, "views": 1} if source == "solids" else {}
-    drawn = name != "root" and (layout or source == "solids")  # others may say first that there are no files
+    few = {"variants": 1} if "variants" in names else {"scenes": 2} if "scenes" in names else {}
+    few |= {"per_family": 2, "views": 1} if source == "solids" else {}
+    # Others may say first that there are no files.
+    drawn = name != "root" and ("variants" in names or source == "solids")
     refused_by_name(lambda: load_source(source, **{**few, name: value}), name if drawn else "", value)
 
 

@@ -112,7 +112,7 @@ MISTAKES = {
     "unknown policy": (["sweep", "saccade-digits", "--set", "policy.name=lucky"], "unknown policy 'lucky'"),
     "who looks": (["--policy", "luck"], "'luck' is neither a policy of the registry ("),
     "unknown method": (["--method.name", "seq-vae"], "unknown method 'seq-vae'"),
-    "unknown map": (["--policy", "saliency:map=moon"], "unknown saliency map 'moon'"),
+    "unknown map": (["--policy", "saliency:map=moon"], "unknown prior 'moon'"),
     "no observed view": (["--train.observed", "0"], "observed"),
     "glimpse too large": (["--world.glimpse", "57"], "glimpse of 57 px on images of 56 px"),
     "one stream": (["--train.batch", "1"], "train.batch is 1"),
