@@ -6,6 +6,7 @@ is in both splits. (The set does not say who wrote what, so writers are shared b
 """
 
 import hashlib
+import importlib.metadata
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from ..rng import Draws
 
 CELLS = 8
 """Side of a digit as it comes."""
+_COUNT = 1797
 _SPLITS = ("train", "test")
 _CHUNK = 512  # scenes drawn at once, fewer of large ones
 _PIXELS = 2**24  # of the scenes drawn at once, at most
@@ -47,10 +49,7 @@ class Digits:
 @lru_cache(maxsize=2)
 def digits_of(split: str) -> Digits:
     """The digits of one split: of each class, the fifth with the smallest SHA-256 of the pixels is the test split."""
-    from sklearn.datasets import load_digits  # a second of imports that no other source needs
-
-    flat, target = load_digits(return_X_y=True)
-    cells = np.asarray(flat, np.uint8).reshape(-1, CELLS, CELLS)  # 0 … 16
+    cells, target = _all_digits()
     ranks = np.array([hashlib.sha256(cell.tobytes()).hexdigest() for cell in cells])
     tested = np.zeros(len(cells), dtype=bool)
     for label in range(10):
@@ -62,6 +61,19 @@ def digits_of(split: str) -> Digits:
         labels=torch.from_numpy(target[chosen]).long(),
         number=torch.from_numpy(chosen).long(),
     )
+
+
+def _all_digits() -> tuple[UInt8[np.ndarray, "n 8 8"], Int64[np.ndarray, " n"]]:
+    """Ink from 0 to 16 and class of all digits, kept on disk: scikit-learn takes a second to import."""
+    key = {"digits of": "scikit-learn", "version": importlib.metadata.version("scikit-learn")}
+    table = cached(key, (_COUNT, CELLS * CELLS + 1), np.uint8, _from_library)  # n 65
+    return table[:, :-1].reshape(-1, CELLS, CELLS), table[:, -1].astype(np.int64)
+
+
+def _from_library(table: np.ndarray) -> None:
+    from sklearn.datasets import load_digits
+
+    table[:, :-1], table[:, -1] = load_digits(return_X_y=True)
 
 
 @dataclass(frozen=True)

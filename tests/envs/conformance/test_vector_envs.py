@@ -352,6 +352,7 @@ def test_all_of_it_is_named_under_python_without_asserts_too() -> None:
         "-m",
         "pytest",
         "-x",
+        "--noconftest",  # what types it checks, the same tests check in this process
         "-p",
         "no:cacheprovider",
         "-W",

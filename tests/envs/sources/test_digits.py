@@ -1,5 +1,7 @@
 """The embedded source: real digits, split by digit image, drawn the same way every time."""
 
+import sys
+
 import pytest
 import torch
 
@@ -111,3 +113,12 @@ def test_masks_are_where_the_ink_is() -> None:
     half = round(255 * (0.35 + 0.6 / 2))  # the ground is 0.35, ink 0.6 brighter
     assert bool(masks[pixels > half].all())
     assert bool((pixels[masks] >= half).all())
+
+
+def test_the_library_is_imported_once_for_all_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for _ in range(2):
+        digits_of.cache_clear()
+        found.append(digits_of("test").content)
+        monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert found[0] == found[1]
