@@ -12,7 +12,8 @@ Command
     gazeworld train saccade-imagenet --world.root /data/imagenet --train.precision bf16-mixed --train.compile
     gazeworld train saccade-imagenet:glimpse-64 --world.root /data/imagenet --train.precision bf16-mixed --train.compile
 Time
-    100 epochs are 250 222 steps of 512 streams. Not run at this size; tested on a small tree in the real layout.
+    100 epochs are 250 222 steps of 512 streams. Not run at this size; tested on a small tree in the real layout:
+    scenarios/saccade_imagenet.md.
 """
 
 from gazeworld.agents.config import ProbeConfig, TrainConfig

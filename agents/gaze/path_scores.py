@@ -72,7 +72,7 @@ def chosen_paths(seen: Observed, most: int) -> Int64[Tensor, " n"]:
     long = (seen.lengths >= LEAST).nonzero()[:, 0]
     if not most or len(long) <= most:
         return long
-    return long[torch.linspace(0, len(long) - 1, most).round().long()]
+    return long[torch.linspace(0, len(long) - 1, most, dtype=torch.float64).round().long()]
 
 
 def walks(

@@ -179,7 +179,7 @@ def _begin(job: MapJob) -> bool:
         _tidy(job)
         return True
     if plan.exists():
-        if plan.read_text() != job.plan:
+        if plan.read_text(encoding="utf-8") != job.plan:
             raise DataError(
                 f"{job.folder}: maps of other images or by another prior were begun here, expected to go on with the "
                 "same; delete it or write to another folder"

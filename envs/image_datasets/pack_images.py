@@ -115,7 +115,7 @@ def _begin(job: PackJob) -> None:
     """Say which images the folder is to hold. Raises DataError where it holds something else."""
     plan = job.out / BEGUN
     if plan.exists():
-        if plan.read_text() != job.plan:
+        if plan.read_text(encoding="utf-8") != job.plan:
             raise DataError(
                 f"{job.out}: begun from other images or in another form, expected to go on with the same; delete it or "
                 "pack to another folder"

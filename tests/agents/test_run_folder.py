@@ -25,6 +25,7 @@ WORDS = {"figures", "policies", "ensemble", "heads", "compare"}
 EXCEPT = {
     ROOT / "scenarios/commands/sweep.py": "a folder of figures of many runs, beside them",
     ROOT / "agents/runs/export_folder.py": "what lies in the folder of an exported model, which is none of a run",
+    ROOT / "envs/priors/_deepgaze_network.py": "the folder that torch.hub keeps weights in",
     ROOT / "agents/runs/hub.py": "what a model on the hub must have",
     ROOT / "agents/config.py": "TensorBoard as the name of a logger",
     ROOT / "agents/training/loggers.py": "TensorBoard as the name of a logger",

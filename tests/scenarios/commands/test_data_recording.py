@@ -100,7 +100,7 @@ def test_learning_from_streams_is_the_training_that_was_recorded(
         (["data", "record", "saccade-digits", "--out", "ROOT", "--id", "no id"], "id is 'no id', expected one as"),
         (["data", "record", "saccade-digits", "--out", "ROOT", "--policy", "novelty"], "has no world model"),
         (["data", "record", "nothing"], "unknown scenario 'nothing'"),
-        (["data", "records"], "there are: render, pack, download, record, replay"),
+        (["data", "records"], "there are: render, pack, saliency, check, download, record, replay"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(
