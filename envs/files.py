@@ -88,7 +88,9 @@ def located(path: str | Path, what: str = "path") -> Path:
     except OSError as error:  # nothing there, or nothing that can be looked at: whoever opens it says so
         if error.errno == errno.ENAMETOOLONG:
             some = printable(str(path))[:60]
-            raise ValueError(f"{what} is {some!r} …, {len(str(path))} characters, expected a path with shorter names") from error
+            raise ValueError(
+                f"{what} is {some!r} …, {len(str(path))} characters, expected a path with shorter names"
+            ) from error
     return found
 
 

@@ -78,7 +78,9 @@ def examples(shown: list[Example], world: World) -> Figure:
 
 def _image(axes: Axes, world: World, image: int) -> None:
     index = torch.tensor([image], device=world.device)
-    scene = Scene(index, torch.full_like(index, -1), torch.zeros(1, world.pose_dim, dtype=torch.float32, device=world.device))
+    scene = Scene(
+        index, torch.full_like(index, -1), torch.zeros(1, world.pose_dim, dtype=torch.float32, device=world.device)
+    )
     picture = world.picture(scene, 0)
     if picture is not None:
         axes.imshow(picture.cpu().numpy(), extent=(0, 1, 1, 0), interpolation="nearest")
