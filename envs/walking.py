@@ -6,6 +6,8 @@ leads to it: what a tree holds is read once, where it stands. Links to folders a
 
 import heapq
 import os
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ NOT_DATA = (
     "System Volume Information",
 )  # fmt: skip
 """Folders that network drives, archives, editors and systems leave in the trees of their users."""
+_NOT_DATA = frozenset(NOT_DATA)
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,17 @@ class Walk:
     aliases: dict[Path, Path]
 
 
+@dataclass(frozen=True)
+class Found:
+    """The same as a `Walk` for very many files: paths below the root, as text with forward slashes."""
+
+    names: list[str]
+    aliases: dict[str, str]
+
+
 def is_data(name: str) -> bool:
     """Whether a file or folder of this name is the user's: neither hidden nor one of `NOT_DATA`."""
-    return not name.startswith(".") and name not in NOT_DATA
+    return not name.startswith(".") and name not in _NOT_DATA
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -41,7 +52,7 @@ def subfolders(folder: Path) -> list[str]:
 
     Raises DataError naming a link that leads nowhere and a folder that cannot be looked into.
     """
-    return [entry.name for entry in _entries(folder) if entry.is_dir() and not _leads_up(entry)]
+    return Tree(folder).subfolders()
 
 
 def check_apart(folders: Iterable[Path]) -> None:
@@ -58,17 +69,112 @@ def check_apart(folders: Iterable[Path]) -> None:
 def walk(
     root: Path, endings: Sequence[str] = (), what: str = "a file", *, tops: Sequence[str] | None = None, labels: int = 1
 ) -> Walk:
-    """All regular files below `root` whose names end in one of `endings` (lower case; none: all files).
+    """All regular files below `root` whose names end in one of `endings`, see `Tree.walk`."""
+    found = Tree(root).walk(endings, what, tops=tops, labels=labels)
+    return Walk(
+        tuple(root / name for name in found.names), {root / name: root / other for name, other in found.aliases.items()}
+    )
 
-    `tops` limits the walk to these folders of `root`. The first `labels` parts of a path below `root` say what a file
-    is (its class, or its split and class). Raises DataError naming a link that leads nowhere; a folder that cannot be
-    looked into; a named pipe, socket or device with such an ending; and, where such files lie in it, a folder that
-    gives a label and is a link to another one of the tree, and a file or folder elsewhere to which links of two labels
-    lead.
+
+@dataclass
+class Tree:
+    """A tree of folders, each of which is looked into once, however often it is asked about.
+
+    Folders are named by their paths below `root`, with forward slashes; the root is "". `looked` is what was seen in
+    those that were looked into.
     """
-    found = _Walker(root, tuple(endings), what, labels)
-    found.enter(tops)
-    return Walk(*found.sorted())
+
+    root: Path
+    looked: dict[str, "Look"] = field(default_factory=dict)
+
+    def look(self, folder: str) -> "Look":
+        """What lies in a folder. Raises DataError for one that cannot be looked into and links that lead nowhere."""
+        if folder not in self.looked:
+            self.looked[folder] = _look(os.path.join(self.root, folder) if folder else str(self.root))
+        return self.looked[folder]
+
+    def subfolders(self, folder: str = "") -> list[str]:
+        """Sorted names of the folders in a folder that hold data, see the function of this name."""
+        seen = self.look(folder)
+        return sorted([*seen.folders, *seen.links])
+
+    def walk(
+        self, endings: Sequence[str] = (), what: str = "a file", *, tops: Sequence[str] | None = None, labels: int = 1
+    ) -> Found:
+        """All regular files of the tree whose names end in one of `endings` (lower case; none: all files).
+
+        `tops` limits the walk to these folders of the root. The first `labels` parts of a path below the root say what
+        a file is (its class, or its split and class). Raises DataError naming a link that leads nowhere; a folder that
+        cannot be looked into; a named pipe, socket or device with such an ending; and, where such files lie in it, a
+        folder that gives a label and is a link to another one of the tree, and a file or folder elsewhere to which
+        links of two labels lead.
+        """
+        found = _Walker(self, tuple(endings), what, labels)
+        found.enter(tops)
+        return found.sorted()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What holds data in one folder; links to folders that lead back up are left out.
+
+    `identity` tells the folder from others (device and number), `time` is when it was changed, in nanoseconds, asked
+    for before its files were listed. `folders`, `links` (to folders) and `odd` (neither files nor folders, with their
+    modes) are sorted; `files` are not, and have the `numbers` of their inodes. `linked` are links to files, with
+    their identities.
+    """
+
+    identity: tuple[int, int]
+    time: int
+    folders: tuple[str, ...]
+    links: tuple[str, ...]
+    files: list[str]
+    numbers: "array[int]"
+    linked: dict[str, tuple[int, int]]
+    odd: dict[str, int]
+
+
+def _look(path: str) -> Look:
+    folders, links, files, numbers, others = list[str](), list[os.DirEntry[str]](), list[str](), array("Q"), list[str]()
+    try:
+        facts = os.stat(path)
+        with os.scandir(path) as entries:
+            for entry in entries:
+                name = entry.name
+                if not is_data(name):
+                    continue
+                if entry.is_symlink():
+                    links.append(entry)
+                elif entry.is_file():
+                    files.append(name)
+                    numbers.append(entry.inode())
+                else:
+                    (folders if entry.is_dir() else others).append(name)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be looked into ({error.strerror}), expected a folder") from error
+    below, linked = list[str](), dict[str, tuple[int, int]]()
+    for entry in sorted(links, key=lambda entry: entry.name):
+        try:
+            target = entry.stat()
+        except OSError as error:
+            there = os.readlink(entry.path)
+            raise DataError(f"{entry.path}: a link to {there}, which cannot be reached ({error.strerror})") from error
+        if entry.is_dir():
+            if not _leads_up(entry.path):
+                below.append(entry.name)
+        elif entry.is_file():
+            linked[entry.name] = (target.st_dev, target.st_ino)
+        else:
+            others.append(entry.name)
+    odd = {name: os.stat(os.path.join(path, name)).st_mode for name in sorted(others)}
+    identity = (facts.st_dev, facts.st_ino)
+    return Look(identity, facts.st_mtime_ns, tuple(sorted(folders)), tuple(below), files, numbers, linked, odd)
+
+
+def _leads_up(link: str) -> bool:
+    """Whether a link leads to the folder that it lies in, or to one around that."""
+    target, place = Path(os.path.realpath(link)), Path(os.path.realpath(os.path.dirname(link)))
+    return target == place or target in place.parents
 
 
 @dataclass
@@ -79,117 +185,125 @@ class _Walker:
     and not through a link to it.
     """
 
-    root: Path
+    tree: Tree
     endings: tuple[str, ...]
     what: str
     labels: int
-    entered: dict[tuple[int, int], Path] = field(default_factory=dict)
-    own: set[Path] = field(default_factory=set)  # folders of the tree itself
-    twice: dict[Path, str] = field(default_factory=dict)  # folders that were reached again under another label
+    entered: dict[tuple[int, int], str] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)  # folders of the tree itself
+    twice: dict[str, str] = field(default_factory=dict)  # folders that were reached again under another label
     links: list[tuple[int, str]] = field(default_factory=list)  # a heap of depths and paths
-    found: list[tuple[str, tuple[int, int], bool]] = field(default_factory=list)  # path, identity, whether it is a link
+    found: list[str] = field(default_factory=list)
+    linked: dict[str, tuple[int, int]] = field(default_factory=dict)  # those of the found that are links
 
     def enter(self, tops: Sequence[str] | None) -> None:
         """Walk through the folders of the root, or through those named in `tops`, then through what links lead to."""
-        self._folder(self.root, tops)
+        self._folder("", tops)
         self.own = set(self.entered.values())
         while self.links:
             _, path = heapq.heappop(self.links)
-            self._folder(Path(path))
+            self._folder(path)
 
-    def sorted(self) -> tuple[tuple[Path, ...], dict[Path, Path]]:
+    def sorted(self) -> Found:
         """The files in order, and which of them are the same."""
-        self.found.sort(key=lambda file: Path(file[0]).as_posix())
-        paths = tuple(Path(path) for path, _, _ in self.found)
+        names = sorted(self.found)
         for folder, message in self.twice.items():  # what holds nothing of interest may be shared
-            if any(folder in path.parents for path in paths):
+            inside = f"{folder}/" if folder else ""
+            after = bisect_left(names, inside)
+            if after < len(names) and names[after].startswith(inside):
                 raise DataError(message)
-        aliases: dict[Path, Path] = {}
-        if any(link for *_, link in self.found):
-            first: dict[tuple[int, int], Path] = {}
-            for path, (_, identity, link) in zip(paths, self.found, strict=True):
-                if not link:  # hard links count as files of their own, as copies do
-                    first.setdefault(identity, path)
-            for path, (_, identity, link) in zip(paths, self.found, strict=True):
-                other = first.setdefault(identity, path)
-                if link and other != path:
-                    aliases[path] = other
-                    if self._label(path) != self._label(other):
-                        raise DataError(f"{path}: leads to the same file as {other}, expected {self.what} in one place")
-        return paths, aliases
+        return Found(names, self._aliases(names) if self.linked else {})
 
-    def _folder(self, folder: Path, tops: Sequence[str] | None = None) -> None:
+    def _aliases(self, names: list[str]) -> dict[str, str]:
+        """For every link that leads to another file of these, or to that of an earlier link, that other one."""
+        first = self._identities(names)
+        aliases: dict[str, str] = {}
+        for name in names:
+            if name not in self.linked:
+                continue
+            other = first.setdefault(self.linked[name], name)
+            if other != name:
+                aliases[name] = other
+                if self._label(name) != self._label(other):
+                    raise DataError(
+                        f"{self._path(name)}: leads to the same file as {self._path(other)}, expected {self.what} in "
+                        "one place"
+                    )
+        return aliases
+
+    def _identities(self, names: list[str]) -> dict[tuple[int, int], str]:
+        """The first of these files of each identity that is no link: hard links count as files, as copies do."""
+        known: dict[str, tuple[int, int]] = {}
+        for (device, _), folder in self.entered.items():
+            seen = self.tree.look(folder)
+            known |= {
+                _inside(folder, name): (device, number) for name, number in zip(seen.files, seen.numbers, strict=True)
+            }
+        first: dict[tuple[int, int], str] = {}
+        for name in names:
+            if name not in self.linked:
+                first.setdefault(known[name], name)
+        return first
+
+    def _folder(self, folder: str, tops: Sequence[str] | None = None) -> None:
         """Walk through a folder and the real folders below; by a stack of its own, as trees may be deep."""
         waiting = [folder]
         while waiting:
             folder = waiting.pop()
-            device = self._entered(folder)
-            for entry in _entries(folder) if device is not None else []:
-                if tops is not None and folder == self.root and entry.name not in tops:
-                    continue
-                if not entry.is_dir():
-                    self._file(entry, device)
-                elif not entry.is_symlink():
-                    waiting.append(Path(entry.path))
-                elif not _leads_up(entry):
-                    heapq.heappush(self.links, (len(self._parts(Path(entry.path))), entry.path))
+            if not self._enters(folder):
+                continue
+            seen = self.tree.look(folder)
+            chosen = None if folder else tops
+            waiting += [_inside(folder, name) for name in seen.folders if chosen is None or name in chosen]
+            for name in seen.links:
+                if chosen is None or name in chosen:
+                    path = _inside(folder, name)
+                    heapq.heappush(self.links, (len(_parts(path)), path))
+            if chosen is None:
+                self._files(folder, seen)
 
-    def _entered(self, folder: Path) -> int | None:
-        """The device of a folder that is entered for the first time, None of one that adds nothing."""
-        facts = folder.stat()
+    def _enters(self, folder: str) -> bool:
+        """Whether a folder is entered for the first time, so that it adds something."""
+        try:
+            facts = os.stat(self._path(folder))
+        except OSError as error:
+            raise DataError(
+                f"{self._path(folder)}: cannot be looked into ({error.strerror}), expected a folder"
+            ) from error
         before = self.entered.setdefault((facts.st_dev, facts.st_ino), folder)
-        if before is folder:
-            return facts.st_dev
-        standing = before in self.own or len(self._parts(before)) <= self.labels
-        if len(self._parts(folder)) <= self.labels:
-            self.twice[before] = f"{folder}: is the same folder as {before}, expected one of its own"
+        if before == folder:
+            return True
+        standing = before in self.own or len(_parts(before)) <= self.labels
+        here, there = self._path(folder), self._path(before)
+        if len(_parts(folder)) <= self.labels:
+            self.twice[before] = f"{here}: is the same folder as {there}, expected one of its own"
         elif not standing and self._label(before) != self._label(folder):
-            self.twice[before] = f"{folder}: leads to the same folder as {before}, expected {self.what} in one place"
-        return None
-
-    def _file(self, entry: os.DirEntry[str], device: int | None) -> None:
-        if self.endings and not entry.name.lower().endswith(self.endings):
-            return
-        if not entry.is_file():
-            if self.endings:
-                kind = kind_of(entry.stat().st_mode)
-                raise DataError(f"{entry.path}: is {kind}, expected {self.what} in a regular file")
-            return
-        if entry.is_symlink():
-            facts = entry.stat()
-            self.found.append((entry.path, (facts.st_dev, facts.st_ino), True))
-        else:
-            self.found.append((entry.path, (device or 0, entry.inode()), False))
-
-    def _parts(self, path: Path) -> tuple[str, ...]:
-        return path.relative_to(self.root).parts
-
-    def _label(self, path: Path) -> tuple[str, ...]:
-        return self._parts(path)[: self.labels]
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What holds data in a folder, sorted by name. Raises DataError for links that lead nowhere."""
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted((entry for entry in entries if is_data(entry.name)), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be looked into ({error.strerror}), expected a folder") from error
-    for entry in found:
-        if entry.is_symlink():
-            try:
-                entry.stat()
-            except OSError as error:
-                target = os.readlink(entry.path)
-                raise DataError(
-                    f"{entry.path}: a link to {target}, which cannot be reached ({error.strerror})"
-                ) from error
-    return found
-
-
-def _leads_up(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a link to the folder that it lies in, or to one around that."""
-    if not entry.is_symlink():
+            self.twice[before] = f"{here}: leads to the same folder as {there}, expected {self.what} in one place"
         return False
-    target, place = Path(os.path.realpath(entry.path)), Path(os.path.realpath(os.path.dirname(entry.path)))
-    return target == place or target in place.parents
+
+    def _files(self, folder: str, seen: Look) -> None:
+        endings, begin = self.endings, f"{folder}/" if folder else ""
+        for name, mode in seen.odd.items():
+            if endings and name.lower().endswith(endings):
+                raise DataError(
+                    f"{self._path(begin + name)}: is {kind_of(mode)}, expected {self.what} in a regular file"
+                )
+        self.found += [begin + name for name in seen.files if not endings or name.lower().endswith(endings)]
+        for name, identity in seen.linked.items():
+            if not endings or name.lower().endswith(endings):
+                self.found.append(begin + name)
+                self.linked[begin + name] = identity
+
+    def _path(self, name: str) -> Path:
+        return self.tree.root / name
+
+    def _label(self, path: str) -> tuple[str, ...]:
+        return _parts(path)[: self.labels]
+
+
+def _inside(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/")) if path else ()

@@ -13,10 +13,10 @@ import hashlib
 import os
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from jaxtyping import Int32, Int64, UInt8
@@ -24,10 +24,11 @@ from jaxtyping import Int32, Int64, UInt8
 from ..cache import folder as cache_folder
 from ..files import DataError, digest, printable, whole_file
 from ..threads import every
-from ..walking import is_data
+from ..walking import Tree, is_data
 
-VERSION = 1  # of the saved form
+VERSION = 2  # of the saved form
 _RACE = 100_000_000  # ns: what was changed less than that before an index was made may change again unseen
+_AT_ONCE = 4096  # files that a thread asks for before another one's turn
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class Names(Sequence[str]):
 class ImageIndex:
     """The image files in some folders below `root`, folder by folder, and in each sorted by their paths.
 
-    `tops` are the folders, `label` is the number of the one that a file lies in or below. `names` are paths below
-    `root` with forward slashes, `size` is in bytes, `mtime` in nanoseconds. `folders` are all folders that were looked
-    into, and those that the tops lie in, with their `times`. `fingerprint` changes with names and sizes; not with where
-    the tree lies, nor when it was copied there.
+    `tops` are the folders, `label` is the number of the one that a file lies in or below; -1 where it lies in none.
+    `names` are paths below `root` with forward slashes, `size` is in bytes, `mtime` in nanoseconds. `folders` are all
+    folders that were looked into, and those that the tops lie in, with their `times`. `fingerprint` changes with names
+    and sizes; not with where the tree lies, nor when it was copied there.
     """
 
     root: Path
@@ -107,13 +108,12 @@ def open_index(root: Path, tops: Sequence[str], endings: Sequence[str]) -> Image
     Raises DataError naming a folder without an image, and one or a link that cannot be followed; OSError where the
     cache cannot be written.
     """
-    facts = {"what": "index of images", "version": VERSION, "root": printable(str(root)), "endings": list(endings)}
-    place = cache_folder() / f"index-{digest(**facts, tops=[printable(top) for top in tops])}.npz"
-    found = _load(place, root, tuple(tops))
-    if found is None or found.changed():
-        found = build_index(root, tops, endings)
-        _save(place, found)
-    return found
+    key = {"root": printable(str(root)), "endings": list(endings), "tops": [printable(top) for top in tops]}
+    found = saved_indexes(key, root)
+    if found is None:
+        found = [build_index(root, tops, endings)]
+        save_indexes(key, found)
+    return found[0]
 
 
 def build_index(root: Path, tops: Sequence[str], endings: Sequence[str]) -> ImageIndex:
@@ -132,9 +132,6 @@ def build_index(root: Path, tops: Sequence[str], endings: Sequence[str]) -> Imag
     names = Names.of([name for name, _, _ in files])
     label = np.repeat(np.arange(len(tops), dtype=np.int32), counts)
     size = np.array([size for _, size, _ in files], np.int64)
-    seen = hashlib.sha256()
-    for array in (names.blob, names.ends, label, size):
-        seen.update(np.ascontiguousarray(array).data)
     return ImageIndex(
         root,
         tuple(tops),
@@ -145,8 +142,48 @@ def build_index(root: Path, tops: Sequence[str], endings: Sequence[str]) -> Imag
         Names.of(list(folders)),
         np.array(list(folders.values()), np.int64),
         made,
-        seen.hexdigest()[:16],
+        _fingerprint(names.blob, names.ends, label, size),
     )
+
+
+def index_of(
+    tree: Tree, tops: Sequence[str], names: Sequence[str], label: Int32[np.ndarray, " n"], made: int
+) -> ImageIndex:
+    """The index of files that were found by a walk through a tree, begun at the time `made`, in this order.
+
+    `label` counts `tops`, and is -1 where a file is of none. Every folder that was looked into is remembered. Raises
+    DataError naming a file that cannot be reached any more.
+    """
+
+    def ask(begin: int) -> Int64[np.ndarray, "k 2"]:
+        root, some = str(tree.root), names[begin : begin + _AT_ONCE]
+        try:
+            return np.array([(s.st_size, s.st_mtime_ns) for s in (os.stat(f"{root}/{one}") for one in some)], np.int64)
+        except OSError as error:
+            raise DataError(f"{error.filename}: cannot be reached ({error.strerror}), expected a file") from error
+
+    parts = every(ask, range(0, len(names), _AT_ONCE))
+    size, mtime = np.concatenate([np.zeros((0, 2), np.int64), *parts]).T.copy()
+    coded = Names.of(names)
+    return ImageIndex(
+        tree.root,
+        tuple(tops),
+        coded,
+        label,
+        size,
+        mtime,
+        Names.of(list(tree.looked)),
+        np.array([seen.time for seen in tree.looked.values()], np.int64),
+        made,
+        _fingerprint(coded.blob, coded.ends, label, size),
+    )
+
+
+def _fingerprint(*facts: np.ndarray) -> str:
+    seen = hashlib.sha256()
+    for array in facts:
+        seen.update(np.ascontiguousarray(array).data)
+    return seen.hexdigest()[:16]
 
 
 def verify(index: ImageIndex) -> list[str]:
@@ -162,7 +199,11 @@ def verify(index: ImageIndex) -> list[str]:
             return f"{path}: has {now.st_size} bytes, expected {index.size[i]}"
         return f"{path}: was changed since it was indexed" if now.st_mtime_ns != index.mtime[i] else ""
 
-    found = [said for said in every(differences, range(len(index))) if said]
+    def ask(begin: int) -> list[str]:
+        some = range(begin, min(begin + _AT_ONCE, len(index)))
+        return [said for i in some if (said := differences(i))]
+
+    found = [said for part in every(ask, range(0, len(index), _AT_ONCE)) for said in part]
     for name, before in zip(index.folders, index.times.tolist(), strict=True):
         if _time(index.root / name) != before:
             found.append(f"{index.root / name}: files were added or removed since it was indexed")
@@ -214,24 +255,42 @@ def _time(folder: Path) -> int:
         return -1
 
 
-_ARRAYS = ("blob", "ends", "label", "size", "mtime", "folders", "folder_ends", "times", "made", "fingerprint")
+_ARRAYS = ("tops", "top_ends", "blob", "ends", "label", "size", "mtime", "folders", "folder_ends", "times")
 
 
-def _save(place: Path, index: ImageIndex) -> None:
-    arrays = (
-        index.names.blob, index.names.ends, index.label, index.size, index.mtime, index.folders.blob,
-        index.folders.ends, index.times, np.array([index.made]), np.array([index.fingerprint]),
-    )  # fmt: skip
-    with whole_file(place) as draft, draft.open("wb") as file:
-        np.savez(file, **dict(zip(_ARRAYS, arrays, strict=True)))
+def save_indexes(key: Mapping[str, Any], indexes: Sequence[ImageIndex]) -> None:
+    """Keep indexes in the cache folder under a JSON-able key. Raises OSError where it cannot be written."""
+    arrays: dict[str, Any] = {"count": np.array(len(indexes))}
+    for i, index in enumerate(indexes):
+        tops = Names.of(index.tops)
+        parts = (
+            tops.blob, tops.ends, index.names.blob, index.names.ends, index.label, index.size, index.mtime,
+            index.folders.blob, index.folders.ends, index.times,
+        )  # fmt: skip
+        arrays |= {f"{name}-{i}": array for name, array in zip(_ARRAYS, parts, strict=True)}
+        arrays |= {f"made-{i}": np.array(index.made), f"fingerprint-{i}": np.array(index.fingerprint)}
+    with whole_file(_place(key)) as draft, draft.open("wb") as file:
+        np.savez(file, **arrays)
 
 
-def _load(place: Path, root: Path, tops: tuple[str, ...]) -> ImageIndex | None:
-    """A saved index, None where there is none or it is damaged: then the tree is looked at."""
+def saved_indexes(key: Mapping[str, Any], root: Path) -> list[ImageIndex] | None:
+    """What was kept under a key; None where nothing was, it is damaged, or a folder is not as it was then."""
+    found: list[ImageIndex] = []
     try:
-        with place.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            blob, ends, label, size, mtime, folders, folder_ends, times, made, named = (file[one] for one in _ARRAYS)
+        with _place(key).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            for i in range(int(file["count"])):
+                tops, top_ends, blob, ends, label, size, mtime, folders, folder_ends, times = (
+                    file[f"{name}-{i}"] for name in _ARRAYS
+                )
+                looked, named = Names(folders, folder_ends), str(file[f"fingerprint-{i}"])
+                made, classes = int(file[f"made-{i}"]), tuple(Names(tops, top_ends))
+                found.append(
+                    ImageIndex(root, classes, Names(blob, ends), label, size, mtime, looked, times, made, named)
+                )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    looked = Names(folders, folder_ends)
-    return ImageIndex(root, tops, Names(blob, ends), label, size, mtime, looked, times, int(made[0]), str(named[0]))
+    return None if any(index.changed() for index in found) else found
+
+
+def _place(key: Mapping[str, Any]) -> Path:
+    return cache_folder() / f"index-{digest(what='index of images', version=VERSION, **key)}.npz"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gazeworld.envs.files import DataError
-from gazeworld.envs.walking import NOT_DATA, is_data, subfolders, walk
+from gazeworld.envs.walking import NOT_DATA, Tree, is_data, subfolders, walk
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -171,3 +171,19 @@ def test_folders_without_such_files_may_be_shared_by_all(tmp_path: Path, labels:
     tree(tmp_path / "shared", "3.png")
     with pytest.raises(DataError, match=r"textures: (is|leads to) the same folder"):
         found(tmp_path / "tree", labels)
+
+
+def test_a_folder_is_looked_into_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path)
+    (tmp_path / "cat/again.png").symlink_to("0.png")
+    scandir, looked = os.scandir, []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))
+        whole = Tree(tmp_path)
+        assert [whole.subfolders(), whole.subfolders("cat"), whole.subfolders("dog")] == [["cat", "dog"], ["deep"], []]
+        found = whole.walk((".png",), "an image")
+    assert found.names == ["cat/0.png", "cat/again.png", "cat/deep/1.PNG", "dog/2.png"]
+    assert found.aliases == {"cat/again.png": "cat/0.png"}
+    assert sorted(looked) == sorted(str(tmp_path / name) for name in ("", "cat", "cat/deep", "dog"))
+    for name, seen in whole.looked.items():
+        assert seen.time == (tmp_path / name).stat().st_mtime_ns

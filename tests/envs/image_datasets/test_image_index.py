@@ -10,7 +10,16 @@ import pytest
 from gazeworld.envs import cache
 from gazeworld.envs.files import DataError
 from gazeworld.envs.image_datasets import image_index
-from gazeworld.envs.image_datasets.image_index import Names, build_index, open_index, verify
+from gazeworld.envs.image_datasets.image_index import (
+    Names,
+    build_index,
+    index_of,
+    open_index,
+    save_indexes,
+    saved_indexes,
+    verify,
+)
+from gazeworld.envs.walking import Tree
 
 ENDINGS = (".jpg", ".jpeg")
 TREE = (
@@ -124,6 +133,30 @@ def test_names_need_not_be_text(tree: Path) -> None:
     assert (tree / index.names[list(index.names).index(name)]).read_bytes() == b"1234567"
     (tree / name).unlink()
     assert any(r"b/\xff\xe9.jpg: cannot be reached" in said for said in verify(index))
+
+
+def test_several_indexes_are_kept_under_one_key(tree: Path) -> None:
+    looked = Tree(tree)
+    names = looked.walk(ENDINGS).names
+    label = np.array([1, 1, 0, 0], np.int32)
+    whole = index_of(looked, ["b", os.fsdecode(b"\xe9")], names, label, time.time_ns())
+    assert list(whole.names) == ["a/deep/x.jpg", "a/z.jpeg", "b/10.jpg", "b/2.JPEG"]
+    assert whole.size.tolist() == [3, 4, 2, 1]
+    assert verify(whole) == []
+    part = index_of(looked, [], names[:1], np.array([-1], np.int32), whole.made)
+    none = index_of(looked, [], [], np.zeros(0, np.int32), whole.made)
+    save_indexes({"some": "key"}, [whole, part, none])
+    found = saved_indexes({"some": "key"}, tree)
+    assert found is not None
+    for one, other in zip(found, (whole, part, none), strict=True):
+        assert (one.tops, list(one.names), one.fingerprint) == (other.tops, list(other.names), other.fingerprint)
+        for array in ("label", "size", "mtime", "times"):
+            assert np.array_equal(getattr(one, array), getattr(other, array))
+    assert saved_indexes({"another": "key"}, tree) is None
+    (tree / "a/deep/x.jpg").unlink()
+    assert saved_indexes({"some": "key"}, tree) is None
+    with pytest.raises(DataError, match=r"x\.jpg: cannot be reached \(No such file"):
+        index_of(looked, [], names, label, whole.made)
 
 
 def test_names_are_a_sequence() -> None:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,11 +153,70 @@ def test_images_read_when_looked_at_are_the_same_in_the_same_order(
     assert (load_source("folder", split, str(tmp_path), side=8).fingerprint == lazy.fingerprint) == (split == "train")
 
 
+def aged(root: Path) -> None:
+    """Folders that were changed long before anybody looks at them."""
+    for path in (root, *(path for path in root.rglob("*") if path.is_dir())):
+        os.utime(path, ns=(10**18, 10**18))
+
+
+def test_a_tree_that_was_looked_at_is_opened_without_asking_for_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat(tmp_path)
+    aged(tmp_path)
+    first = [load_source("folder", split, str(tmp_path), side=4, lazy="always") for split in ("train", "test")]
+    asked, stat = [], os.stat
+
+    def told(path: str | Path, **options: Any) -> os.stat_result:
+        asked.append(os.fspath(path))
+        return stat(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", lambda *_: pytest.fail("looked into a folder"))
+        patch.setattr(os, "stat", told)
+        patch.setattr(folder, "LARGE", 1)
+        again = [load_source("folder", split, str(tmp_path), side=4) for split in ("train", "test")]
+    assert not [path for path in asked if str(path).endswith(".bmp")]
+    for one, other in zip(first, again, strict=True):
+        assert one.fingerprint == other.fingerprint
+        assert list(one.files.names) == list(other.files.names)
+        assert torch.equal(one.labels, other.labels)
+        assert (one.classes, one.mean, one.std) == (other.classes, other.mean, other.std)
+    assert first[0].fingerprint != first[1].fingerprint
+
+
+@pytest.mark.parametrize("divided", [True, False])
+def test_changes_of_a_tree_that_was_looked_at_are_seen(tmp_path: Path, divided: bool) -> None:
+    (splits if divided else flat)(tmp_path)
+    aged(tmp_path)
+    place = tmp_path / ("train/dog/deep" if divided else "a")
+    first = load_source("folder", "train", str(tmp_path), side=4, lazy="always")
+    names = list(first.files.names)
+    assert first.files.differences() == []
+    for i in range(8):  # a fifth of them may go to the test split
+        picture(place / f"new{i}.png")
+    assert any("files were added or removed" in said for said in first.files.differences())
+    more = load_source("folder", "train", str(tmp_path), side=4, lazy="always")
+    assert set(more.files.names) > set(names)
+    assert more.fingerprint != first.fingerprint
+    for path in place.glob("new*"):
+        path.unlink()
+    aged(tmp_path)
+    last = load_source("folder", "train", str(tmp_path), side=4, lazy="always")
+    assert (list(last.files.names), last.fingerprint) == (names, first.fingerprint)
+    (tmp_path / names[-1]).write_bytes(b"written over")  # changes no folder
+    assert f"{tmp_path / names[-1]}: has 12 bytes" in "".join(last.files.differences())
+    (tmp_path / ("train" if divided else "") / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: no image in it"):
+        load_source("folder", "train", str(tmp_path), side=4, lazy="always")
+
+
 def test_a_change_of_any_single_image_is_noticed(tmp_path: Path) -> None:
     flat(tmp_path, 200)
     first = load_source("folder", "train", str(tmp_path), side=4)
     maps = saliency.saliency_maps(first, "image-signature")
-    path = tmp_path / folder._trees(tmp_path, "train")["train"].entries[1].path
+    assert first.files is not None
+    path = tmp_path / first.files.names[1]
     size = path.stat().st_size
     half = np.zeros((4, 4, 3), np.uint8)
     half[:2] = 255
