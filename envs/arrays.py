@@ -5,6 +5,7 @@ sizes. Here the header has to be what `numpy.save` writes for numbers or text, a
 says.
 """
 
+import io
 import math
 import mmap
 import re
@@ -136,3 +137,17 @@ def _fields(text: str, path: Path, what: str) -> tuple[np.dtype[Any], Any, tuple
 
 def _damaged(path: Path, why: str, what: str) -> DataError:
     return DataError(f"{path}: not a whole .npy file ({why}), expected {what}")
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    """What a .npy file with this array holds."""
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def npy_head(kind: str, shape: tuple[int, ...]) -> bytes:
+    """What a .npy file begins with whose items of this kind, such as "|u1", follow in C order."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+    return file.getvalue()

@@ -77,6 +77,11 @@ def expanded(path: str | Path, what: str = "path") -> Path:
     return found
 
 
+def checksum(data: bytes | memoryview) -> str:
+    """The first 16 hexadecimal digits of a SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
 def located(path: str | Path, what: str = "path") -> Path:
     """A path that a user gave, `expanded`, absolute and without links; a loop of links stays as it is.
 

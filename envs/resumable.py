@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from .files import DataError, read_json, write_text
+from .files import DataError, checksum, read_json, write_text
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 Piece: TypeAlias = Sequence[bytes | memoryview]
@@ -105,7 +105,7 @@ def _fill(part: Path, recipe: Recipe, log: BinaryIO, told: Callable[[int], None]
                 data = b"".join(piece)
                 append(file, data)
                 lengths = [len(thing) for thing in piece]
-                append(log, f"{_short(data)} {' '.join(map(str, lengths))}\n".encode())
+                append(log, f"{checksum(data)} {' '.join(map(str, lengths))}\n".encode())
                 seen.update(data)
                 sizes += lengths
                 told(len(sizes))
@@ -129,7 +129,7 @@ def _kept(part: Path, recipe: Recipe, file: BinaryIO, log: BinaryIO, seen: "hash
         words = line.decode("ascii", "replace").split(" ")
         lengths = [int(word) for word in words[1:] if word.isdecimal()]
         data = file.read(sum(lengths))
-        if words[0] != _short(data) or len(lengths) != len(words) - 1 or len(data) != sum(lengths):
+        if words[0] != checksum(data) or len(lengths) != len(words) - 1 or len(data) != sum(lengths):
             break  # never reached the disk: this piece and all after it are made again
         seen.update(data)
         sizes += lengths
@@ -141,10 +141,6 @@ def _kept(part: Path, recipe: Recipe, file: BinaryIO, log: BinaryIO, seen: "hash
     file.seek(end)
     file.truncate(end)
     return sizes
-
-
-def _short(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _other(path: Path) -> DataError:
@@ -168,20 +164,23 @@ def require_room(folder: Path, need: int) -> None:
 
 
 @contextmanager
-def room_told(out: Path, again: str) -> Iterator[None]:
-    """Say in one sentence that the disk is full, and that nothing is lost: make room and do what `again` says."""
+def room_told(out: Path, again: str, done: str = "written") -> Iterator[None]:
+    """Say in one sentence that the disk is full, and that nothing `done` is lost: make room and do `again`."""
     try:
         yield
     except OSError as error:
         if error.errno not in _FULL:
             raise
         raise OSError(
-            f"{out}: the disk is full ({error.strerror}); what is written so far is kept: make room and {again}"
+            f"{out}: the disk is full ({error.strerror}); what is {done} so far is kept: make room and {again}"
         ) from error
 
 
-def require_alone(file: BinaryIO, path: Path) -> None:
-    """Keep other processes out until the open file is closed, be it by a kill. Raises OSError where one is in."""
+def require_alone(file: BinaryIO, path: Path, doing: str = "writing it") -> None:
+    """Keep other processes out until the open file is closed, be it by a kill.
+
+    Raises OSError that says what another process is `doing` where one is in.
+    """
     if sys.platform == "win32":
         return  # Windows lets nobody rename a file that somebody else has open, which is what this ends with
     import fcntl
@@ -189,4 +188,4 @@ def require_alone(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise OSError(f"{path}: another process is writing it, expected to be alone") from error
+        raise OSError(f"{path}: another process is {doing}, expected to be alone") from error

@@ -20,6 +20,7 @@ from PIL import ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..arrays import npy_head
 from ..files import DataError, digest, left_behind, located, write_bytes, write_text
 from ..images import StillImages, picture, squared
 from ..prior import Prior
@@ -236,10 +237,7 @@ def _shape(job: MapJob) -> tuple[int, ...]:
 
 def _head(job: MapJob, shape: tuple[int, ...]) -> bytes:
     """What a .npy file of maps begins with."""
-    file = io.BytesIO()
-    kind = "|u1" if job.layout == "compact" else "<f4"
-    np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
-    return file.getvalue()
+    return npy_head("|u1" if job.layout == "compact" else "<f4", shape)
 
 
 def _pieces(job: MapJob, rows: range) -> Generator[Piece, None, None]:

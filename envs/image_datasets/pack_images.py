@@ -5,22 +5,21 @@ and a store ends with the same bytes whatever interruptions there were. What say
 written last.
 """
 
-import hashlib
-import io
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
-from ..files import DataError, digest, left_behind, located, write_bytes, write_text
+from ..arrays import npy_bytes, npy_head
+from ..files import DataError, checksum, digest, left_behind, located, write_bytes, write_text
 from ..images import StillImages
 from ..resumable import Piece, Recipe, Whole, require_alone, require_room, room_told, write_resumably
 from ..threads import ahead, every
+from .decoding import opencv
 from .packed_images import BEGUN, FILE, FORMAT, Form, ImageManifest, ImageShard, PackedSplit, read_manifest
 
 _BATCH = 64  # images that are packed together, and that a kill costs
@@ -63,7 +62,7 @@ class PackJob:
     @cached_property
     def plan(self) -> str:
         """The same only for stores of the same images in the same form."""
-        labels = [_checksum(_npy(one.labels.numpy().astype("<i8"))) for one in self.splits]
+        labels = [checksum(npy_bytes(one.labels.numpy().astype("<i8"))) for one in self.splits]
         return digest(format=FORMAT, facts=self.facts.text(), labels=labels)
 
     @property
@@ -137,9 +136,9 @@ def _pack_split(job: PackJob, images: StillImages, told: Callable[[int], None]) 
     columns = {"labels": images.labels.numpy(), **({"sizes": np.array(sizes)} if job.form == "jpeg" else {})}
     sums: dict[str, str] = dict.fromkeys(("labels", "sizes"), "")
     for column, values in columns.items():
-        data = _npy(values.astype("<i8"))
+        data = npy_bytes(values.astype("<i8"))
         write_bytes(job.out / f"{images.split}_{column}.npy", data)
-        sums[column] = _checksum(data)
+        sums[column] = checksum(data)
     return PackedSplit(len(images), images.fingerprint, sums["labels"], sums["sizes"], tuple(shards))
 
 
@@ -155,12 +154,7 @@ def _pack_file(job: PackJob, images: StillImages, rows: range, path: Path, told:
                 yield every(lambda pixels: _encoded(pixels, job), list(found))
 
     side, channels = images.side, images.channels
-    head = b""
-    if job.form == "raw":
-        file = io.BytesIO()
-        facts = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), side, side, channels)}
-        np.lib.format.write_array_header_1_0(file, facts)
-        head = file.getvalue()
+    head = npy_head("|u1", (len(rows), side, side, channels)) if job.form == "raw" else b""
     return write_resumably(path, Recipe(job.plan, head, len(rows), pieces), told)
 
 
@@ -168,21 +162,12 @@ def _encoded(pixels: np.ndarray, job: PackJob) -> bytes:
     """One image, h w c, as it is stored."""
     if job.form == "raw":
         return pixels.tobytes()
+    cv2 = opencv()
     ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.shape[2] == 3 else np.ascontiguousarray(pixels)
     done, data = cv2.imencode(".jpg", ordered, [cv2.IMWRITE_JPEG_QUALITY, job.quality])
     if not done:
         raise RuntimeError(f"OpenCV encoded no JPEG of shape {pixels.shape}")
     return data.tobytes()
-
-
-def _npy(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()
-
-
-def _checksum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _tidy(out: Path) -> None:

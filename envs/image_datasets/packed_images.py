@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -20,6 +19,7 @@ from ..arrays import map_npy, read_npy
 from ..files import DataError, digest, opened, read_json
 from ..images import Images, LazyImages, StillImages
 from ..resumable import checksum_of
+from .decoding import opencv
 
 FORMAT = 1  # goes up whenever older stores could be misread
 FILE, BEGUN = "images.json", "images.part"
@@ -220,6 +220,7 @@ class Jpegs:
         i = int(np.searchsorted(self._begins, image, "right")) - 1
         k = image - int(self._begins[i])
         data = self._bytes[i][int(self._ends[i][k - 1]) if k else 0 : int(self._ends[i][k])]
+        cv2 = opencv()
         found = cv2.imdecode(data, cv2.IMREAD_COLOR if self._channels == 3 else cv2.IMREAD_GRAYSCALE)
         if found is None or found.shape[:2] != (self._side, self._side):
             raise DataError(f"{self._files[i]}: image {image} cannot be decoded as a JPEG of {self._side} px")

@@ -5,11 +5,7 @@ whole in it; with these two, packing goes on after a kill and ends with the same
 129 GB, of which packing holds a few objects in memory at a time.
 """
 
-import errno
-import io
 import os
-import shutil
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,12 +17,13 @@ from jaxtyping import Float32, Int64, UInt8
 from rich.console import Console
 from rich.progress import Progress
 
-from ..arrays import map_npy
-from ..files import DataError, digest, located, write_bytes, write_text
+from ..arrays import map_npy, npy_bytes, npy_head
+from ..files import DataError, checksum, digest, located, write_bytes, write_text
 from ..objects.gallery import ArrayGallery, decoded, statistics
+from ..resumable import append, require_alone, require_room, room_told
 from ..threads import ahead, every
 from . import packed_store
-from .packed_store import Manifest, checksum
+from .packed_store import Manifest
 from .tree import Listing, check_root, drawn_by, read_latents, read_tree
 from .tree_index import members
 
@@ -71,10 +68,7 @@ class Plan:
     @property
     def header(self) -> bytes:
         """What views.npy begins with."""
-        file = io.BytesIO()
-        facts = {"descr": "|u1", "fortran_order": False, "shape": self.shape}
-        np.lib.format.write_array_header_1_0(file, facts)
-        return file.getvalue()
+        return npy_head("|u1", self.shape)
 
 
 def make_plan(root: Path, size: int, index: str) -> Plan:
@@ -132,7 +126,6 @@ def make_manifest(plan: Plan, part: Path, checksums: list[str]) -> Manifest:
 
 PART_FILE = packed_store.VIEWS_FILE + ".part"
 _LONG = 20  # objects from which on packing shows its progress
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def pack(
@@ -157,12 +150,12 @@ def pack(
     if manifest.exists() and not begun.exists():
         _check_same(plan, out)
         return out
-    with _told(out):
+    with room_told(out, "pack again", "packed"):
         out.mkdir(parents=True, exist_ok=True)
         if not begun.exists():
             _check_empty(out)
         with begun.open("a+b") as log:
-            _lock(log, out)
+            require_alone(log, out, "packing into this folder")
             if manifest.exists():  # another process was faster, or this one was killed at the very last step
                 _check_same(plan, out)
             else:
@@ -216,21 +209,21 @@ def _make(plan: Plan, out: Path, log: BinaryIO, progress: Callable[[int, int], N
     if views.exists() and not part.exists():
         os.replace(views, part)  # killed before the manifest was there
     part.touch()
-    _check_room(plan, out, part.stat().st_size)
+    require_room(out, plan.shape[0] * plan.object_bytes - part.stat().st_size)
     n = plan.shape[0]
     with part.open("r+b") as file, _bar("packing", n, progress) as done:
         file.write(plan.header)
         checksums = _kept(plan, out, file, log, done)
         with closing(blocks(plan, len(checksums))) as found:
             for i, block in enumerate(found, len(checksums)):
-                _append(file, block.data)
+                append(file, block.data)
                 checksums.append(checksum(block.data))
-                _append(log, f"{checksums[-1]} {plan.sources[i]}\n".encode())
+                append(log, f"{checksums[-1]} {plan.sources[i]}\n".encode())
                 done(len(checksums))
         os.fsync(file.fileno())
     manifest = make_manifest(plan, part, checksums)
-    write_bytes(out / packed_store.LATENTS_FILE, _npy(plan.latents))
-    write_bytes(out / packed_store.LABELS_FILE, _npy(plan.labels))
+    write_bytes(out / packed_store.LATENTS_FILE, npy_bytes(plan.latents))
+    write_bytes(out / packed_store.LABELS_FILE, npy_bytes(plan.labels))
     os.replace(part, views)
     write_text(out / packed_store.MANIFEST_FILE, manifest.text())
 
@@ -256,54 +249,11 @@ def _kept(plan: Plan, out: Path, file: BinaryIO, log: BinaryIO, done: Callable[[
         done(len(checksums))
     log.truncate(sum(len(line) + 1 for line in lines[: 1 + len(checksums)]))
     if not lines:
-        _append(log, head + b"\n")
+        append(log, head + b"\n")
     end = len(plan.header) + len(checksums) * plan.object_bytes
     file.seek(end)
     file.truncate(end)
     return checksums
-
-
-def _append(file: BinaryIO, data: bytes | memoryview) -> None:
-    """Write and hand over to the system, so that a kill loses nothing that was said to be there."""
-    file.write(data)
-    file.flush()
-
-
-def _npy(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()
-
-
-def _check_room(plan: Plan, out: Path, there: int) -> None:
-    need, free = plan.shape[0] * plan.object_bytes - there, shutil.disk_usage(out).free
-    if need > free:
-        raise OSError(errno.ENOSPC, f"{need / 1e6:,.1f} MB more are needed and {free / 1e6:,.1f} MB are free")
-
-
-@contextmanager
-def _told(out: Path) -> Iterator[None]:
-    """Say in one sentence that the disk is full, and that nothing is lost."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise OSError(
-            f"{out}: the disk is full ({error.strerror}); what is packed so far is kept: make room and pack again"
-        ) from error
-
-
-def _lock(log: BinaryIO, out: Path) -> None:
-    """Keep other processes out until the file is closed, be it by a kill."""
-    if sys.platform == "win32":
-        return  # Windows lets nobody rename a file that somebody else has open, which is what packing ends with
-    import fcntl
-
-    try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OSError(f"{out}: another process is packing into this folder, expected to be alone") from error
 
 
 @contextmanager

@@ -5,7 +5,6 @@ objects of the training split first, and pack.json, which says the rest and is w
 no store. `pack` makes stores.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from ..arrays import map_npy, read_npy
-from ..files import DataError, digest, read_json
+from ..files import DataError, checksum, digest, read_json
 from ..objects.stage import LATENTS
 from .tree_index import check_names
 
@@ -57,11 +56,6 @@ class Manifest:
     def text(self) -> str:
         """What stands in the file."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, allow_nan=False) + "\n"
-
-
-def checksum(data: bytes | memoryview) -> str:
-    """The first 16 hexadecimal digits of a SHA-256."""
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def read_manifest(out: Path) -> Manifest:

@@ -1,6 +1,5 @@
 """What stands beside the objects of a rendered set: its settings, splits, index files, credits and report."""
 
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import npy_bytes
 from ..files import DataError, read_json, write_bytes, write_text
 from ..objects import splits
 from . import tree_records
@@ -64,8 +64,8 @@ def _write(out: Path, listed: list[str], drawn: list[Record], failed: list[Recor
     write_text(out / SPLIT, _json(parts))
     for name, part in (("train", parts["train"]), ("val", parts["test"])):  # val: as the authors' index files
         labels = [classes.index(_category(key)) for key in part]
-        write_bytes(out / f"{name}_images.npy", _npy(np.array([f"/{key}/" for key in part], np.str_)))
-        write_bytes(out / f"{name}_labels.npy", _npy(np.array(labels, np.int64)))
+        write_bytes(out / f"{name}_images.npy", npy_bytes(np.array([f"/{key}/" for key in part], np.str_)))
+        write_bytes(out / f"{name}_labels.npy", npy_bytes(np.array(labels, np.int64)))
     credited = [f"{record.key}: {record.credit}\n" for record in drawn if record.credit]
     if credited:
         write_text(out / CREDITS, "".join(["The views were drawn from these models.\n\n", *credited]))
@@ -109,9 +109,3 @@ def _count(keys: list[str], category: str) -> int:
 
 def _json(data: dict[str, Any]) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-
-
-def _npy(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()

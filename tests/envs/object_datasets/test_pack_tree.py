@@ -234,11 +234,11 @@ def test_a_full_disk_is_said_and_nothing_is_lost(
 ) -> None:
     out = tmp_path / "store"
     with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        patch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
         with pytest.raises(OSError, match=r"store: the disk is full \(0.0 MB more are needed and 0.0 MB are free\)"):
             pack(tree, out, SIZE)
     assert not decodings
-    real, written = module._append, []
+    real, written = module.append, []
 
     def append(file: object, data: bytes) -> None:
         written.append(len(data))
@@ -248,7 +248,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(
         real(file, data)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_append", append)
+        patch.setattr(module, "append", append)
         with pytest.raises(
             OSError, match=r"the disk is full \(No space left on device\); what is packed so far is kept"
         ):
