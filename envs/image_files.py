@@ -6,13 +6,15 @@ Whoever measured something on the files (people's fixations, boxes) brings it to
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
 
 from .files import DataError
 
+Box: TypeAlias = tuple[int | float, int | float, int | float, int | float]
+"""Left, top, right, bottom in pixels."""
 _SOME = 3  # names of images that a message shows
 
 
@@ -45,15 +47,27 @@ class ImageFiles(ABC):
         return []
 
 
+def squared_box(size: tuple[int, int], fit: Literal["crop", "resize"]) -> Box:
+    """Left, top, right, bottom of the middle square of a w × h image ("crop"), or of all of it ("resize")."""
+    w, h = size
+    if fit == "resize":
+        return 0, 0, w, h
+    edge = min(w, h)
+    left, top = (w - edge) / 2, (h - edge) / 2
+    return left, top, left + edge, top + edge
+
+
 def squared_places(
     points: Float64[np.ndarray, "k 2"], size: tuple[int, int], fit: Literal["crop", "resize"]
 ) -> Float64[np.ndarray, "k 2"]:
-    """What becomes of points (x, y) where the middle square is cut out of a w × h image, or all of it is squeezed."""
-    w, h = size
-    edge = min(w, h)
-    if fit == "crop":
-        return (points - np.array([(w - edge) / 2, (h - edge) / 2]))[:, ::-1] / edge
-    return (points / np.array([w, h]))[:, ::-1].copy()
+    """What becomes of points (x, y) in a w × h image whose `squared_box` is made a square: (row, col) in its side."""
+    return places_in(squared_box(size, fit), points)
+
+
+def places_in(box: Box, points: Float64[np.ndarray, "k 2"]) -> Float64[np.ndarray, "k 2"]:
+    """Where points (x, y) lie in a box (left, top, right, bottom): (row, col) in units of its height and width."""
+    left, top, right, bottom = box
+    return ((points - np.array([left, top])) / np.array([right - left, bottom - top]))[:, ::-1].copy()
 
 
 class Named:

@@ -20,7 +20,7 @@ from torch import Tensor
 from . import registry
 from .cache import cached
 from .files import DataError, opened
-from .image_files import ImageFiles
+from .image_files import ImageFiles, squared_box
 from .map_sets import MapSet
 from .threads import LONG, every
 from .validation import OptionError, shown, validated
@@ -249,11 +249,7 @@ def squared(image: Image.Image, side: int, fit: Literal["crop", "resize"]) -> Im
 
     It is reduced with antialiasing and enlarged bilinearly; an image of this side stays as it is.
     """
-    w, h = image.size
-    edge = min(w, h)
-    left, top = ((w - edge) / 2, (h - edge) / 2) if fit == "crop" else (0, 0)
-    box = (left, top, left + edge, top + edge) if fit == "crop" else (0, 0, w, h)
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
+    return image.resize((side, side), Image.Resampling.BILINEAR, box=squared_box(image.size, fit))
 
 
 def content(pixels: UInt8[Tensor, "n h w c"], key: Mapping[str, Any]) -> str:

@@ -57,10 +57,6 @@ def size_of(path: Path) -> tuple[int, int]:
 
     Raises DataError naming a file that is missing or no image.
     """
-    data = read_bytes(path, _WHAT)
-    head = _jpeg_head(data)
-    if head is not None and not head.exif:
-        return head.size
     with picture(path) as image:
         w, h = image.size
         return (h, w) if image.getexif().get(_ORIENTATION) in (5, 6, 7, 8) else (w, h)
@@ -106,9 +102,8 @@ def opencv() -> ModuleType:
 
 @dataclass(frozen=True)
 class _Head:
-    """What stands at the beginning of a JPEG: size as stored, and where its first scan begins."""
+    """What stands at the beginning of a JPEG: precision, channels, and where its first scan begins."""
 
-    size: tuple[int, int]
     bits: int
     channels: int
     exif: bool
@@ -129,8 +124,7 @@ def _jpeg_head(data: bytes) -> _Head | None:
         if marker == 0xDA:
             if len(frame) < 6:
                 return None
-            h, w = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
-            return _Head((w, h), frame[0], frame[5], exif, at + 2 + length)
+            return _Head(frame[0], frame[5], exif, at + 2 + length)
         if marker in _SOF:
             frame = data[at + 4 : at + 2 + length]
         exif = exif or (marker == 0xE1 and data[at + 4 : at + 8] == b"Exif")

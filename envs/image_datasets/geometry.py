@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 
+from ..image_files import places_in
+
 Fit = Literal["crop", "resize"]
 
 
@@ -47,8 +49,7 @@ class Geometry:
 
         Points are (x, y) in pixels from the upper left corner. What is cut off comes out outside of [0, 1).
         """
-        left, top, right, bottom = self.box(size)
-        return ((points - np.array([left, top])) / np.array([right - left, bottom - top]))[:, ::-1].copy()
+        return places_in(self.box(size), points)
 
 
 def turned(pixels: UInt8[np.ndarray, "h w c"], orientation: int) -> UInt8[np.ndarray, "h2 w2 c"]:

@@ -6,12 +6,9 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
-from PIL import ExifTags
 
+from ..image_datasets.decoding import size_of
 from ..image_files import ImageFiles, squared_places
-from ..images import picture
-
-_TURNED = 5  # EXIF's orientations from here on swap width and height
 
 
 class PictureFiles(ImageFiles):
@@ -23,9 +20,7 @@ class PictureFiles(ImageFiles):
 
     def size(self, index: int) -> tuple[int, int]:
         """Width and height in pixels, rotated as EXIF says."""
-        with picture(self.root / self.names[index]) as file:
-            w, h = file.size
-            return (h, w) if file.getexif().get(ExifTags.Base.Orientation, 1) >= _TURNED else (w, h)
+        return size_of(self.root / self.names[index])
 
     def places(self, index: int, points: Float64[np.ndarray, "k 2"]) -> Float64[np.ndarray, "k 2"]:
         """Where points of a file lie in its square."""
