@@ -1,28 +1,42 @@
 """What the priors of OpenCV have in common: the module, which is part of some wheels only, and maps of it."""
 
 import importlib
+from abc import ABC
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from ..prior import even, log_of
+from ..prior import Prior, even, log_of
 from ..threads import every
 from ..validation import OptionError
 
 
-class OpenCVMaps:
-    """The maps of one algorithm of `cv2.saliency`, by the name of its class. Raises OptionError where there is none."""
+class OpenCVPrior(Prior, ABC):
+    """The maps of one algorithm of `cv2.saliency`: `name` is the prior's, `algorithm` the name of its class there.
 
-    def __init__(self, prior: str, algorithm: str) -> None:
-        self._prior, self._algorithm = prior, algorithm
-        self._module = _saliency(prior)
+    They are computed on the CPU by threads; a blank image has the even one. Raises OptionError saying how to get the
+    module where OpenCV was built without it.
+    """
 
-    def log_density(self, images: UInt8[Tensor, "b h w c"]) -> Float32[Tensor, "b h w"]:
-        """Log densities, computed on the CPU by threads; a blank image has the even one."""
+    name: ClassVar[str]
+    algorithm: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._module = _saliency(self.name)
+
+    def log_density(
+        self,
+        images: UInt8[Tensor, "b h w c"],
+        history: Float32[Tensor, "b k 2"] | None = None,
+        *,
+        index: Int64[Tensor, " b"] | None = None,
+    ) -> Float32[Tensor, "b h w"]:
+        """The logarithm of the map; -inf where it is zero."""
+        del history, index
         if not len(images):
             return even(images)
         maps = torch.from_numpy(np.stack(every(self._one, list(_bgr(images))))).clamp_min(0)
@@ -30,14 +44,14 @@ class OpenCVMaps:
         return log_of(torch.where(blank, 1.0, maps)).to(images.device)
 
     def key(self) -> dict[str, Any]:
-        """The prior and OpenCV's version: what its maps depend on."""
-        return {"prior": self._prior, "opencv": str(importlib.import_module("cv2").__version__)}
+        """Its name and OpenCV's version."""
+        return {"prior": self.name, "opencv": str(importlib.import_module("cv2").__version__)}
 
     def _one(self, image: UInt8[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h w"]:
         # An object for every image: one object is not for several threads at once.
-        done, found = getattr(self._module, f"{self._algorithm}_create")().computeSaliency(image)
+        done, found = getattr(self._module, f"{self.algorithm}_create")().computeSaliency(image)
         if not done:
-            raise OptionError(f"prior {self._prior!r}: OpenCV gives no map of an image of shape {image.shape}")
+            raise OptionError(f"prior {self.name!r}: OpenCV gives no map of an image of shape {image.shape}")
         return np.asarray(found, np.float32)
 
 
