@@ -3,19 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from jaxtyping import Float32
-from torch import Tensor
-
 from gazeworld.envs.fixations import Inhibition
-from gazeworld.envs.rng import Draws
 from gazeworld.envs.validation import Amount
 from gazeworld.envs.world import World, require_prior
 
-from ..policy import Choice, Memory, Policy
+from ._drawn import DrawnPolicy
 
 
-class SaliencyPolicy(Policy):
+class SaliencyPolicy(DrawnPolicy):
     """Draws fixations from a map of the scene, with inhibition of return (paper, section 3.1 and appendix A.1).
 
     `map` is a prior of `gazeworld.envs.prior.make_prior`, whose own options are `map_options`; `sigma` > 0 multiplies
@@ -38,18 +33,4 @@ class SaliencyPolicy(Policy):
         prior = require_prior(world, "policy 'saliency'", map, sigma, map_options)
         # The released code silently drops inhibition where there is no map; here it applies to any map.
         settings = Inhibition(**inhibition)
-        self._inhibition = settings if ior else None
-        self._world, self._prior, self._log_prob = world, prior, log_prob
-
-    def act(self, memory: Memory, rng: Draws) -> Choice:
-        """The action that leads to the next fixation."""
-        visited, pose = memory.poses, memory.poses[:, -1]
-        target = self._prior.sample(memory.scenes, rng, visited, self._inhibition)
-        action = self._world.difference(pose, target)
-        if self._log_prob:
-            return Choice(action, self._prior.log_prob(memory.scenes, target, visited, self._inhibition))
-        return Choice(action, action.new_full((len(action),), torch.nan))
-
-    def log_density(self, memory: Memory) -> Float32[Tensor, "b k k"]:
-        """The map of each scene under inhibition of return."""
-        return self._prior.probabilities(memory.scenes, memory.poses, self._inhibition).log()
+        super().__init__(world, prior, settings if ior else None, log_prob=log_prob)
